@@ -1,0 +1,2 @@
+-- Removes the outbox and every event in it.
+DROP SCHEMA outbox CASCADE;
