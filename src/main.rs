@@ -1,1 +1,75 @@
-fn main(){}
+//! The program: reads the command line, runs the command, ends with its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use outbox_relay::cli::{Cli, Command};
+use outbox_relay::commands::migrate;
+use outbox_relay::error::AppError;
+use outbox_relay::{app, config};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_wrong = error.use_stderr();
+            if let Err(error) = error.print() {
+                eprintln!("{error}");
+            }
+            // clap's own code for wrong usage is 2; ours is 64, as in sysexits.
+            return if is_wrong { ExitCode::from(64) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("outbox-relay: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), AppError> {
+    let runtime = |threads: usize| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .map_err(|error| AppError::Bug(format!("the runtime cannot start: {error}")))
+    };
+    match cli.command {
+        Command::Run(args) => {
+            let config = config::run_config(&args).map_err(AppError::Config)?;
+            app::start_logging(&config)?;
+            runtime(2)?.block_on(app::run(config))
+        }
+        Command::Migrate(args) => {
+            let command = config::migrate_config(&args).map_err(AppError::Config)?;
+            if args.print {
+                print(&migrate::print_up(&command.schema, command.notify));
+                return Ok(());
+            }
+            if args.print_down {
+                print(&migrate::print_down(&command.schema));
+                return Ok(());
+            }
+            let database =
+                command.database.ok_or_else(|| AppError::Config(vec!["--database-url is missing".into()]))?;
+            let applied = runtime(1)?.block_on(migrate::migrate(&database, &command.schema, command.notify))?;
+            let schema = &command.schema;
+            print(&match applied.last() {
+                Some(version) => format!("schema '{schema}' is now at version {version}\n"),
+                None => format!("schema '{schema}' was up to date\n"),
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Prints to standard output; a closed pipe is the reader's choice and no error.
+fn print(text: &str) {
+    use std::io::Write;
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        eprintln!("outbox-relay: {error}");
+    }
+}

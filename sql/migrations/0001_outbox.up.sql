@@ -124,6 +124,14 @@ CREATE TABLE outbox.replays (
     events        bigint      NOT NULL DEFAULT 0
 );
 
+-- When each of the slow jobs last ran, and where: one replica does them at a time.
+CREATE TABLE outbox.upkeep (
+    job         text        PRIMARY KEY,
+    last_run_at timestamptz NOT NULL DEFAULT '-infinity',
+    run_by      text        NOT NULL DEFAULT ''
+) WITH (fillfactor = 50);
+INSERT INTO outbox.upkeep (job) VALUES ('floors'), ('sweep'), ('stats'), ('retention'), ('backends');
+
 CREATE TABLE outbox.schema_version (
     version           integer     PRIMARY KEY,
     min_relay_version integer     NOT NULL,

@@ -1,0 +1,48 @@
+# One command each: `make demo` shows the relay at work, `make test` runs every test. Both bring
+# their own PostgreSQL and RabbitMQ (see dev/services), and can run side by side.
+
+EVENTS ?= 20000
+ORDERS ?= 2000
+KEEP ?=
+TEST_ARGS ?=
+
+target := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt services services-stop rust-tools
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  DATABASE_URL and AMQP_URL (and MANAGEMENT_URL), where set, are used instead of private servers.'
+
+demo: export KEEP := $(KEEP)
+demo: services ## the relay under load, from order to consumer [EVENTS=20000] [ORDERS=2000] [KEEP=1]
+	cargo build --release --bins --example demo
+	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
+		--events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+
+test: export KEEP := $(KEEP)
+test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
+	dev/with-services test -- cargo test --workspace $(TEST_ARGS)
+
+lint: rust-tools ## formatting, clippy, rustdoc, shellcheck
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
+	dev/install shellcheck
+	dev/shell-scripts | xargs shellcheck --external-sources
+
+fmt: rust-tools ## formats the Rust code
+	cargo fmt --all
+
+services-stop: ## stops and removes every private instance under target/dev, of running tests too
+	@dev/services list | while read -r name rest; do echo "removing $$name"; dev/services remove "$$name"; done
+
+# Nothing to install where other servers are given.
+services:
+	@$(if $(and $(DATABASE_URL),$(AMQP_URL)),:,dev/services install)
+
+rust-tools:
+	@cargo fmt --version >/dev/null 2>&1 || { echo 'rustfmt is missing: rustup component add rustfmt' >&2; exit 69; }
+	@cargo clippy --version >/dev/null 2>&1 || { echo 'clippy is missing: rustup component add clippy' >&2; exit 69; }

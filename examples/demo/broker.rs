@@ -1,0 +1,110 @@
+//! The broker's side of the stage: the exchange the relay publishes to and the demo's own queue.
+//!
+//! Called by `stage` (open, close); `consumer` and `ceiling` take the address from here. Promises to leave the vhost as
+//! it was found: the exchange is deleted only if the demo made it and nobody has bound to it. Refuses TLS, which the
+//! demo's library is built without, and IPv6 literals, which the library would silently read as localhost.
+
+use std::time::Duration;
+
+use lapin::options::{
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::FieldTable;
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+
+use crate::failure::{Failure, within};
+use crate::settings::EXCHANGE;
+
+const ANSWER: Duration = Duration::from_secs(10);
+
+pub struct Broker {
+    pub address: AMQPUri,
+    pub queue: String,
+    /// Made and deleted by `ceiling`; named here so that an interrupted run is cleaned up too.
+    pub ceiling_queue: String,
+    connection: Connection,
+    channel: Channel,
+    exchange_is_ours: bool,
+}
+
+impl Broker {
+    pub async fn open(url: &str, pid: u32) -> Result<Self, Failure> {
+        let address = parse(url)?;
+        let connection = connect(&address).await?;
+        let exchange_is_ours = !exchange_exists(&connection).await?;
+        let channel = within(ANSWER, "opening a channel", connection.create_channel()).await?;
+        let mut broker = Self {
+            address,
+            queue: format!("demo.orders.{pid}"),
+            ceiling_queue: format!("demo.ceiling.{pid}"),
+            connection,
+            channel,
+            exchange_is_ours,
+        };
+        if let Err(error) = broker.declare().await {
+            // A refused declaration has closed the channel; cleaning up needs another.
+            broker.channel = within(ANSWER, "opening a channel", broker.connection.create_channel()).await?;
+            broker.close().await?;
+            return Err(error);
+        }
+        Ok(broker)
+    }
+
+    async fn declare(&self) -> Result<(), Failure> {
+        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let table = FieldTable::default;
+        let exchange = self.channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, table());
+        within(ANSWER, "declaring the exchange order.events", exchange).await?;
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        let queue = self.channel.queue_declare(self.queue.as_str().into(), durable, table());
+        within(ANSWER, "declaring the demo's queue", queue).await?;
+        let queue = self.queue.as_str().into();
+        let bind = self.channel.queue_bind(queue, EXCHANGE.into(), "#".into(), QueueBindOptions::default(), table());
+        within(ANSWER, "binding the demo's queue", bind).await
+    }
+
+    pub async fn close(self) -> Result<(), Failure> {
+        for queue in [&self.queue, &self.ceiling_queue] {
+            let delete = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
+            within(ANSWER, "deleting the demo's queues", delete).await?;
+        }
+        if self.exchange_is_ours {
+            let unused = ExchangeDeleteOptions { if_unused: true, ..Default::default() };
+            // Refused when somebody bound to it meanwhile: then it is theirs now.
+            let _in_use = within(ANSWER, "deleting", self.channel.exchange_delete(EXCHANGE.into(), unused)).await;
+        }
+        within(ANSWER, "closing the broker connection", self.connection.close(200, "the demo is over".into())).await
+    }
+}
+
+pub async fn connect(address: &AMQPUri) -> Result<Connection, Failure> {
+    let properties = ConnectionProperties::default().with_connection_name("outbox-demo".into());
+    within(ANSWER, "connecting to RabbitMQ", Connection::connect_uri(address.clone(), properties)).await
+}
+
+/// Asked on a channel of its own, because the answer "no" closes it.
+async fn exchange_exists(connection: &Connection) -> Result<bool, Failure> {
+    let probe = within(ANSWER, "opening a channel", connection.create_channel()).await?;
+    let passive = ExchangeDeclareOptions { passive: true, ..Default::default() };
+    let asked = probe.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, passive, FieldTable::default());
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => Ok(answer.is_ok()),
+        Err(_) => Err(Failure::new(format!("asking for the exchange {EXCHANGE}: no answer within {ANSWER:?}"))),
+    }
+}
+
+fn parse(url: &str) -> Result<AMQPUri, Failure> {
+    let mut address: AMQPUri = url.parse().map_err(|why| Failure::new(format!("reading AMQP_URL: {why}")))?;
+    if address.scheme == AMQPScheme::AMQPS {
+        return Err(Failure::new("AMQP_URL is amqps: the demo speaks plain AMQP only"));
+    }
+    if url.contains('[') {
+        return Err(Failure::new("AMQP_URL has an IPv6 literal: give the demo a host name or an IPv4 address"));
+    }
+    if address.vhost.is_empty() {
+        // A pasted URL that ends in a slash means the default vhost, as it does for the relay.
+        address.vhost = "/".to_owned();
+    }
+    Ok(address)
+}

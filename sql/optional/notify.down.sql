@@ -1,0 +1,3 @@
+-- Back to polling alone.
+DROP TRIGGER IF EXISTS notify_relays ON outbox.events;
+DROP FUNCTION IF EXISTS outbox.notify_relays();

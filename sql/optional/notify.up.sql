@@ -1,0 +1,12 @@
+-- Opt-in: every statement that inserts events wakes the relays (`run --wake listen`). Not the default, because a NOTIFY serialises every
+-- commit of the cluster.
+CREATE OR REPLACE FUNCTION outbox.notify_relays() RETURNS trigger
+LANGUAGE plpgsql
+AS $body$
+BEGIN
+    PERFORM pg_notify(TG_TABLE_SCHEMA || '_events', '');
+    RETURN NULL;
+END
+$body$;
+DROP TRIGGER IF EXISTS notify_relays ON outbox.events;
+CREATE TRIGGER notify_relays AFTER INSERT ON outbox.events FOR EACH STATEMENT EXECUTE FUNCTION outbox.notify_relays();

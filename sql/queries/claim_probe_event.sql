@@ -1,0 +1,10 @@
+-- The event that probes a hold, if it still waits for it; read after its lane was locked.
+-- $1 event, $2 hold, $3 largest payload that is fetched.
+SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version,
+       CASE WHEN pg_column_size(e.payload) <= $3 THEN e.payload::text END AS payload,
+       pg_column_size(e.payload) AS payload_bytes,
+       e.headers::text AS headers, e.correlation_id, e.created_at, e.replay_id,
+       w.reason, w.attempts, w.hold_id, w.routes_confirmed
+FROM outbox.waits w
+JOIN outbox.events e ON e.id = w.event_id AND e.published_at IS NULL
+WHERE w.event_id = $1 AND w.hold_id = $2

@@ -1,0 +1,3 @@
+-- How many of these events are still pending: after their marks there must be none.
+-- $1 event ids.
+SELECT count(*) FROM outbox.events WHERE id = ANY($1::uuid[]) AND published_at IS NULL

@@ -1,0 +1,3 @@
+-- Which of these holds are still in force; they stay so until the waits that name them are committed.
+-- $1 hold ids.
+SELECT id FROM outbox.holds WHERE id = ANY($1::bigint[]) ORDER BY id FOR KEY SHARE

@@ -1,0 +1,26 @@
+-- Moves the floor of a lane up to an earlier observation, and observes again. The caller holds the lane's lock.
+-- Safe only when every transaction that could hold a seq below the bound had ended: the bound was observed when the next transaction
+-- id was X, and now the oldest running one has reached X. What committed since and is still pending keeps the floor down.
+-- $1 lane, $2 bound of the earlier observation (null: none), $3 its X.
+WITH head AS MATERIALIZED (
+    SELECT (SELECT e.seq
+            FROM outbox.events e
+            WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor
+              AND (SELECT true FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)) IS NULL
+            ORDER BY e.seq
+            LIMIT 1) AS seq
+    FROM outbox.lanes l
+    WHERE l.lane = $1
+), moved AS (
+    UPDATE outbox.lanes l SET floor = least($2::bigint, head.seq)
+    FROM head
+    WHERE l.lane = $1 AND $2::bigint IS NOT NULL
+      AND pg_snapshot_xmin(pg_current_snapshot()) >= ($3::text)::xid8
+      AND l.floor < least($2::bigint, head.seq)
+    RETURNING l.floor
+)
+SELECT least(head.seq, s.last_value + 1) AS bound,
+       pg_snapshot_xmax(pg_current_snapshot())::text AS next_xid,
+       pg_snapshot_xmin(pg_current_snapshot()) >= ($3::text)::xid8 AS reached,
+       (SELECT floor FROM moved) AS floor
+FROM head CROSS JOIN outbox.events_seq_seq s

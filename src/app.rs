@@ -1,0 +1,152 @@
+//! Starts the tasks of `run` and sees them to their end: the supervisor of the broker link, the workers, the probe, the upkeep, the
+//! listener and the admin port.
+//!
+//! Starts and stays up without broker, database or schema. At the first signal nothing more is claimed; confirms are awaited and settled
+//! within the drain timeout, then the process ends with 0.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{PROGRAM, RunConfig};
+use crate::deadline::deadline;
+use crate::error::AppError;
+use crate::link::broker::RabbitMq;
+use crate::link::database::Database;
+use crate::link::listen::listen;
+use crate::link::store::PgStore;
+use crate::ops::admin::{Admin, serve};
+use crate::ops::logging;
+use crate::ops::metrics::Metrics;
+use crate::ops::shutdown::Signals;
+use crate::relay::Relay;
+use crate::relay::evidence::Evidence;
+use crate::relay::probe::probe;
+use crate::relay::wake::{Hints, Wake};
+use crate::relay::worker::crew;
+use crate::upkeep::{self, Upkeep};
+
+/// Sets the log up as configured.
+pub fn start_logging(config: &RunConfig) -> Result<(), AppError> {
+    logging::start(config.log_format, &config.log_level).map_err(|error| AppError::Config(vec![error]))
+}
+
+/// Relays until a signal.
+pub async fn run(config: RunConfig) -> Result<(), AppError> {
+    let signals =
+        Signals::listen().map_err(|error| AppError::Bug(format!("signals cannot be listened to: {error}")))?;
+    let metrics = Arc::new(Metrics::new(config.routes.all().map(|route| &*route.name)));
+    let (hints, broker) = (Hints::default(), RabbitMq::new());
+    // The workers stop first; what they need to finish stops after them.
+    let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
+    let admin = bind_admin(&config, &metrics, &hints, &broker).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        schema = config.schema,
+        workers = config.workers,
+        "outbox-relay starts"
+    );
+
+    let store = PgStore::new(Database::new(config.database.clone(), config.workers + 1), &config.schema);
+    let mut background = JoinSet::new();
+    background.spawn(broker.clone().supervise(config.broker.clone(), stop.clone()));
+    if let Some((listener, admin)) = admin {
+        let stop = stop.clone();
+        background.spawn(async move {
+            if let Err(error) = serve(listener, admin, stop).await {
+                tracing::error!(%error, "the admin port failed");
+            }
+        });
+    }
+    if let Some(settings) = config.listen.clone() {
+        background.spawn(listen(settings, config.schema.clone(), hints.clone(), draining.clone()));
+    }
+    background.spawn(upkeep::run(upkeep(&config, &store, &metrics, &hints), draining.clone()));
+
+    let drain_timeout = config.drain_timeout;
+    let wake = Wake::new(hints, config.poll_interval);
+    let workers = config.workers;
+    let relay = Arc::new(relay(config, store, broker, metrics, draining.clone()));
+    let mut work = JoinSet::new();
+    work.spawn(crew(Arc::clone(&relay), workers, wake));
+    work.spawn(probe(relay));
+    supervise(signals, draining, work, drain_timeout).await;
+    stop.cancel();
+    let ended = async { while background.join_next().await.is_some() {} };
+    if let Err(error) = deadline(std::time::Duration::from_secs(3), "closing the links", ended).await {
+        tracing::warn!(%error, "ending without them");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the signal to drain, then for the work to end: in good order, at the drain timeout, or at the second signal.
+async fn supervise(
+    signals: Signals,
+    draining: CancellationToken,
+    mut work: JoinSet<()>,
+    drain_timeout: std::time::Duration,
+) {
+    let timeout = async {
+        draining.cancelled().await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    let drained = async { while work.join_next().await.is_some() {} };
+    tokio::select! {
+        () = drained => {}
+        () = timeout => tracing::warn!(?drain_timeout, "not drained in time; what is in flight may be sent again"),
+        () = signals.drain_then_end(draining.clone()) => {}
+    }
+}
+
+async fn bind_admin(
+    config: &RunConfig,
+    metrics: &Arc<Metrics>,
+    hints: &Hints,
+    broker: &RabbitMq,
+) -> Result<Option<(TcpListener, Admin)>, AppError> {
+    use crate::relay::broker::Broker;
+    let Some(address) = config.admin_addr else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| AppError::Config(vec![format!("--admin-addr: cannot listen on {address}: {error}")]))?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "admin port");
+    }
+    Ok(Some((listener, Admin::new(Arc::clone(metrics), hints.clone(), broker.link(), config.wake_from))))
+}
+
+fn upkeep(config: &RunConfig, store: &PgStore, metrics: &Arc<Metrics>, hints: &Hints) -> Upkeep {
+    Upkeep {
+        store: store.clone(),
+        metrics: Arc::clone(metrics),
+        hints: hints.clone(),
+        replica: config.replica.clone(),
+        program: PROGRAM.split('/').next().unwrap_or(PROGRAM).to_owned() + "/",
+        retention: config.retention,
+    }
+}
+
+fn relay(
+    config: RunConfig,
+    store: PgStore,
+    broker: RabbitMq,
+    metrics: Arc<Metrics>,
+    draining: CancellationToken,
+) -> Relay<PgStore, RabbitMq> {
+    Relay {
+        store,
+        broker,
+        routes: config.routes,
+        policy: config.policy,
+        on_dead_letter: config.on_dead_letter,
+        limits: config.limits,
+        batch_deadline: config.batch_deadline,
+        evidence: Evidence::default(),
+        new_hold: tokio::sync::Notify::new(),
+        metrics,
+        draining,
+    }
+}

@@ -1,0 +1,248 @@
+//! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ops::admin::WakeFrom;
+use crate::ops::logging::LogFormat;
+
+/// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
+///
+/// Every flag has an environment twin: OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s,
+/// 7d or off, sizes 512KiB or 16MiB.
+#[derive(Debug, Parser)]
+#[command(name = "outbox-relay", version, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Relay events until told to stop.
+    Run(Box<RunArgs>),
+    /// Create or upgrade the outbox tables.
+    Migrate(MigrateArgs),
+}
+
+/// How to reach the database.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// PostgreSQL URL, for example postgres://user@host:5432/shop
+    #[arg(long, env = "OUTBOX_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// User; overrules the URL's
+    #[arg(long, env = "OUTBOX_DATABASE_USER", value_name = "NAME")]
+    pub database_user: Option<String>,
+    /// Password; overrules the URL's
+    #[arg(long, env = "OUTBOX_DATABASE_PASSWORD", hide_env_values = true, value_name = "SECRET")]
+    pub database_password: Option<String>,
+    /// File that holds the password; read again at each connect
+    #[arg(long, env = "OUTBOX_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    pub database_password_file: Option<PathBuf>,
+    /// Schema of the outbox tables
+    #[arg(long, env = "OUTBOX_SCHEMA", default_value = "outbox", value_name = "NAME")]
+    pub schema: String,
+}
+
+/// `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Direct URL for LISTEN, where the other passes a pooler in transaction mode; --database-url if absent
+    #[arg(
+        long,
+        env = "OUTBOX_LISTEN_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Database"
+    )]
+    pub listen_database_url: Option<String>,
+
+    /// The broker.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
+    /// The pace.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+
+    /// Failures.
+    #[command(flatten)]
+    pub failures: FailureArgs,
+
+    /// Operation.
+    #[command(flatten)]
+    pub ops: OpsArgs,
+}
+
+/// How to reach the broker, and where to publish.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Broker")]
+pub struct BrokerArgs {
+    /// RabbitMQ URL, for example amqp://user@host:5672/vhost; several for the nodes of a cluster
+    #[arg(
+        long = "amqp-url",
+        env = "OUTBOX_AMQP_URL",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub amqp_urls: Vec<String>,
+    /// User; overrules the URLs'
+    #[arg(long, env = "OUTBOX_AMQP_USER", value_name = "NAME")]
+    pub amqp_user: Option<String>,
+    /// Password; overrules the URLs'
+    #[arg(long, env = "OUTBOX_AMQP_PASSWORD", hide_env_values = true, value_name = "SECRET")]
+    pub amqp_password: Option<String>,
+    /// File that holds the password; read again at each connect
+    #[arg(long, env = "OUTBOX_AMQP_PASSWORD_FILE", value_name = "FILE")]
+    pub amqp_password_file: Option<PathBuf>,
+    /// Exchange that every event goes to, with its type as the routing key
+    #[arg(long, env = "OUTBOX_EXCHANGE", default_value = "order.events", value_name = "NAME")]
+    pub exchange: String,
+    /// Who publishes: app_id and the envelope's source
+    #[arg(long, env = "OUTBOX_SOURCE", default_value = "order-service", value_name = "NAME")]
+    pub source: String,
+    /// Declare the exchange (durable, topic) after each connect, and nothing else
+    #[arg(long, env = "OUTBOX_DECLARE")]
+    pub declare: bool,
+}
+
+/// How fast and how much.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct PaceArgs {
+    /// What wakes the relay besides polling
+    #[arg(long, env = "OUTBOX_WAKE", value_enum, default_value_t = WakeMode::Poll)]
+    pub wake: WakeMode,
+    /// Look for work at least this often
+    #[arg(long, env = "OUTBOX_POLL_INTERVAL", default_value = "250ms", value_name = "DURATION")]
+    pub poll_interval: String,
+    /// Events in a batch, 1 to 10000
+    #[arg(long, env = "OUTBOX_BATCH_SIZE", default_value = "500", value_name = "EVENTS")]
+    pub batch_size: String,
+    /// Bytes of payload in flight, of all workers together
+    #[arg(long, env = "OUTBOX_BATCH_BYTES", default_value = "16MiB", value_name = "SIZE")]
+    pub batch_bytes: String,
+    /// Workers at the most, 1 to 16; one works while there is little to do
+    #[arg(long, env = "OUTBOX_WORKERS", default_value = "4", value_name = "COUNT")]
+    pub workers: String,
+    /// A batch ends after this long, whatever the broker does
+    #[arg(long, env = "OUTBOX_BATCH_DEADLINE", default_value = "2s", value_name = "DURATION")]
+    pub batch_deadline: String,
+}
+
+/// What happens when something does not go through.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Failures")]
+pub struct FailureArgs {
+    /// Retries after the first attempt, 0 to 100
+    #[arg(long, env = "OUTBOX_MAX_RETRIES", default_value = "3", value_name = "COUNT")]
+    pub max_retries: String,
+    /// Pause before the first retry; it doubles
+    #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MIN", default_value = "1s", value_name = "DURATION")]
+    pub retry_backoff_min: String,
+    /// The longest pause between retries
+    #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MAX", default_value = "10s", value_name = "DURATION")]
+    pub retry_backoff_max: String,
+    /// Whether a key goes on after a dead letter
+    #[arg(long, env = "OUTBOX_ON_DEAD_LETTER", value_enum, default_value_t = AfterDeadLetter::Continue)]
+    pub on_dead_letter: AfterDeadLetter,
+    /// How long a sent message may stay unconfirmed
+    #[arg(long, env = "OUTBOX_CONFIRM_TIMEOUT", default_value = "15s", value_name = "DURATION")]
+    pub confirm_timeout: String,
+    /// Largest payload; larger ones become dead letters
+    #[arg(long, env = "OUTBOX_MAX_MESSAGE_SIZE", default_value = "16MiB", value_name = "SIZE")]
+    pub max_message_size: String,
+}
+
+/// Operation.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct OpsArgs {
+    /// How long a stop may take
+    #[arg(long, env = "OUTBOX_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION")]
+    pub drain_timeout: String,
+    /// Published events are deleted after this long; off keeps them
+    #[arg(long, env = "OUTBOX_RETENTION", default_value = "7d", value_name = "DURATION")]
+    pub retention: String,
+    /// Where /metrics, /livez, /readyz, /status and /wake are served; off serves nothing
+    #[arg(long, env = "OUTBOX_ADMIN_ADDR", default_value = "[::]:9632", value_name = "ADDRESS")]
+    pub admin_addr: String,
+    /// Who may POST /wake
+    #[arg(long, env = "OUTBOX_WAKE_FROM", value_enum, default_value_t = WakeFrom::Loopback)]
+    pub wake_from: WakeFrom,
+    /// Form of the log
+    #[arg(long, env = "OUTBOX_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Level of the log, or a filter such as info,outbox_relay=debug
+    #[arg(long, env = "OUTBOX_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+}
+
+/// `migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Print the SQL instead of running it
+    #[arg(long)]
+    pub print: bool,
+    /// Print the SQL that undoes every migration
+    #[arg(long, conflicts_with = "print")]
+    pub print_down: bool,
+    /// Create the trigger that wakes relays with --wake listen
+    #[arg(long, conflicts_with = "without_notify")]
+    pub with_notify: bool,
+    /// Drop that trigger
+    #[arg(long)]
+    pub without_notify: bool,
+}
+
+/// What wakes the relay besides polling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WakeMode {
+    /// Nothing.
+    Poll,
+    /// NOTIFY, after `migrate --with-notify`.
+    Listen,
+}
+
+/// Whether a key goes on after a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AfterDeadLetter {
+    /// Its later events leave.
+    Continue,
+    /// They wait for an operator.
+    Hold,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_run_has_its_environment_twin() {
+        let cli = Cli::command();
+        let run = cli.find_subcommand("run").expect("run is a command");
+        for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
+            let flag = argument.get_long().expect("every argument is a flag");
+            let twin = format!("OUTBOX_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(twin.as_str()), "--{flag}");
+        }
+    }
+}

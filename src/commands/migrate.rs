@@ -1,0 +1,183 @@
+//! `outbox-relay migrate`: creates and upgrades the outbox tables. Embedded, checksummed, safe when many start at once.
+//!
+//! Promises: a migration is applied whole or not at all, once, under a lock that the transaction holds; one that was applied and has
+//! changed since is refused. Never run by `run`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Client, NoTls};
+
+use crate::deadline::deadline;
+use crate::error::AppError;
+use crate::link::database::{DatabaseSettings, chain};
+use crate::link::queries::in_schema;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const STEP_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// One version of the schema.
+struct Migration {
+    version: i32,
+    /// The oldest relay, by the schema version it was built for, that runs on it.
+    min_relay_version: i32,
+    up: &'static str,
+    down: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    min_relay_version: 1,
+    up: include_str!("../../sql/migrations/0001_outbox.up.sql"),
+    down: include_str!("../../sql/migrations/0001_outbox.down.sql"),
+}];
+
+const NOTIFY_UP: &str = include_str!("../../sql/optional/notify.up.sql");
+const NOTIFY_DOWN: &str = include_str!("../../sql/optional/notify.down.sql");
+
+/// What to do about the opt-in trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// Leave it as it is.
+    Keep,
+    /// Create it.
+    With,
+    /// Drop it.
+    Without,
+}
+
+/// The SQL that `migrate` would run on an empty database.
+pub fn print_up(schema: &str, notify: Notify) -> String {
+    let mut sql = String::from("BEGIN;\n");
+    for migration in MIGRATIONS {
+        sql.push_str(&in_schema(migration.up, schema));
+        let _infallible = writeln!(sql, "{}", record(migration, schema));
+    }
+    if let Some(text) = notify_sql(notify) {
+        sql.push_str(&in_schema(text, schema));
+    }
+    sql.push_str("COMMIT;\n");
+    sql
+}
+
+/// The SQL that undoes every migration, newest first.
+pub fn print_down(schema: &str) -> String {
+    MIGRATIONS.iter().rev().map(|migration| in_schema(migration.down, schema)).collect()
+}
+
+/// Applies what is missing and returns the versions applied.
+pub async fn migrate(settings: &DatabaseSettings, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
+    let config = settings.now().map_err(|error| AppError::Config(vec![error]))?;
+    let connected = deadline(CONNECT_TIMEOUT, "connecting to the database", config.connect(NoTls)).await;
+    let (client, connection) = match connected {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(error)) => {
+            return Err(AppError::Unreachable(format!("the database cannot be reached: {}", chain(&error))));
+        }
+        Err(error) => return Err(AppError::Unreachable(error.to_string())),
+    };
+    let connection = tokio::spawn(connection);
+    let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, notify)).await {
+        Ok(done) => done,
+        Err(error) => Err(AppError::Unreachable(error.to_string())),
+    };
+    drop(client);
+    if let Ok(Err(error)) = connection.await {
+        tracing::debug!(error = chain(&error), "the database connection ended");
+    }
+    done
+}
+
+async fn apply(client: &Client, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
+    let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
+    // One transaction for all: a lock that ends with it, and nothing half done.
+    let begin = in_schema(
+        "BEGIN; SET LOCAL lock_timeout = '30s'; SELECT pg_advisory_xact_lock(hashtext('outbox.migrate'))",
+        schema,
+    );
+    client.batch_execute(&begin).await.map_err(failed)?;
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS {
+        match checksum_of(client, migration, schema).await.map_err(failed)? {
+            Some(known) if known == checksum(migration) => {}
+            Some(_) => {
+                return Err(AppError::No(format!(
+                    "migration {} was applied to the schema '{schema}' in another form; nothing was changed",
+                    migration.version
+                )));
+            }
+            None => {
+                client.batch_execute(&in_schema(migration.up, schema)).await.map_err(failed)?;
+                client.batch_execute(&record(migration, schema)).await.map_err(failed)?;
+                applied.push(migration.version);
+            }
+        }
+    }
+    if let Some(sql) = notify_sql(notify) {
+        client.batch_execute(&in_schema(sql, schema)).await.map_err(failed)?;
+    }
+    client.batch_execute("COMMIT").await.map_err(failed)?;
+    Ok(applied)
+}
+
+/// The checksum under which a migration was applied, if it was.
+async fn checksum_of(
+    client: &Client,
+    migration: &Migration,
+    schema: &str,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let table = in_schema("outbox.schema_version", schema);
+    let known = client.query_one("SELECT to_regclass($1)::text", &[&table]).await?;
+    if known.get::<_, Option<String>>(0).is_none() {
+        return Ok(None);
+    }
+    let sql = format!("SELECT checksum FROM {table} WHERE version = $1");
+    Ok(client.query_opt(&sql, &[&migration.version]).await?.map(|row| row.get(0)))
+}
+
+fn record(migration: &Migration, schema: &str) -> String {
+    let table = in_schema("outbox.schema_version", schema);
+    let (version, min_relay, checksum) = (migration.version, migration.min_relay_version, checksum(migration));
+    format!("INSERT INTO {table} (version, min_relay_version, checksum) VALUES ({version}, {min_relay}, '{checksum}');")
+}
+
+fn notify_sql(notify: Notify) -> Option<&'static str> {
+    match notify {
+        Notify::Keep => None,
+        Notify::With => Some(NOTIFY_UP),
+        Notify::Without => Some(NOTIFY_DOWN),
+    }
+}
+
+fn checksum(migration: &Migration) -> String {
+    let digest = Sha256::digest(migration.up.as_bytes());
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_has_both_directions_and_a_version_of_its_own() {
+        let mut last = 0;
+        for migration in MIGRATIONS {
+            assert!(migration.version > last && migration.min_relay_version <= migration.version);
+            assert!(migration.up.contains("CREATE") && migration.down.contains("DROP"));
+            last = migration.version;
+        }
+        assert_eq!(last, crate::link::store::SCHEMA_VERSION);
+    }
+
+    #[test]
+    fn the_printed_sql_is_of_the_schema_asked_for() {
+        let sql = print_up("shop", Notify::With);
+        assert!(sql.contains("CREATE TABLE \"shop\".events"), "{sql}");
+        assert!(!sql.contains("outbox."), "{sql}");
+        assert!(print_down("shop").contains("DROP SCHEMA \"shop\""));
+    }
+}

@@ -1,0 +1,3 @@
+//! The commands that operators run once. Each file is one command.
+
+pub mod migrate;

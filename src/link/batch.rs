@@ -1,0 +1,324 @@
+//! An open batch in PostgreSQL: one transaction that holds lane locks, and settling it.
+//!
+//! Dropping it closes its connection, which rolls back and frees the lanes; so does a panic of its owner.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::link::call::{self, Param};
+use crate::link::queries::Queries;
+use crate::relay::destination::{HoldKind, HoldScope};
+use crate::relay::event::{HoldId, WaitReason};
+use crate::relay::store::{
+    Batch, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
+};
+
+/// The transaction of one batch.
+pub struct PgBatch {
+    client: Option<Object>,
+    queries: Arc<Queries>,
+    lanes: Vec<i16>,
+    has_waits: bool,
+}
+
+impl PgBatch {
+    /// Takes a connection on which a transaction is about to be opened.
+    pub(crate) fn new(client: Object, queries: Arc<Queries>) -> Self {
+        Self { client: Some(client), queries, lanes: Vec::new(), has_waits: false }
+    }
+
+    pub(crate) fn client(&self) -> &Object {
+        self.client.as_ref().expect("the connection leaves only when the batch ends")
+    }
+
+    pub(crate) fn set_lanes(&mut self, lanes: Vec<i16>, has_waits: bool) {
+        self.lanes = lanes;
+        self.has_waits = has_waits;
+    }
+
+    /// Commits, and gives the connection back to the pool.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        call::batch(self.client(), "committing", "COMMIT").await?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Ends a batch that changed nothing.
+    pub(crate) async fn abandon(mut self) -> Result<(), StoreError> {
+        call::batch(self.client(), "ending an empty batch", "ROLLBACK").await?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Ends due waits whose events are settled already, where nothing else was due.
+    pub(crate) async fn end_waits_only(self) -> Result<(), StoreError> {
+        if !self.has_waits {
+            return self.abandon().await;
+        }
+        self.end_waits(&[]).await?;
+        self.commit().await
+    }
+
+    /// Marks events, and makes sure that they are marked.
+    pub(crate) async fn mark(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let params: [Param<'_>; 1] = [(&ids, Type::UUID_ARRAY)];
+        let sql = &self.queries.mark_published;
+        let marked = call::execute(self.client(), "marking events published", sql, &params).await?;
+        if marked == ids.len() as u64 {
+            return Ok(());
+        }
+        let sql = &self.queries.count_pending;
+        match call::one(self.client(), "counting unmarked events", sql, &params).await?.get::<_, i64>(0) {
+            0 => Ok(()),
+            still_pending => Err(StoreError::MarksRefused { still_pending }),
+        }
+    }
+
+    /// Puts a destination on hold, or finds the hold that is there.
+    pub(crate) async fn put_hold(
+        &self,
+        scope: &HoldScope,
+        kind: HoldKind,
+        error: &str,
+        probe_after: Duration,
+    ) -> Result<HoldId, StoreError> {
+        let (name, exchange, routing_key, route) = scope.columns();
+        let probe_after_ms = i64::try_from(probe_after.as_millis()).unwrap_or(i64::MAX);
+        let (kind_name, reason) = (kind.as_str(), kind.reason());
+        let params: [Param<'_>; 8] = [
+            (&name, Type::TEXT),
+            (&exchange, Type::TEXT),
+            (&routing_key, Type::TEXT),
+            (&route, Type::TEXT),
+            (&kind_name, Type::TEXT),
+            (&reason, Type::TEXT),
+            (&error, Type::TEXT),
+            (&probe_after_ms, Type::INT8),
+        ];
+        let row = call::one(self.client(), "putting a destination on hold", &self.queries.put_hold, &params).await?;
+        if row.get(1) {
+            tracing::warn!(destination = %scope, kind = kind_name, error, "on hold: {reason}");
+        }
+        Ok(row.get(0))
+    }
+
+    /// Makes the heads that waited for lifted holds due.
+    pub(crate) async fn lift_waits(&self, holds: &[HoldId]) -> Result<(), StoreError> {
+        if holds.is_empty() {
+            return Ok(());
+        }
+        let params: [Param<'_>; 1] = [(&holds, Type::INT8_ARRAY)];
+        call::execute(self.client(), "lifting waits", &self.queries.lift_waits, &params).await.map(|_| ())
+    }
+
+    async fn end_waits(&self, settled: &[Uuid]) -> Result<(), StoreError> {
+        let params: [Param<'_>; 2] = [(&self.lanes, Type::INT2_ARRAY), (&settled, Type::UUID_ARRAY)];
+        call::execute(self.client(), "ending waits", &self.queries.end_waits, &params).await.map(|_| ())
+    }
+
+    /// Runs `work` in a savepoint: what fails there must not lose the marks.
+    async fn in_savepoint(
+        &self,
+        work: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<Result<(), StoreError>, StoreError> {
+        call::batch(self.client(), "opening a savepoint", "SAVEPOINT part").await?;
+        let done = work.await;
+        if matches!(done, Err(StoreError::Unreachable(_))) {
+            return done.map(Ok);
+        }
+        let end = if done.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" };
+        call::batch(self.client(), "ending a savepoint", end).await?;
+        Ok(done)
+    }
+
+    async fn put_dead_letter(&self, letter: &NewDeadLetter) -> Result<(), StoreError> {
+        let attempts = i32::try_from(letter.attempts).unwrap_or(i32::MAX);
+        let (reason, confirmed, failed) =
+            (letter.reason.as_str(), letter.routes_confirmed.join(","), letter.routes_failed.join(","));
+        let params: [Param<'_>; 6] = [
+            (&letter.event_id, Type::UUID),
+            (&reason, Type::TEXT),
+            (&letter.error, Type::TEXT),
+            (&attempts, Type::INT4),
+            (&confirmed, Type::TEXT),
+            (&failed, Type::TEXT),
+        ];
+        call::execute(self.client(), "moving an event to the dead letters", &self.queries.dead_letter, &params).await?;
+        self.end_waits(&[letter.event_id]).await?;
+        let Some((lane, seq)) = letter.key_waits else { return Ok(()) };
+        let wait = NewWait {
+            key: letter.key.clone(),
+            lane,
+            event_id: letter.event_id,
+            seq,
+            reason: WaitReason::AfterDeadLetter,
+            attempts: letter.attempts,
+            until: Until::Lifted,
+            hold: None,
+            error: Some(letter.error.clone()),
+            routes_confirmed: Vec::new(),
+        };
+        self.put_waits(&[&wait], &HashMap::new()).await
+    }
+
+    async fn put_waits(&self, waits: &[&NewWait], holds: &HashMap<HoldScope, HoldId>) -> Result<(), StoreError> {
+        let columns = WaitColumns::new(waits, holds);
+        let params: [Param<'_>; 10] = [
+            (&columns.keys, Type::TEXT_ARRAY),
+            (&columns.lanes, Type::INT2_ARRAY),
+            (&columns.events, Type::UUID_ARRAY),
+            (&columns.seqs, Type::INT8_ARRAY),
+            (&columns.reasons, Type::TEXT_ARRAY),
+            (&columns.attempts, Type::INT4_ARRAY),
+            (&columns.for_ms, Type::INT8_ARRAY),
+            (&columns.holds, Type::INT8_ARRAY),
+            (&columns.errors, Type::TEXT_ARRAY),
+            (&columns.routes, Type::TEXT_ARRAY),
+        ];
+        call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await.map(|_| ())
+    }
+
+    /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway.
+    async fn put_held_waits(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        let mut new_holds: Vec<_> = settlement.holds.iter().collect();
+        new_holds.sort_by(|left, right| left.scope.columns().cmp(&right.scope.columns()));
+        let existing: Vec<HoldId> = settlement
+            .waits
+            .iter()
+            .filter_map(|wait| match wait.hold {
+                Some(WaitsFor::Existing(id)) => Some(id),
+                Some(WaitsFor::New(_)) | None => None,
+            })
+            .collect();
+        let kept: Vec<HoldId> = if existing.is_empty() {
+            Vec::new()
+        } else {
+            let params: [Param<'_>; 1] = [(&existing, Type::INT8_ARRAY)];
+            let kept = call::rows(self.client(), "reading holds", &self.queries.keep_holds, &params).await?;
+            kept.iter().map(|row| row.get(0)).collect()
+        };
+        let mut holds = HashMap::new();
+        for hold in new_holds {
+            let id = self.put_hold(&hold.scope, hold.kind, &hold.error, hold.probe_after).await?;
+            holds.insert(hold.scope.clone(), id);
+        }
+        let still_held = |wait: &&NewWait| match &wait.hold {
+            Some(WaitsFor::Existing(id)) => kept.contains(id),
+            Some(WaitsFor::New(_)) | None => true,
+        };
+        let waits: Vec<&NewWait> = settlement.waits.iter().filter(still_held).collect();
+        self.put_waits(&waits, &holds).await
+    }
+
+    async fn settle_waits(&self, settlement: &Settlement, settled: &mut Settled) -> Result<(), StoreError> {
+        if settlement.waits.is_empty() {
+            return Ok(());
+        }
+        let Err(error) = self.in_savepoint(self.put_held_waits(settlement)).await? else { return Ok(()) };
+        settled.refused.push(format!("all waits together: {error}"));
+        // One of them is in the way; the others must not suffer from it.
+        for wait in &settlement.waits {
+            let holds = settlement.holds.iter().filter(|hold| wait.hold == Some(WaitsFor::New(hold.scope.clone())));
+            let alone =
+                Settlement { waits: vec![wait.clone()], holds: holds.cloned().collect(), ..Settlement::default() };
+            if let Err(error) = self.in_savepoint(self.put_held_waits(&alone)).await? {
+                settled.refused.push(format!("wait of event {}: {error}", wait.event_id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_probe(&self, result: ProbeResult) -> Result<(), StoreError> {
+        match result {
+            ProbeResult::Accepted(hold) => {
+                let params: [Param<'_>; 1] = [(&hold, Type::INT8)];
+                call::execute(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
+                self.lift_waits(&[hold]).await
+            }
+            ProbeResult::Refused(hold, pause) => {
+                let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+                let params: [Param<'_>; 2] = [(&hold, Type::INT8), (&pause_ms, Type::INT8)];
+                let sql = &self.queries.postpone_probe;
+                call::execute(self.client(), "postponing a probe", sql, &params).await.map(|_| ())
+            }
+        }
+    }
+}
+
+impl Batch for PgBatch {
+    async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
+        let mut settled = Settled::default();
+        self.mark(&settlement.published).await?;
+        if self.has_waits || settlement.probe.is_some() {
+            self.end_waits(&settlement.published).await?;
+        }
+        for letter in &settlement.dead_letters {
+            if let Err(error) = self.in_savepoint(self.put_dead_letter(letter)).await? {
+                settled.refused.push(format!("dead letter of event {}: {error}", letter.event_id));
+            }
+        }
+        self.settle_waits(settlement, &mut settled).await?;
+        if let Some(result) = settlement.probe {
+            self.settle_probe(result).await?;
+        }
+        self.commit().await?;
+        Ok(settled)
+    }
+}
+
+impl Drop for PgBatch {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // Out of the pool: dropping the client closes the connection, and the server rolls back.
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// The waits, column by column, as `put_waits.sql` takes them.
+struct WaitColumns<'a> {
+    keys: Vec<&'a str>,
+    lanes: Vec<i16>,
+    events: Vec<Uuid>,
+    seqs: Vec<i64>,
+    reasons: Vec<&'static str>,
+    attempts: Vec<i32>,
+    for_ms: Vec<Option<i64>>,
+    holds: Vec<Option<HoldId>>,
+    errors: Vec<Option<&'a str>>,
+    routes: Vec<String>,
+}
+
+impl<'a> WaitColumns<'a> {
+    fn new(waits: &[&'a NewWait], holds: &HashMap<HoldScope, HoldId>) -> Self {
+        let hold = |wait: &NewWait| match &wait.hold {
+            Some(WaitsFor::Existing(id)) => Some(*id),
+            Some(WaitsFor::New(scope)) => holds.get(scope).copied(),
+            None => None,
+        };
+        let for_ms = |wait: &NewWait| match wait.until {
+            Until::After(pause) => Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)),
+            Until::Lifted => None,
+        };
+        Self {
+            keys: waits.iter().map(|wait| wait.key.as_str()).collect(),
+            lanes: waits.iter().map(|wait| wait.lane).collect(),
+            events: waits.iter().map(|wait| wait.event_id).collect(),
+            seqs: waits.iter().map(|wait| wait.seq).collect(),
+            reasons: waits.iter().map(|wait| wait.reason.as_str()).collect(),
+            attempts: waits.iter().map(|wait| i32::try_from(wait.attempts).unwrap_or(i32::MAX)).collect(),
+            for_ms: waits.iter().map(|wait| for_ms(wait)).collect(),
+            holds: waits.iter().map(|wait| hold(wait)).collect(),
+            errors: waits.iter().map(|wait| wait.error.as_deref()).collect(),
+            routes: waits.iter().map(|wait| wait.routes_confirmed.join(",")).collect(),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The connection to RabbitMQ and its supervisor: connects, watches, gives up and connects again.
+//!
+//! lapin's auto-recovery is off; each connection is a generation of its own (design section 5, rules 6 and 7). The supervisor is a task
+//! that `app` starts; workers see its state through `Broker`. Refuses nothing and never ends by itself: a broker that is away for days
+//! costs a connection attempt every 30 s at the most.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, Event, ExchangeKind};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::deadline;
+use crate::link::channel::LapinChannel;
+use crate::link::secret::Secret;
+use crate::link::wire;
+use crate::relay::backoff::Jitter;
+use crate::relay::broker::{Broker, BrokerError, LinkState};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Detects a dead peer in two to three intervals (hazard B14).
+const HEARTBEAT_SECONDS: u16 = 8;
+/// A connection that has been blocked for this long is replaced: it may be stuck where a fresh one is not.
+const BLOCKED_MAX: Duration = Duration::from_secs(300);
+/// While the broker stays away, it is said again this often.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// How to reach the broker.
+#[derive(Debug, Clone)]
+pub struct BrokerSettings {
+    /// One or several nodes, tried in random order.
+    pub uris: Vec<AMQPUri>,
+    /// Overrules the URIs' user.
+    pub user: Option<String>,
+    /// Overrules the URIs' password; read again at each connect.
+    pub password: Option<Secret>,
+    /// Shown in the broker's management pages.
+    pub connection_name: String,
+    /// Exchanges to declare after each connect.
+    pub declare: Vec<String>,
+}
+
+/// RabbitMQ, as the hot path sees it.
+#[derive(Clone)]
+pub struct RabbitMq(Arc<Shared>);
+
+struct Shared {
+    state: watch::Sender<LinkState>,
+    connection: Mutex<Option<(u64, Arc<Connection>)>>,
+    given_up: Mutex<Option<(u64, String)>>,
+    give_up: Notify,
+}
+
+impl RabbitMq {
+    /// Not connected; run the supervisor.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: watch::Sender::new(LinkState::Down),
+            connection: Mutex::new(None),
+            given_up: Mutex::new(None),
+            give_up: Notify::new(),
+        }))
+    }
+
+    /// Keeps a connection up until `stop`, then closes it.
+    pub async fn supervise(self, settings: BrokerSettings, stop: CancellationToken) {
+        let (mut jitter, mut generation, mut outage) = (Jitter::for_services(), 0, Outage::default());
+        loop {
+            let connected = tokio::select! {
+                () = stop.cancelled() => return,
+                connected = connect(&settings) => connected,
+            };
+            match connected {
+                Ok(connection) => {
+                    generation += 1;
+                    outage.ended(generation);
+                    let up_since = Instant::now();
+                    let why = self.watch_over(connection, generation, &stop).await;
+                    self.0.state.send_replace(LinkState::Down);
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    tracing::warn!(generation, reason = why, "the connection to the broker ended");
+                    if up_since.elapsed() > REMIND_EVERY {
+                        jitter.reset();
+                    }
+                }
+                Err(error) => outage.failed(&error),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(jitter.next_pause()) => {}
+            }
+        }
+    }
+
+    /// Serves one connection until it ends, is given up or the relay stops. Returns why.
+    async fn watch_over(&self, connection: Connection, generation: u64, stop: &CancellationToken) -> String {
+        // Subscribed before anything is published: the notice of an alarm must not be missed (rule 7).
+        let mut events = Box::pin(connection.events_listener());
+        let connection = Arc::new(connection);
+        *lock(&self.0.connection) = Some((generation, Arc::clone(&connection)));
+        self.0.state.send_replace(LinkState::Up(generation));
+        let mut blocked_until = None;
+        let why = loop {
+            let blocked_too_long = async {
+                match blocked_until {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(generation, reason, "the broker has blocked the connection; nothing is published until it unblocks");
+                        blocked_until.get_or_insert(Instant::now() + BLOCKED_MAX);
+                        self.0.state.send_replace(LinkState::Blocked(generation));
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!(generation, "the broker has unblocked the connection");
+                        blocked_until = None;
+                        self.0.state.send_replace(LinkState::Up(generation));
+                    }
+                    Some(Event::Error(error)) if connection.status().connected() => {
+                        tracing::debug!(generation, %error, "a channel ended");
+                    }
+                    Some(Event::Error(error)) => break error.to_string(),
+                    Some(_) => {}
+                    None => break "the connection's events ended".to_owned(),
+                },
+                () = self.0.give_up.notified() => {
+                    match lock(&self.0.given_up).take() {
+                        Some((given_up, why)) if given_up == generation => break why,
+                        Some(_) | None => {}
+                    }
+                }
+                () = blocked_too_long => break format!("blocked for {BLOCKED_MAX:?}"),
+                () = stop.cancelled() => break "the relay stops".to_owned(),
+            }
+        };
+        *lock(&self.0.connection) = None;
+        self.part(connection, blocked_until.is_some(), stop).await;
+        why
+    }
+
+    /// Closes in good order where that can work; a blocked connection hangs on close (hazard B12), so it is only dropped.
+    async fn part(&self, connection: Arc<Connection>, blocked: bool, stop: &CancellationToken) {
+        if blocked || !stop.is_cancelled() {
+            return;
+        }
+        let Ok(text) = wire::short("the relay stops") else { return };
+        match deadline(CLOSE_TIMEOUT, "closing the broker connection", connection.close(200, text)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close in good order"),
+            Err(error) => tracing::debug!(%error, "the broker connection did not close in good order"),
+        }
+    }
+}
+
+impl Default for RabbitMq {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Broker for RabbitMq {
+    type Channel = LapinChannel;
+
+    async fn open(&self) -> Result<LapinChannel, BrokerError> {
+        let (generation, connection) = lock(&self.0.connection).clone().ok_or(BrokerError::Down)?;
+        let opening = async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, lapin::Error>(channel)
+        };
+        match deadline(OPEN_TIMEOUT, "opening a channel", opening).await {
+            Ok(Ok(channel)) => Ok(LapinChannel::new(channel, generation)),
+            Ok(Err(error)) => Err(BrokerError::Open(error.to_string())),
+            Err(error) => {
+                // Opening hangs where the I/O thread is dead or blocked; only a fresh connection helps the former.
+                if *self.0.state.borrow() == LinkState::Up(generation) {
+                    self.end_generation(generation, "a channel could not be opened in time");
+                }
+                Err(BrokerError::Open(error.to_string()))
+            }
+        }
+    }
+
+    fn link(&self) -> watch::Receiver<LinkState> {
+        self.0.state.subscribe()
+    }
+
+    fn end_generation(&self, generation: u64, why: &str) {
+        *lock(&self.0.given_up) = Some((generation, why.to_owned()));
+        self.0.give_up.notify_one();
+    }
+}
+
+/// Says that the broker is away once, then now and then, and says when it is back.
+#[derive(Default)]
+struct Outage {
+    since: Option<Instant>,
+    reminded: Option<Instant>,
+    attempts: u64,
+}
+
+impl Outage {
+    fn failed(&mut self, error: &str) {
+        self.attempts += 1;
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        if self.reminded.is_none_or(|at| now.duration_since(at) >= REMIND_EVERY) {
+            self.reminded = Some(now);
+            let away_seconds = now.duration_since(since).as_secs();
+            tracing::warn!(error, attempts = self.attempts, away_seconds, "cannot connect to the broker; trying again");
+        }
+    }
+
+    fn ended(&mut self, generation: u64) {
+        tracing::info!(generation, failed_attempts = self.attempts, "connected to the broker");
+        *self = Self::default();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tries each node once, in random order.
+async fn connect(settings: &BrokerSettings) -> Result<Connection, String> {
+    let mut uris = settings.uris.clone();
+    fastrand::shuffle(&mut uris);
+    let mut errors = Vec::new();
+    for uri in uris {
+        let node = format!("{}:{}", uri.authority.host, uri.authority.port);
+        match connect_to(uri, settings).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => errors.push(format!("{node}: {error}")),
+        }
+    }
+    Err(errors.join("; "))
+}
+
+async fn connect_to(mut uri: AMQPUri, settings: &BrokerSettings) -> Result<Connection, String> {
+    if let Some(user) = &settings.user {
+        uri.authority.userinfo.username.clone_from(user);
+    }
+    if let Some(password) = &settings.password {
+        uri.authority.userinfo.password = password.read().map_err(|error| error.to_string())?;
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    let properties = ConnectionProperties::default().with_connection_name(settings.connection_name.as_str().into());
+    let connecting = async {
+        let connection = Connection::connect_uri(uri, properties).await?;
+        for exchange in &settings.declare {
+            declare(&connection, exchange).await;
+        }
+        Ok::<_, lapin::Error>(connection)
+    };
+    match deadline(CONNECT_TIMEOUT, "connecting", connecting).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Declares a durable topic exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
+/// a finding for the log, not a reason to stay away.
+async fn declare(connection: &Connection, exchange: &str) {
+    let declaring = async {
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+        let name = wire::short(exchange).map_err(|error| error.to_string())?;
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        channel
+            .exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default())
+            .await
+            .map_err(|error| error.to_string())
+    };
+    if let Err(error) = declaring.await {
+        tracing::warn!(exchange, error, "the exchange could not be declared; going on as if it were there");
+    }
+}

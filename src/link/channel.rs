@@ -1,0 +1,232 @@
+//! A lapin channel in confirm mode, with lapin's traps closed (design section 5, rules 1 to 6 and 8).
+//!
+//! Opened by the supervisor in `broker`, owned by one worker, never cloned: two tasks publishing on one lapin channel swap confirms
+//! (measured: of 20,000 nacked messages 20 were reported acked). Each publish is polled once at `send`, in order, which puts its frames
+//! on lapin's queue; `progress` then polls publishes and confirms alike until a full pass finds nothing, and lets `judge` speak.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::future::poll_fn;
+use lapin::options::BasicPublishOptions;
+use lapin::{Confirmation, ErrorKind, PublisherConfirm};
+
+use crate::link::judge::{Identity, Judge, Judged, Resolution, Resolved};
+use crate::link::wire;
+use crate::relay::broker::{Channel, CloseReason, Message, Reply, Token};
+
+type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+
+/// One channel.
+pub struct LapinChannel {
+    channel: Arc<lapin::Channel>,
+    generation: u64,
+    entries: Vec<Entry>,
+    publishing: usize,
+    judge: Judge<Token>,
+    /// Words on messages that never reached lapin.
+    stillborn: Vec<(Token, Reply)>,
+    closed: Option<CloseReason>,
+}
+
+struct Entry {
+    number: u64,
+    token: Token,
+    identity: Identity,
+    stage: Stage,
+}
+
+enum Stage {
+    Publishing(Publishing),
+    Confirming(PublisherConfirm),
+    Done,
+}
+
+impl LapinChannel {
+    /// Takes a channel that is in confirm mode.
+    pub fn new(channel: lapin::Channel, generation: u64) -> Self {
+        Self {
+            channel: Arc::new(channel),
+            generation,
+            entries: Vec::new(),
+            publishing: 0,
+            judge: Judge::new(),
+            stillborn: Vec::new(),
+            closed: None,
+        }
+    }
+
+    /// Polls every outstanding publish and confirm until a full pass finds nothing more (rule 2).
+    fn drain(&mut self, cx: &mut Context<'_>) -> Vec<Resolved<Token>> {
+        let mut drained = Vec::new();
+        loop {
+            let before = drained.len();
+            for entry in &mut self.entries {
+                if let Poll::Ready(result) = entry.poll(cx, &mut self.publishing) {
+                    let resolution = resolution(result, &mut self.closed);
+                    drained.push(Resolved {
+                        number: entry.number,
+                        message: entry.token,
+                        identity: std::mem::replace(&mut entry.identity, Identity::none()),
+                        resolution,
+                    });
+                }
+            }
+            if drained.len() == before {
+                return drained;
+            }
+            self.entries.retain(|entry| !matches!(entry.stage, Stage::Done));
+        }
+    }
+
+    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Vec<(Token, Reply)>> {
+        let was_flushed = self.publishing == 0;
+        let drained = self.drain(cx);
+        let mut replies = std::mem::take(&mut self.stillborn);
+        if !drained.is_empty() {
+            replies.extend(
+                self.judge.judge(drained, self.entries.len()).into_iter().map(|(token, word)| (token, reply(word))),
+            );
+        }
+        if replies.is_empty() && (was_flushed || self.publishing > 0) { Poll::Pending } else { Poll::Ready(replies) }
+    }
+}
+
+impl Channel for LapinChannel {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn send(&mut self, message: Message) {
+        let Message { token, .. } = message;
+        let frame = match wire::frame(&message) {
+            Ok(frame) => frame,
+            Err(error) => {
+                // Validation lets nothing through that does not fit; if it did, the event stays pending and visible.
+                tracing::error!(event_id = %message.event_id, %error, "a message passed validation and does not fit AMQP");
+                self.stillborn.push((token, Reply::Unknown));
+                return;
+            }
+        };
+        let channel = Arc::clone(&self.channel);
+        let body = message.body;
+        let mut publishing: Publishing = Box::pin(async move {
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            channel.basic_publish(frame.exchange, frame.routing_key, options, &body, frame.properties).await
+        });
+        // The first poll puts the frames on lapin's queue, so this is where the order on the wire is decided. The waker is of no use
+        // yet: `progress` polls again before it waits.
+        let stage = match publishing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(confirm)) => Stage::Confirming(confirm),
+            Poll::Ready(Err(error)) => {
+                let reason = close_reason(&error);
+                self.closed.get_or_insert(reason);
+                self.stillborn.push((token, Reply::Unknown));
+                return;
+            }
+            Poll::Pending => {
+                self.publishing += 1;
+                Stage::Publishing(publishing)
+            }
+        };
+        let number = self.judge.number();
+        self.entries.push(Entry { number, token, identity: frame.identity, stage });
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.publishing == 0
+    }
+
+    async fn progress(&mut self) -> Vec<(Token, Reply)> {
+        poll_fn(|cx| self.poll_progress(cx)).await
+    }
+
+    fn outstanding(&self) -> usize {
+        self.entries.len() + self.judge.deferred() + self.stillborn.len()
+    }
+
+    fn close_reason(&self) -> Option<&CloseReason> {
+        self.closed.as_ref()
+    }
+}
+
+impl Entry {
+    /// The confirm, once both the publish and the confirm have resolved.
+    fn poll(&mut self, cx: &mut Context<'_>, publishing: &mut usize) -> Poll<lapin::Result<Confirmation>> {
+        if let Stage::Publishing(future) = &mut self.stage {
+            match future.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => {
+                    *publishing -= 1;
+                    match result {
+                        Ok(confirm) => self.stage = Stage::Confirming(confirm),
+                        Err(error) => {
+                            self.stage = Stage::Done;
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                }
+            }
+        }
+        let Stage::Confirming(confirm) = &mut self.stage else { return Poll::Pending };
+        let polled = Pin::new(confirm).poll(cx);
+        if polled.is_ready() {
+            self.stage = Stage::Done;
+        }
+        polled
+    }
+}
+
+impl Identity {
+    fn none() -> Self {
+        Self { message_id: String::new(), exchange: String::new(), routing_key: String::new() }
+    }
+}
+
+fn resolution(result: lapin::Result<Confirmation>, closed: &mut Option<CloseReason>) -> Resolution {
+    match result {
+        Ok(Confirmation::Ack(returned)) => Resolution::Acked(returned.map(wire::returned)),
+        Ok(Confirmation::Nack(returned)) => Resolution::Nacked(returned.map(wire::returned)),
+        Ok(Confirmation::NotRequested) => {
+            // Rule 8: confirm mode is off, which the supervisor never hands out. Not a success, whatever else it is.
+            tracing::error!("the channel is not in confirm mode; its messages count as unknown");
+            closed.get_or_insert(CloseReason {
+                code: None,
+                text: "not in confirm mode".into(),
+                connection_lost: false,
+            });
+            Resolution::Erred
+        }
+        Err(error) => {
+            let reason = close_reason(&error);
+            match closed {
+                // The first error may only say that the channel is closing; the broker's own words say more.
+                Some(known) if known.code.is_none() && reason.code.is_some() => *known = reason,
+                Some(_) => {}
+                None => *closed = Some(reason),
+            }
+            Resolution::Erred
+        }
+    }
+}
+
+/// What an error of lapin says about the channel's end.
+pub fn close_reason(error: &lapin::Error) -> CloseReason {
+    let (code, connection_lost) = match error.kind() {
+        ErrorKind::ProtocolError(protocol) => (Some(protocol.get_id()), error.is_amqp_hard_error()),
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidChannel(_) => (None, false),
+        _ => (None, true),
+    };
+    CloseReason { code, text: error.to_string(), connection_lost }
+}
+
+fn reply(word: Judged) -> Reply {
+    match word {
+        Judged::Good => Reply::Confirmed,
+        Judged::Returned(text) => Reply::Returned(text),
+        Judged::Nacked => Reply::Nacked,
+        Judged::Unknown => Reply::Unknown,
+    }
+}

@@ -1,0 +1,82 @@
+//! The SQL of `sql/queries`, with the schema filled in. The only place that reads those files.
+
+use std::sync::Arc;
+
+macro_rules! queries {
+    ($($name:ident),+ $(,)?) => {
+        /// One field per file in `sql/queries`.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each field is documented at the head of its file")]
+        pub struct Queries { $(pub $name: String),+ }
+
+        impl Queries {
+            /// Reads every query for `schema`.
+            pub fn new(schema: &str) -> Arc<Self> {
+                Arc::new(Self {
+                    $($name: in_schema(include_str!(concat!("../../sql/queries/", stringify!($name), ".sql")), schema)),+
+                })
+            }
+
+            /// Every query with its name, for the tests that look at them.
+            pub fn all(&self) -> Vec<(&'static str, &str)> {
+                vec![$((stringify!($name), self.$name.as_str())),+]
+            }
+        }
+    };
+}
+
+queries! {
+    begin_batch, claim_lanes, claim_events, claim_hold, claim_probe_lane, claim_probe_event, list_holds, mark_published, count_pending,
+    end_waits, put_waits, put_hold, keep_holds, dead_letter, lift_hold, lift_waits, postpone_probe, drop_idle_hold, wake_marked_waits,
+    wake_waits, hold_unconfirmed_waits, unconfirmed_holds, schema_version, take_job, move_floors, sweep_late, lower_floor, lanes_active,
+    end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane,
+}
+
+/// Replaces the word `outbox` by the quoted schema. Identifiers that only contain it, such as `outbox_relay`, stay.
+pub fn in_schema(sql: &str, schema: &str) -> String {
+    const WORD: &str = "outbox";
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let (mut out, mut rest) = (String::with_capacity(sql.len()), sql);
+    while let Some(at) = rest.find(WORD) {
+        let (before, after) = (&rest[..at], &rest[at + WORD.len()..]);
+        out.push_str(before);
+        let inside = before.chars().next_back().or_else(|| out.chars().next_back()).is_some_and(is_part)
+            || after.chars().next().is_some_and(is_part);
+        if inside {
+            out.push_str(WORD);
+        } else {
+            out.push('"');
+            out.push_str(schema);
+            out.push('"');
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_replaces_the_word_and_nothing_that_contains_it() {
+        let sql = "SELECT outbox.events, 'outbox_relay', \"outbox-relay\" FROM outbox";
+        assert_eq!(in_schema(sql, "shop"), "SELECT \"shop\".events, 'outbox_relay', \"outbox-relay\" FROM \"shop\"");
+    }
+
+    #[test]
+    fn every_query_file_is_read_and_opens_with_what_it_is_for() {
+        let queries = Queries::new("outbox");
+        let read: Vec<&str> = queries.all().into_iter().map(|(name, _)| name).collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/queries");
+        for file in std::fs::read_dir(folder).expect("sql/queries is there") {
+            let file = file.expect("a readable entry").path();
+            let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a plain name").to_owned();
+            assert!(read.contains(&name.as_str()), "sql/queries/{name}.sql is not used");
+        }
+        for (name, sql) in queries.all() {
+            assert!(sql.starts_with("-- "), "sql/queries/{name}.sql does not say what it is for");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! From rows to nouns. Used by the store; the column order is that of `claim_events.sql` and `claim_probe_event.sql`.
+
+use tokio_postgres::Row;
+
+use crate::relay::destination::{Hold, HoldScope};
+use crate::relay::event::{Event, Payload, WaitReason, Waited};
+use crate::relay::store::StoreError;
+
+/// One claimed event.
+pub fn event(row: &Row) -> Result<Event, StoreError> {
+    read_event(row).map_err(|error| StoreError::Failed { action: "reading a claimed event", error: error.to_string() })
+}
+
+fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {
+    let payload_bytes: i32 = row.try_get("payload_bytes")?;
+    let payload = match row.try_get::<_, Option<String>>("payload")? {
+        Some(text) => Payload::Text(text),
+        None => Payload::TooLarge(usize::try_from(payload_bytes).unwrap_or(0)),
+    };
+    Ok(Event {
+        id: row.try_get("id")?,
+        seq: row.try_get("seq")?,
+        lane: row.try_get("lane")?,
+        aggregate_type: row.try_get("aggregate_type")?,
+        aggregate_id: row.try_get("aggregate_id")?,
+        event_type: row.try_get("event_type")?,
+        partition_key: row.try_get("partition_key")?,
+        event_version: row.try_get("event_version")?,
+        payload,
+        headers: row.try_get("headers")?,
+        correlation_id: row.try_get("correlation_id")?,
+        created_at: row.try_get("created_at")?,
+        replay_id: row.try_get("replay_id")?,
+        waited: waited(row)?,
+    })
+}
+
+fn waited(row: &Row) -> Result<Option<Waited>, tokio_postgres::Error> {
+    let Some(reason) = row.try_get::<_, Option<&str>>("reason")? else { return Ok(None) };
+    let attempts: i32 = row.try_get("attempts")?;
+    Ok(Some(Waited {
+        // A reason of a newer relay is handled like a retry: the key's head is due, whatever it waited for.
+        reason: WaitReason::parse(reason).unwrap_or(WaitReason::Retry),
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        hold: row.try_get("hold_id")?,
+        routes_confirmed: row.try_get("routes_confirmed")?,
+    }))
+}
+
+/// One hold; a scope of a newer relay is none of ours.
+pub fn hold(row: &Row) -> Option<Hold> {
+    let scope = HoldScope::from_columns(row.get(1), row.get(2), row.get(3), row.get(4))?;
+    Some(Hold { id: row.get(0), scope })
+}

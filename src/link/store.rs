@@ -1,0 +1,266 @@
+//! PostgreSQL as the relay's store: claims under lane locks, and the calls that need no batch. `batch` settles.
+//!
+//! Every statement is unnamed, so that pgbouncer in transaction mode is no obstacle (hazard A24); every wait has a deadline above the
+//! server's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::link::batch::PgBatch;
+use crate::link::call;
+use crate::link::database::Database;
+use crate::link::queries::Queries;
+use crate::link::rows;
+use crate::relay::destination::{Destination, HoldKind, HoldScope, Holds};
+use crate::relay::store::{Claim, ClaimLimits, ProbeClaim, Store, StoreError};
+
+/// The schema that this relay writes; it runs on any newer one that allows it.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// The outbox in PostgreSQL.
+#[derive(Clone)]
+pub struct PgStore {
+    database: Database,
+    queries: Arc<Queries>,
+    schema: Arc<str>,
+    /// Whether the schema was looked at since the last error.
+    schema_seen: Arc<AtomicBool>,
+}
+
+impl PgStore {
+    /// The outbox in `schema`.
+    pub fn new(database: Database, schema: &str) -> Self {
+        Self { database, queries: Queries::new(schema), schema: schema.into(), schema_seen: Arc::default() }
+    }
+
+    /// The pool, for the upkeep.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The SQL, for the upkeep.
+    pub fn queries(&self) -> &Arc<Queries> {
+        &self.queries
+    }
+
+    /// A connection to a database whose schema fits.
+    async fn connection(&self) -> Result<Object, StoreError> {
+        let client = self.database.connection().await?;
+        if !self.schema_seen.load(Ordering::Relaxed) {
+            self.check_schema(&client).await?;
+            self.schema_seen.store(true, Ordering::Relaxed);
+        }
+        Ok(client)
+    }
+
+    async fn check_schema(&self, client: &Object) -> Result<(), StoreError> {
+        let schema = &self.schema;
+        let row = call::one(client, "reading the schema version", &self.queries.schema_version, &[]).await;
+        let row = match row {
+            Ok(row) => row,
+            Err(StoreError::Failed { error, .. }) if error.contains("does not exist") => {
+                return Err(StoreError::Schema(format!(
+                    "the schema '{schema}' has no outbox tables; run: outbox-relay migrate --schema {schema}"
+                )));
+            }
+            Err(other) => return Err(other),
+        };
+        let (version, min_relay): (Option<i32>, Option<i32>) = (row.get(0), row.get(1));
+        match (version, min_relay) {
+            (Some(version), _) if version < SCHEMA_VERSION => Err(StoreError::Schema(format!(
+                "the schema '{schema}' has version {version}, this relay needs {SCHEMA_VERSION}; run: outbox-relay migrate --schema {schema}"
+            ))),
+            (Some(version), Some(needed)) if needed > SCHEMA_VERSION => Err(StoreError::Schema(format!(
+                "the schema '{schema}' has version {version}, which this relay is too old for; run a newer outbox-relay"
+            ))),
+            (Some(_), _) => Ok(()),
+            (None, _) => Err(StoreError::Schema(format!(
+                "the schema '{schema}' is only half there; run: outbox-relay migrate --schema {schema}"
+            ))),
+        }
+    }
+
+    /// Opens a transaction for the upkeep, with a batch's timeouts.
+    pub(crate) async fn begin_upkeep(&self) -> Result<PgBatch, StoreError> {
+        self.begin().await
+    }
+
+    /// Opens the transaction of a batch.
+    async fn begin(&self) -> Result<PgBatch, StoreError> {
+        let client = self.connection().await?;
+        let batch = PgBatch::new(client, Arc::clone(&self.queries));
+        call::batch(batch.client(), "opening a batch", &self.queries.begin_batch).await?;
+        Ok(batch)
+    }
+
+    /// Forgets that the schema was fine when anything went wrong.
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            self.schema_seen.store(false, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+        let mut batch = self.begin().await?;
+        let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
+        let lanes_param = [(&lanes_max as _, Type::INT8)];
+        let claimed = call::rows(batch.client(), "claiming lanes", &self.queries.claim_lanes, &lanes_param).await?;
+        let mut has_waits = false;
+        let lanes: Vec<i16> = claimed
+            .iter()
+            .map(|row| {
+                has_waits |= row.get::<_, bool>(1);
+                row.get(0)
+            })
+            .collect();
+        if lanes.is_empty() {
+            batch.abandon().await?;
+            return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+        }
+        let due: i64 = claimed.first().map_or(0, |row| row.get(2));
+        let (rows, holds) = self.read_lanes(&batch, &lanes, limits).await?;
+        let events = rows.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
+        let bytes: usize = events.iter().map(crate::relay::event::Event::payload_bytes).sum();
+        // A claim that took fewer lanes than are due and free, or filled its limits, leaves work behind.
+        let full = events.len() >= limits.events
+            || bytes.saturating_mul(4) >= limits.bytes.saturating_mul(3)
+            || (lanes.len() >= limits.lanes && due > i64::try_from(lanes.len()).unwrap_or(i64::MAX));
+        has_waits |= events.iter().any(|event| event.waited.is_some());
+        batch.set_lanes(lanes, has_waits);
+        if events.is_empty() {
+            batch.end_waits_only().await?;
+            return Ok(Claim { batch: None, events, holds, full: false });
+        }
+        Ok(Claim { batch: Some(batch), events, holds, full })
+    }
+
+    async fn read_lanes(
+        &self,
+        batch: &PgBatch,
+        lanes: &[i16],
+        limits: &ClaimLimits,
+    ) -> Result<(Vec<Row>, Holds), StoreError> {
+        let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        // Twice a lane's fair share, so that one busy lane fills the batch sooner than it starves.
+        let per_lane = clamp(
+            (limits.events / lanes.len() * 2).clamp(limits.events_of_key, limits.events.max(limits.events_of_key)),
+        );
+        let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
+        let (events_max, bytes_max, of_key) = (clamp(limits.events), clamp(limits.bytes), clamp(limits.events_of_key));
+        let client = batch.client();
+        let params: [call::Param<'_>; 6] = [
+            (&lanes, Type::INT2_ARRAY),
+            (&per_lane, Type::INT8),
+            (&events_max, Type::INT8),
+            (&bytes_max, Type::INT8),
+            (&of_key, Type::INT8),
+            (&payload_max, Type::INT4),
+        ];
+        let (events, holds) = tokio::try_join!(
+            call::rows(client, "claiming events", &self.queries.claim_events, &params),
+            call::rows(client, "reading the holds", &self.queries.list_holds, &[])
+        )?;
+        Ok((events, Holds::new(holds.iter().filter_map(rows::hold).collect())))
+    }
+
+    async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
+        let mut batch = self.begin().await?;
+        let due = call::row(batch.client(), "looking for a due probe", &self.queries.claim_hold, &[]).await?;
+        let Some(due) = due else {
+            batch.abandon().await?;
+            return Ok(None);
+        };
+        let (hold, probes, missing_binding): (i64, i32, bool) = (due.get(0), due.get(1), due.get(2));
+        let hold_param = [(&hold as _, Type::INT8)];
+        let lane =
+            call::row(batch.client(), "locking the probe's lane", &self.queries.claim_probe_lane, &hold_param).await?;
+        let Some(lane_row) = lane else {
+            call::execute(batch.client(), "dropping an idle hold", &self.queries.drop_idle_hold, &hold_param).await?;
+            batch.commit().await?;
+            return Ok(None);
+        };
+        let (lane, event_id): (i16, Uuid) = (lane_row.get(0), lane_row.get(1));
+        let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
+        let params: [call::Param<'_>; 3] = [(&event_id, Type::UUID), (&hold, Type::INT8), (&payload_max, Type::INT4)];
+        let client = batch.client();
+        let (event, holds) = tokio::try_join!(
+            call::row(client, "reading the probe's event", &self.queries.claim_probe_event, &params),
+            call::rows(client, "reading the holds", &self.queries.list_holds, &[])
+        )?;
+        batch.set_lanes(vec![lane], false);
+        let Some(event) = event else {
+            batch.abandon().await?;
+            return Ok(None);
+        };
+        let holds = Holds::new(holds.iter().filter_map(rows::hold).collect()).without(hold);
+        let probes = u32::try_from(probes).unwrap_or(0);
+        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, probes, missing_binding, holds }))
+    }
+}
+
+impl Store for PgStore {
+    type Batch = PgBatch;
+
+    async fn claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+        let claimed = self.try_claim(limits).await;
+        self.noted(claimed)
+    }
+
+    async fn claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
+        let claimed = self.try_claim_probe(limits).await;
+        self.noted(claimed)
+    }
+
+    async fn mark_late(&self, confirmed: &[Uuid]) -> Result<(), StoreError> {
+        let mut ids = confirmed.to_vec();
+        ids.sort_unstable();
+        let batch = self.begin().await?;
+        batch.mark(&ids).await?;
+        let params = [(&ids as _, Type::UUID_ARRAY)];
+        call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
+            .await?;
+        batch.commit().await
+    }
+
+    async fn recheck(&self, events: &[Uuid]) -> Result<(), StoreError> {
+        let client = self.connection().await?;
+        let params = [(&events as _, Type::UUID_ARRAY)];
+        call::execute(&client, "making unconfirmed events due", &self.queries.wake_waits, &params).await.map(|_| ())
+    }
+
+    async fn hold_unconfirmed(&self, stuck: &[(Uuid, Destination)], probe_after: Duration) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let mut destinations: Vec<&Destination> = stuck.iter().map(|(_, destination)| destination).collect();
+        destinations.sort_by_key(|destination| (&destination.exchange, &destination.routing_key));
+        destinations.dedup();
+        for destination in destinations {
+            let scope = HoldScope::Key(destination.clone());
+            let hold =
+                batch.put_hold(&scope, HoldKind::Unconfirmed, "no confirm within the timeout", probe_after).await?;
+            let ids: Vec<Uuid> = stuck.iter().filter(|(_, other)| other == destination).map(|(id, _)| *id).collect();
+            let params = [(&ids as _, Type::UUID_ARRAY), (&hold as _, Type::INT8)];
+            let sql = &self.queries.hold_unconfirmed_waits;
+            call::execute(batch.client(), "holding unconfirmed events", sql, &params).await?;
+        }
+        batch.commit().await
+    }
+
+    async fn lift_unconfirmed(&self, destinations: &[Destination]) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let exchanges: Vec<&str> = destinations.iter().map(|destination| &*destination.exchange).collect();
+        let keys: Vec<&str> = destinations.iter().map(|destination| &*destination.routing_key).collect();
+        let params = [(&exchanges as _, Type::TEXT_ARRAY), (&keys as _, Type::TEXT_ARRAY)];
+        let sql = &self.queries.unconfirmed_holds;
+        let lifted = call::rows(batch.client(), "lifting holds of late confirms", sql, &params).await?;
+        let lifted: Vec<i64> = lifted.iter().map(|row| row.get(0)).collect();
+        batch.lift_waits(&lifted).await?;
+        batch.commit().await
+    }
+}

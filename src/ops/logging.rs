@@ -1,0 +1,34 @@
+//! Log output: text for people, JSON for machines. Set up once by `main`.
+//!
+//! lapin logs each returned message with its body at WARN; bodies hold personal data, so that target is off whatever the level says.
+
+use tracing_subscriber::EnvFilter;
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One line per event, for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Noise and secrets of libraries, kept out at every level.
+const ALWAYS: &str = "lapin::returned_messages=off";
+
+/// Starts logging to standard error. `level` is a level or a filter such as `info,lapin=debug`.
+pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
+    let filter = filter(level)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// The filter of `level`, with what must never be logged taken out.
+pub fn filter(level: &str) -> Result<EnvFilter, String> {
+    let directives = format!("lapin=off,{level},{ALWAYS}");
+    EnvFilter::try_new(&directives).map_err(|error| format!("'{level}' is no log level or filter: {error}"))
+}

@@ -1,0 +1,364 @@
+//! The relay's counters, gauges and histograms (design section 8), and their text form.
+//!
+//! One registry per process, made by `app` and passed down. Labels never hold ids; every counter exists from the start at 0.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use crate::relay::event::FailureReason;
+use crate::relay::wake::Cause;
+
+/// Buckets up to an hour: an outage must not end in `+Inf`.
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
+/// Why something did not go through; the label of `outbox_failures_total`.
+const FAILURES: &[&str] = &[
+    "returned",
+    "nacked",
+    "channel_closed",
+    "unconfirmed",
+    "stalled",
+    "no_route",
+    "database",
+    "schema",
+    "marks_refused",
+    "settle_refused",
+    "late_settle",
+];
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    published: IntCounterVec,
+    attempts: IntCounterVec,
+    failures: IntCounterVec,
+    retries: IntCounter,
+    dead_lettered: IntCounterVec,
+    unrouted: IntCounterVec,
+    no_route: IntCounter,
+    possible_duplicates: IntCounter,
+    wakeups: IntCounterVec,
+    late_rows: IntCounter,
+    worker_panics: IntCounter,
+    delivery_lag: Histogram,
+    confirm_duration: Histogram,
+    batch_events: Histogram,
+    in_flight: IntGauge,
+    broker_connected: IntGauge,
+    broker_blocked: IntGauge,
+    database_connected: IntGauge,
+    backlog: Backlog,
+}
+
+/// Gauges about the whole database; registered only by the replica that computes them.
+struct Backlog {
+    pending: IntGauge,
+    oldest_age: Gauge,
+    blocked_keys: IntGauge,
+    dead_letters: IntGauge,
+    last_success: Gauge,
+}
+
+/// What the whole database looks like.
+#[derive(Debug, Clone, Copy)]
+pub struct BacklogNow {
+    /// Events that are not published, capped.
+    pub pending: i64,
+    /// Age of the oldest that could leave.
+    pub oldest_pending_age: Duration,
+    /// Keys that wait, capped.
+    pub blocked_keys: i64,
+    /// Unresolved dead letters, capped.
+    pub dead_letters: i64,
+}
+
+impl Metrics {
+    /// Registers everything. `routes` are the routes' names.
+    pub fn new<'a>(routes: impl Iterator<Item = &'a str>) -> Self {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        let metrics = Self {
+            published: make.counters(
+                "outbox_published_total",
+                "messages confirmed by the broker and not returned",
+                &["event_type", "route"],
+            ),
+            attempts: make.counters("outbox_publish_attempts_total", "messages sent", &["route"]),
+            failures: make.counters("outbox_failures_total", "what did not go through, by reason", &["reason"]),
+            retries: make.counter("outbox_retries_total", "attempts charged that are followed by another"),
+            dead_lettered: make.counters(
+                "outbox_dead_lettered_total",
+                "events moved to the dead letters, by reason",
+                &["reason"],
+            ),
+            unrouted: make.counters(
+                "outbox_unrouted_total",
+                "returned messages of routes that may be unrouted",
+                &["route"],
+            ),
+            no_route: make.counter("outbox_no_route_total", "looks at an event whose type no route names"),
+            possible_duplicates: make
+                .counter("outbox_possible_duplicates_total", "messages in flight when a channel ended"),
+            wakeups: make.counters("outbox_wakeups_total", "looks for work, by cause", &["cause"]),
+            late_rows: make.counter("outbox_late_rows_total", "events that the sweep found below the floor"),
+            worker_panics: make.counter("outbox_worker_panics_total", "panics contained in a worker"),
+            delivery_lag: make.histogram(
+                "outbox_delivery_lag_seconds",
+                "from created_at to the confirm, replays left out",
+                SECONDS,
+            ),
+            confirm_duration: make.histogram("outbox_confirm_duration_seconds", "from sending to the confirm", SECONDS),
+            batch_events: make.histogram("outbox_batch_events", "events in a batch", EVENTS),
+            in_flight: make.gauge("outbox_in_flight_messages", "events sent and not settled"),
+            broker_connected: make.gauge("outbox_broker_connected", "1 while connected to the broker"),
+            broker_blocked: make.gauge("outbox_broker_blocked", "1 while the broker blocks the connection"),
+            database_connected: make.gauge("outbox_database_connected", "1 while the database answers"),
+            backlog: Backlog::new(),
+            registry: registry.clone(),
+        };
+        make.build_info();
+        make.process();
+        metrics.start_at_zero(routes);
+        metrics
+    }
+
+    fn start_at_zero<'a>(&self, routes: impl Iterator<Item = &'a str>) {
+        for route in routes {
+            self.published.with_label_values(&["_other", route]);
+            self.attempts.with_label_values(&[route]);
+            self.unrouted.with_label_values(&[route]);
+        }
+        for reason in FAILURES {
+            self.failures.with_label_values(&[reason]);
+        }
+        for reason in FailureReason::ALL {
+            self.dead_lettered.with_label_values(&[reason.as_str()]);
+        }
+        for cause in Cause::ALL {
+            self.wakeups.with_label_values(&[cause.as_str()]);
+        }
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// A message was confirmed.
+    pub fn published(&self, event_type: &str, route: &str) {
+        self.published.with_label_values(&[event_type, route]).inc();
+    }
+
+    /// A message was sent.
+    pub fn attempt(&self, route: &str) {
+        self.attempts.with_label_values(&[route]).inc();
+    }
+
+    /// Something did not go through.
+    pub fn failure(&self, reason: &str) {
+        self.failures.with_label_values(&[reason]).inc();
+    }
+
+    /// An attempt was charged and another follows.
+    pub fn retry(&self) {
+        self.retries.inc();
+    }
+
+    /// An event was moved to the dead letters.
+    pub fn dead_lettered(&self, reason: &str) {
+        self.dead_lettered.with_label_values(&[reason]).inc();
+    }
+
+    /// A message came back where nobody has to listen.
+    pub fn unrouted(&self, route: &str) {
+        self.unrouted.with_label_values(&[route]).inc();
+    }
+
+    /// No route names an event's type.
+    pub fn no_route(&self) {
+        self.no_route.inc();
+    }
+
+    /// A channel ended with this many messages in flight.
+    pub fn possible_duplicates(&self, messages: usize) {
+        self.possible_duplicates.inc_by(messages as u64);
+    }
+
+    /// A look for work.
+    pub fn wakeup(&self, cause: &str) {
+        self.wakeups.with_label_values(&[cause]).inc();
+    }
+
+    /// The sweep found events below the floor.
+    pub fn late_rows(&self, rows: u64) {
+        self.late_rows.inc_by(rows);
+    }
+
+    /// A panic was contained.
+    pub fn worker_panic(&self) {
+        self.worker_panics.inc();
+    }
+
+    /// From `created_at` to the confirm; clocks that differ make it no less than 0.
+    pub fn delivery_lag(&self, seconds: f64) {
+        self.delivery_lag.observe(seconds.max(0.0));
+    }
+
+    /// From sending to the confirm.
+    pub fn confirm_duration(&self, duration: Duration) {
+        self.confirm_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Events in a batch.
+    pub fn batch_events(&self, events: usize) {
+        self.batch_events.observe(events as f64);
+    }
+
+    /// Events sent and not settled.
+    pub fn in_flight(&self, events: usize) {
+        self.in_flight.set(i64::try_from(events).unwrap_or(i64::MAX));
+    }
+
+    /// The broker link's state.
+    pub fn broker(&self, connected: bool, blocked: bool) {
+        self.broker_connected.set(connected.into());
+        self.broker_blocked.set(blocked.into());
+    }
+
+    /// Whether the database answers.
+    pub fn database_connected(&self, connected: bool) {
+        self.database_connected.set(connected.into());
+    }
+
+    /// This replica computed the gauges about the whole database.
+    pub fn backlog(&self, now: &BacklogNow, unix_seconds: f64) {
+        self.backlog.register(&self.registry);
+        self.backlog.pending.set(now.pending);
+        self.backlog.oldest_age.set(now.oldest_pending_age.as_secs_f64());
+        self.backlog.blocked_keys.set(now.blocked_keys);
+        self.backlog.dead_letters.set(now.dead_letters);
+        self.backlog.last_success.set(unix_seconds);
+    }
+
+    /// Another replica computes them now: old figures must not stay.
+    pub fn no_backlog(&self) {
+        self.backlog.unregister(&self.registry);
+    }
+}
+
+impl Backlog {
+    fn new() -> Self {
+        let whole = |name: &str, help: &str| IntGauge::new(name, help).expect("a valid metric name");
+        let float = |name: &str, help: &str| Gauge::new(name, help).expect("a valid metric name");
+        Self {
+            pending: whole("outbox_pending_events", "events that are not published (capped)"),
+            oldest_age: float(
+                "outbox_oldest_pending_age_seconds",
+                "age of the oldest pending event that does not wait for a retry",
+            ),
+            blocked_keys: whole("outbox_blocked_keys", "keys that wait (capped)"),
+            dead_letters: whole("outbox_dead_letter_events", "unresolved dead letters (capped)"),
+            last_success: float("outbox_stats_last_success_timestamp_seconds", "when this replica computed them last"),
+        }
+    }
+
+    fn collectors(&self) -> [Box<dyn prometheus::core::Collector>; 5] {
+        [
+            Box::new(self.pending.clone()),
+            Box::new(self.oldest_age.clone()),
+            Box::new(self.blocked_keys.clone()),
+            Box::new(self.dead_letters.clone()),
+            Box::new(self.last_success.clone()),
+        ]
+    }
+
+    fn register(&self, registry: &Registry) {
+        for collector in self.collectors() {
+            // Registered already is what it is most of the time.
+            if let Err(error) = registry.register(collector) {
+                tracing::trace!(%error, "gauge");
+            }
+        }
+    }
+
+    fn unregister(&self, registry: &Registry) {
+        for collector in self.collectors() {
+            if let Err(error) = registry.unregister(collector) {
+                tracing::trace!(%error, "gauge");
+            }
+        }
+    }
+}
+
+/// Makes and registers metrics; a name that is taken or wrong is a bug that the first test finds.
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> C {
+        self.0.register(Box::new(collector.clone())).expect("each metric is registered once");
+        collector
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help).expect("a valid metric name"))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric name"))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help).expect("a valid metric name"))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(options).expect("a valid metric name"))
+    }
+
+    fn build_info(&self) {
+        let options =
+            Opts::new("outbox_build_info", "1, with the version").const_label("version", env!("CARGO_PKG_VERSION"));
+        self.register(Gauge::with_opts(options).expect("a valid metric name")).set(1.0);
+    }
+
+    fn process(&self) {
+        let collector = prometheus::process_collector::ProcessCollector::for_self();
+        self.0.register(Box::new(collector)).expect("the process collector is registered once");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_exist_from_the_start_and_database_gauges_only_where_they_are_computed() {
+        let metrics = Metrics::new(["default"].into_iter());
+        let text = || String::from_utf8(metrics.text().expect("encodes")).expect("utf-8");
+        for line in [
+            "outbox_published_total{event_type=\"_other\",route=\"default\"} 0",
+            "outbox_dead_lettered_total{reason=\"UNROUTABLE\"} 0",
+            "outbox_failures_total{reason=\"nacked\"} 0",
+            "outbox_wakeups_total{cause=\"poke\"} 0",
+            "outbox_worker_panics_total 0",
+        ] {
+            assert!(text().contains(line), "{line} is missing");
+        }
+        assert!(!text().contains("outbox_pending_events"));
+        let now =
+            BacklogNow { pending: 3, oldest_pending_age: Duration::from_secs(2), blocked_keys: 1, dead_letters: 0 };
+        metrics.backlog(&now, 1.0);
+        metrics.backlog(&now, 2.0);
+        assert!(text().contains("outbox_pending_events 3"));
+        metrics.no_backlog();
+        assert!(!text().contains("outbox_pending_events"));
+    }
+}

@@ -1,0 +1,6 @@
+//! What operators see of the process: the admin port, metrics, logs, and how it stops.
+
+pub mod admin;
+pub mod logging;
+pub mod metrics;
+pub mod shutdown;

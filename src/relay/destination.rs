@@ -1,0 +1,199 @@
+//! Where messages go, and which destinations must wait. Nouns shared by the stages, the store and the probe.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::relay::event::HoldId;
+
+/// An exchange and a rendered routing key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The exchange; empty is the broker's default exchange.
+    pub exchange: Arc<str>,
+    /// The routing key, templates filled in.
+    pub routing_key: Arc<str>,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.exchange, self.routing_key)
+    }
+}
+
+/// What becomes of an event whose message came back because no queue is bound for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnroutable {
+    /// Retry, then dead letter.
+    DeadLetter,
+    /// The destination goes on hold at once.
+    Hold,
+    /// Nobody listens, and that is fine: it counts as confirmed.
+    Ignore,
+}
+
+/// What a hold covers (`outbox.holds.scope`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HoldScope {
+    /// One routing key of an exchange.
+    Key(Destination),
+    /// A whole exchange.
+    Exchange(Arc<str>),
+    /// A route by name, held by an operator.
+    Route(Arc<str>),
+}
+
+impl HoldScope {
+    /// Whether a message of `route` for `destination` has to wait.
+    pub fn covers(&self, route: &str, destination: &Destination) -> bool {
+        match self {
+            Self::Key(held) => held == destination,
+            Self::Exchange(exchange) => *exchange == destination.exchange,
+            Self::Route(name) => &**name == route,
+        }
+    }
+
+    /// The columns `scope`, `exchange`, `routing_key` and `route` of `outbox.holds`.
+    pub fn columns(&self) -> (&'static str, &str, &str, &str) {
+        match self {
+            Self::Key(held) => ("key", &held.exchange, &held.routing_key, ""),
+            Self::Exchange(exchange) => ("exchange", exchange, "", ""),
+            Self::Route(name) => ("route", "", "", name),
+        }
+    }
+
+    /// Reads the columns back; an unknown scope is none of ours.
+    pub fn from_columns(scope: &str, exchange: &str, routing_key: &str, route: &str) -> Option<Self> {
+        match scope {
+            "key" => Some(Self::Key(Destination { exchange: exchange.into(), routing_key: routing_key.into() })),
+            "exchange" => Some(Self::Exchange(exchange.into())),
+            "route" => Some(Self::Route(route.into())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HoldScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(held) => write!(f, "routing key '{}' of exchange '{}'", held.routing_key, held.exchange),
+            Self::Exchange(exchange) => write!(f, "exchange '{exchange}'"),
+            Self::Route(name) => write!(f, "route '{name}'"),
+        }
+    }
+}
+
+/// Why a destination is on hold (`outbox.holds.kind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldKind {
+    /// The broker nacked: queue full, no leader, internal error.
+    Refused,
+    /// A missing binding: many events in a row came back and none was routed.
+    Unroutable,
+    /// The exchange does not exist.
+    Missing,
+    /// The user may not write there.
+    Forbidden,
+    /// It takes messages and never confirms them, while others are confirmed.
+    Unconfirmed,
+    /// The broker closes the channel on whatever is sent there.
+    Closed,
+}
+
+impl HoldKind {
+    /// Every kind, for docs and tests.
+    pub const ALL: [Self; 6] =
+        [Self::Refused, Self::Unroutable, Self::Missing, Self::Forbidden, Self::Unconfirmed, Self::Closed];
+
+    /// The word in SQL, metrics, logs and docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unroutable => "unroutable",
+            Self::Missing => "missing",
+            Self::Forbidden => "forbidden",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// What an operator reads first.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Refused => "the broker refuses messages for it (queue full, or its queue has no leader)",
+            Self::Unroutable => "no queue is bound for it",
+            Self::Missing => "the exchange does not exist",
+            Self::Forbidden => "the relay's user may not write to it",
+            Self::Unconfirmed => "it takes messages but does not confirm them, while others are confirmed",
+            Self::Closed => "the broker closes the channel on every message for it",
+        }
+    }
+}
+
+/// A hold as a claim reads it.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    /// Its row.
+    pub id: HoldId,
+    /// What it covers.
+    pub scope: HoldScope,
+}
+
+/// The holds in force when a batch was claimed.
+#[derive(Debug, Clone, Default)]
+pub struct Holds(Vec<Hold>);
+
+impl Holds {
+    /// Takes the rows as read.
+    pub fn new(holds: Vec<Hold>) -> Self {
+        Self(holds)
+    }
+
+    /// The hold that a message of `route` for `destination` has to wait for.
+    pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
+        self.0.iter().find(|hold| hold.scope.covers(route, destination))
+    }
+
+    /// The same without one hold: what the hold's own probe has to respect.
+    pub fn without(mut self, id: HoldId) -> Self {
+        self.0.retain(|hold| hold.id != id);
+        self
+    }
+
+    /// All of them, for the gauge.
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn destination(exchange: &str, routing_key: &str) -> Destination {
+        Destination { exchange: exchange.into(), routing_key: routing_key.into() }
+    }
+
+    #[test]
+    fn a_hold_covers_its_scope_and_nothing_else() {
+        let there = destination("order.events", "order.paid");
+        let key = HoldScope::Key(there.clone());
+        assert!(key.covers("any", &there));
+        assert!(!key.covers("any", &destination("order.events", "order.created")));
+        assert!(!key.covers("any", &destination("other", "order.paid")));
+        assert!(HoldScope::Exchange("order.events".into()).covers("any", &there));
+        assert!(!HoldScope::Exchange("other".into()).covers("any", &there));
+        assert!(HoldScope::Route("a".into()).covers("a", &there));
+        assert!(!HoldScope::Route("a".into()).covers("b", &there));
+    }
+
+    #[test]
+    fn scopes_read_back_from_their_columns() {
+        for scope in
+            [HoldScope::Key(destination("e", "k")), HoldScope::Exchange("".into()), HoldScope::Route("r".into())]
+        {
+            let (kind, exchange, routing_key, route) = scope.columns();
+            assert_eq!(HoldScope::from_columns(kind, exchange, routing_key, route), Some(scope.clone()));
+        }
+        assert_eq!(HoldScope::from_columns("queue", "", "", ""), None);
+    }
+}

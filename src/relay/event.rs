@@ -1,0 +1,159 @@
+//! The event: one row of `outbox.events` as a claim hands it to the stages. Nouns only; every stage may use them.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Id of a row in `outbox.holds`.
+pub type HoldId = i64;
+
+/// One claimed event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The AMQP message id; never derived from a sequence, which a failover may hand out twice (hazard A21).
+    pub id: Uuid,
+    /// The order within the key.
+    pub seq: i64,
+    /// 0 to 63, a hash of the key, computed by the database.
+    pub lane: i16,
+    /// For example `Order`.
+    pub aggregate_type: String,
+    /// The aggregate whose events keep their order, unless `partition_key` says otherwise.
+    pub aggregate_id: String,
+    /// For example `order.created`.
+    pub event_type: String,
+    /// Overrules `aggregate_id` as the key.
+    pub partition_key: Option<String>,
+    /// Version of the payload's schema; null in the table means `1.0`.
+    pub event_version: Option<String>,
+    /// JSON text, passed through byte for byte.
+    pub payload: Payload,
+    /// JSON object as text: the producer's own message headers.
+    pub headers: Option<String>,
+    /// Correlates the messages of one business transaction.
+    pub correlation_id: Option<String>,
+    /// When the event occurred, by the producer's or the database's clock.
+    pub created_at: OffsetDateTime,
+    /// Set when an operator sends a published event again.
+    pub replay_id: Option<Uuid>,
+    /// What `outbox.waits` knows of it, if its key waited.
+    pub waited: Option<Waited>,
+}
+
+/// The payload, or why it was not fetched.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// The JSON text.
+    Text(String),
+    /// Larger than the limit, so left in the database; its size in bytes.
+    TooLarge(usize),
+}
+
+/// The wait that this event ends or renews.
+#[derive(Debug, Clone)]
+pub struct Waited {
+    /// Why the key waited.
+    pub reason: WaitReason,
+    /// Attempts charged so far.
+    pub attempts: u32,
+    /// The hold that it waited for.
+    pub hold: Option<HoldId>,
+    /// Routes that confirmed already; they are not sent again.
+    pub routes_confirmed: Vec<String>,
+}
+
+impl Event {
+    /// The key whose order is kept: `coalesce(partition_key, aggregate_id)`, as in the lane's definition.
+    pub fn key(&self) -> &str {
+        self.partition_key.as_deref().unwrap_or(&self.aggregate_id)
+    }
+
+    /// Attempts charged before this one.
+    pub fn attempts(&self) -> u32 {
+        self.waited.as_ref().map_or(0, |waited| waited.attempts)
+    }
+
+    /// Bytes of payload that this event holds in memory.
+    pub fn payload_bytes(&self) -> usize {
+        match &self.payload {
+            Payload::Text(text) => text.len(),
+            Payload::TooLarge(_) => 0,
+        }
+    }
+}
+
+/// Why the head of a key may not leave yet (`outbox.waits.reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitReason {
+    /// An attempt failed; the next one is due at a known time.
+    Retry,
+    /// Its destination is on hold.
+    Held,
+    /// No route names its type.
+    NoRoute,
+    /// Sent, and the confirm may still come.
+    Unconfirmed,
+    /// Its predecessor was dead-lettered and the policy is to wait for an operator.
+    AfterDeadLetter,
+}
+
+impl WaitReason {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 5] = [Self::Retry, Self::Held, Self::NoRoute, Self::Unconfirmed, Self::AfterDeadLetter];
+
+    /// The word in SQL, metrics, logs and docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Held => "held",
+            Self::NoRoute => "no_route",
+            Self::Unconfirmed => "unconfirmed",
+            Self::AfterDeadLetter => "after_dead_letter",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// Why an event was dead-lettered (`outbox.dead_letters.failure_reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureReason {
+    /// No queue was bound for it, on every attempt.
+    Unroutable,
+    /// The broker closes the channel on this message and on no other of its destination.
+    ChannelClosed,
+    /// Over the relay's or the broker's limit.
+    PayloadTooLarge,
+    /// It cannot become an AMQP message.
+    InvalidEvent,
+}
+
+impl FailureReason {
+    /// Every reason, for metrics that exist from the start and for tests.
+    pub const ALL: [Self; 4] = [Self::Unroutable, Self::ChannelClosed, Self::PayloadTooLarge, Self::InvalidEvent];
+
+    /// The word in SQL, metrics, logs and docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unroutable => "UNROUTABLE",
+            Self::ChannelClosed => "CHANNEL_CLOSED",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::InvalidEvent => "INVALID_EVENT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wait_reason_reads_back() {
+        for reason in WaitReason::ALL {
+            assert_eq!(WaitReason::parse(reason.as_str()), Some(reason));
+        }
+        assert_eq!(WaitReason::parse("elsewhere"), None);
+    }
+}

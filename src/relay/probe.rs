@@ -1,0 +1,100 @@
+//! Probing holds: every so often the oldest event that waits for a held destination is sent there, alone, on a channel of its own.
+//!
+//! A task beside the workers, started by `app`; all replicas share the holds and one probes at a time. The probe is a batch like any
+//! other, so order and verdicts hold; the first message that is accepted lifts the hold and makes everything due that waited for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::relay::backoff::Jitter;
+use crate::relay::broker::{Broker, Channel, LinkState};
+use crate::relay::halt::Halt;
+use crate::relay::store::{Batch, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
+use crate::relay::verdict::Policy;
+use crate::relay::work::Work;
+use crate::relay::{BatchEnd, Desk, Relay};
+
+/// How often due probes are looked for while there are holds, and at the least.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
+/// The pause between two probes of one hold grows to this.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+
+/// Probes until the relay drains.
+pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
+    let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
+    while !relay.draining.is_cancelled() {
+        let pause = match probe_once(&relay).await {
+            Ok(true) => {
+                quiet = LOOK_EVERY;
+                Duration::ZERO
+            }
+            Ok(false) => {
+                jitter.reset();
+                quiet = (quiet * 2).min(LOOK_EVERY_MAX);
+                quiet
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no probe");
+                LOOK_EVERY + jitter.next_pause()
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,
+            () = relay.draining.cancelled() => {}
+        }
+    }
+}
+
+/// Sends one probe, if one is due.
+async fn probe_once<S: Store, B: Broker>(relay: &Relay<S, B>) -> Result<bool, StoreError> {
+    let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
+    let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
+    let Ok(channel) = relay.broker.open().await else { return Ok(false) };
+    let ProbeClaim { batch, event, hold, probes, missing_binding, holds } = claim;
+    let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
+    let mut desk = Desk::new(channel);
+    let event_id = event.id;
+    let pause = PAUSE_MIN.saturating_mul(2u32.saturating_pow(probes.min(10))).min(PAUSE_MAX);
+    let batch = ProbeBatch { batch, refused: ProbeResult::Refused(hold, pause), accepted: ProbeResult::Accepted(hold) };
+    let work = Work::new(vec![event], holds);
+    // While a binding is missing, a return is what the probe has to expect; it charges nobody.
+    let returns_in_a_row_max = if missing_binding { 0 } else { relay.policy.returns_in_a_row_max };
+    let policy = Policy { returns_in_a_row_max, ..relay.policy };
+    let started = Instant::now();
+    match relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await {
+        BatchEnd::Settled(_) => {
+            let unanswered = desk.late.abandon();
+            relay.evidence.land(&unanswered);
+            tracing::debug!(%event_id, hold, probes, took = ?started.elapsed(), "probed");
+            Ok(true)
+        }
+        BatchEnd::Lost { confirmed, error } => {
+            if !confirmed.is_empty() {
+                relay.store.mark_late(&confirmed).await?;
+                relay.evidence.land(&confirmed);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Adds the probe's result to what its batch settles.
+struct ProbeBatch<T> {
+    batch: T,
+    refused: ProbeResult,
+    accepted: ProbeResult,
+}
+
+impl<T: Batch> Batch for ProbeBatch<T> {
+    async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
+        let mut settlement = settlement.clone();
+        let accepted = !settlement.published.is_empty();
+        settlement.probe = Some(if accepted { self.accepted } else { self.refused });
+        self.batch.settle(&settlement).await
+    }
+}

@@ -1,0 +1,311 @@
+//! The publish stage: sends a batch's events and collects the broker's answers.
+//!
+//! Called once per batch by the worker, which owns the channel. Promises: at most one unconfirmed event per key (all its routes
+//! together), many keys in flight; a key's next event leaves only after every message of the one before was confirmed in this very
+//! batch. Ends when everything is answered, at the deadline, when only silent destinations are left, or when the link breaks.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::relay::broker::{Channel, Message, Reply, Token};
+use crate::relay::destination::Destination;
+use crate::relay::halt::Halt;
+use crate::relay::pace::{Pace, Permit};
+
+/// Messages polled in one go before the socket is awaited (design section 5, rule 3).
+const BURST: usize = 64;
+/// Without any answer for this long, what is left belongs to destinations that are silent.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// An event, seen from here: its position in the batch.
+pub type Index = usize;
+
+/// What the worker makes of an event when its turn comes.
+#[derive(Debug)]
+pub enum Composed {
+    /// To be sent, all together.
+    Messages {
+        /// One per route that is open.
+        messages: Vec<Message>,
+        /// Whether that is all of them; otherwise the event's key ends for this batch.
+        whole: bool,
+    },
+    /// Judged without the broker; its key ends for this batch.
+    Judged,
+}
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The broker's answer.
+    Replied(Reply),
+    /// Sent; the answer is still to come.
+    Unconfirmed,
+    /// Not sent: its destination is silent while others answer.
+    Stalled,
+    /// Not sent: the broker refused another message for the same destination.
+    Refused,
+    /// Not sent, for a reason that is not its own.
+    NotSent,
+}
+
+/// One message and its outcome.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Its name on the channel.
+    pub token: Token,
+    /// Where to.
+    pub destination: Destination,
+    /// Bytes of its body.
+    pub body_bytes: usize,
+    /// When it was handed over.
+    pub at: Instant,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What a batch's publishing came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Per event that had its turn: its messages, in the order of its routes.
+    pub events: Vec<(Index, Vec<Sent>)>,
+    /// Answers to messages of earlier batches.
+    pub late: Vec<(Token, Reply)>,
+}
+
+/// Publishes `chains`, the events of each key in order, until `deadline`.
+pub async fn publish<C: Channel>(
+    channel: &mut C,
+    pace: &mut Pace,
+    chains: Vec<VecDeque<Index>>,
+    compose: &mut (dyn FnMut(Index) -> Composed + Send),
+    halt: &mut Halt,
+    deadline: Instant,
+) -> Report {
+    pace.start_batch();
+    let ready = (0..chains.len()).collect();
+    let mut run = Run {
+        channel,
+        pace,
+        chains,
+        ready,
+        parked: Vec::new(),
+        staged: HashMap::new(),
+        open: HashMap::new(),
+        owner: HashMap::new(),
+        report: Report::default(),
+        last_sent: Instant::now(),
+        last_answer: None,
+    };
+    run.drive(compose, halt, deadline).await;
+    run.finish(halt)
+}
+
+struct Run<'a, C> {
+    channel: &'a mut C,
+    pace: &'a mut Pace,
+    chains: Vec<VecDeque<Index>>,
+    /// Chains whose head may be sent.
+    ready: VecDeque<usize>,
+    /// Chains whose head has to wait for a window.
+    parked: Vec<usize>,
+    /// Messages of heads that were composed and not sent yet.
+    staged: HashMap<usize, Staged>,
+    /// Per chain: the event in flight.
+    open: HashMap<usize, Open>,
+    owner: HashMap<Token, usize>,
+    report: Report,
+    last_sent: Instant,
+    last_answer: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Staged {
+    messages: Vec<Message>,
+    whole: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    index: Index,
+    sent: Vec<Sent>,
+    whole: bool,
+}
+
+impl<C: Channel> Run<'_, C> {
+    async fn drive(&mut self, compose: &mut (dyn FnMut(Index) -> Composed + Send), halt: &mut Halt, deadline: Instant) {
+        while halt.may_continue() && Instant::now() < deadline {
+            if halt.may_send() && self.channel.close_reason().is_none() {
+                self.fill(compose);
+            }
+            if self.is_over(halt) {
+                return;
+            }
+            let quiet = self.quiet_at().map_or(deadline, |at| at.min(deadline));
+            tokio::select! {
+                biased;
+                answers = self.channel.progress() => self.take(answers),
+                () = tokio::time::sleep_until(quiet) => return,
+                () = halt.changed() => {}
+            }
+        }
+    }
+
+    /// When to stop waiting for destinations that were sent to before others answered. A slow broker is not a silent one: while
+    /// something younger than the last answer is out, there is no such time.
+    fn quiet_at(&self) -> Option<Instant> {
+        self.last_answer.filter(|at| *at >= self.last_sent).map(|at| at + QUIET)
+    }
+
+    fn is_over(&self, halt: &Halt) -> bool {
+        let more_to_send = halt.may_send() && self.channel.close_reason().is_none() && !self.ready.is_empty();
+        self.open.is_empty() && !more_to_send && (self.parked.is_empty() || self.channel.outstanding() == 0)
+    }
+
+    /// Sends heads until the burst, the windows or the heads are used up.
+    fn fill(&mut self, compose: &mut (dyn FnMut(Index) -> Composed + Send)) {
+        if !self.channel.is_flushed() {
+            return;
+        }
+        self.ready.extend(self.parked.drain(..));
+        let (mut burst, now) = (0, Instant::now());
+        while burst < BURST {
+            let Some(chain) = self.ready.pop_front() else { return };
+            let Some(&index) = self.chains[chain].front() else { continue };
+            let staged = match self.staged.remove(&chain) {
+                Some(staged) => staged,
+                None => match compose(index) {
+                    Composed::Messages { messages, whole } => Staged { messages, whole },
+                    Composed::Judged => continue,
+                },
+            };
+            match self.permit(&staged.messages, now) {
+                Permit::Go => burst += self.send(chain, index, staged, now),
+                Permit::Full | Permit::Stalled => {
+                    self.staged.insert(chain, staged);
+                    self.parked.push(chain);
+                }
+                Permit::Refused => self.give_up(index, staged.messages, now, &Outcome::Refused),
+            }
+        }
+    }
+
+    /// The strictest permit among the destinations of one event.
+    fn permit(&self, messages: &[Message], now: Instant) -> Permit {
+        let mut strictest = Permit::Go;
+        for message in messages {
+            match self.pace.permit(&message.destination, now) {
+                Permit::Go => {}
+                Permit::Full if strictest == Permit::Go => strictest = Permit::Full,
+                Permit::Full => {}
+                Permit::Stalled => strictest = Permit::Stalled,
+                Permit::Refused => return Permit::Refused,
+            }
+        }
+        strictest
+    }
+
+    fn send(&mut self, chain: usize, index: Index, staged: Staged, now: Instant) -> usize {
+        let Staged { messages, whole } = staged;
+        let count = messages.len();
+        if count == 0 {
+            self.report.events.push((index, Vec::new()));
+            return 0;
+        }
+        let mut sent = Vec::with_capacity(count);
+        for message in messages {
+            self.pace.sent(&message.destination, now);
+            self.owner.insert(message.token, chain);
+            sent.push(Sent {
+                token: message.token,
+                destination: message.destination.clone(),
+                body_bytes: message.body.len(),
+                at: now,
+                outcome: Outcome::Unconfirmed,
+            });
+            self.channel.send(message);
+        }
+        self.last_sent = now;
+        self.open.insert(chain, Open { index, sent, whole });
+        count
+    }
+
+    /// Reports an event that is not sent in this batch.
+    fn give_up(&mut self, index: Index, messages: Vec<Message>, now: Instant, why: &Outcome) {
+        let sent = messages.into_iter().map(|message| {
+            let outcome = match (why, self.pace.permit(&message.destination, now)) {
+                (Outcome::Refused, Permit::Refused) => Outcome::Refused,
+                (Outcome::Stalled, _) if self.pace.is_stuck(&message.destination, now) => Outcome::Stalled,
+                (_, _) => Outcome::NotSent,
+            };
+            let body_bytes = message.body.len();
+            Sent { token: message.token, destination: message.destination, body_bytes, at: now, outcome }
+        });
+        let sent = sent.collect();
+        self.report.events.push((index, sent));
+    }
+
+    fn take(&mut self, answers: Vec<(Token, Reply)>) {
+        let now = Instant::now();
+        if !answers.is_empty() {
+            self.last_answer = Some(now);
+        }
+        for (token, reply) in answers {
+            let Some(chain) = self.owner.remove(&token) else {
+                self.report.late.push((token, reply));
+                continue;
+            };
+            self.answer(chain, token, reply, now);
+        }
+    }
+
+    fn answer(&mut self, chain: usize, token: Token, reply: Reply, now: Instant) {
+        let Some(Open { sent, .. }) = self.open.get_mut(&chain) else { return };
+        if let Some(message) = sent.iter_mut().find(|message| message.token == token) {
+            self.pace.answered(&message.destination, reply == Reply::Confirmed, now);
+            if reply == Reply::Nacked {
+                self.pace.refuse(&message.destination);
+            }
+            message.outcome = Outcome::Replied(reply);
+        }
+        if sent.iter().any(|message| message.outcome == Outcome::Unconfirmed) {
+            return;
+        }
+        let Some(Open { index, sent, whole }) = self.open.remove(&chain) else { return };
+        let confirmed = whole && sent.iter().all(|message| message.outcome == Outcome::Replied(Reply::Confirmed));
+        self.report.events.push((index, sent));
+        self.chains[chain].pop_front();
+        if confirmed && !self.chains[chain].is_empty() {
+            self.ready.push_back(chain);
+        }
+    }
+
+    /// Collects what is still open, after one last look at what has arrived.
+    fn finish(mut self, halt: &Halt) -> Report {
+        use futures_util::FutureExt;
+        while let Some(answers) = self.channel.progress().now_or_never() {
+            if answers.is_empty() {
+                break;
+            }
+            self.take(answers);
+        }
+        let now = Instant::now();
+        for chain in std::mem::take(&mut self.parked) {
+            if let (Some(&index), Some(staged)) = (self.chains[chain].front(), self.staged.remove(&chain)) {
+                self.give_up(index, staged.messages, now, &Outcome::Stalled);
+            }
+        }
+        let lost = halt.link_is_lost();
+        for (_, Open { index, mut sent, .. }) in std::mem::take(&mut self.open) {
+            for message in &mut sent {
+                if lost && message.outcome == Outcome::Unconfirmed {
+                    message.outcome = Outcome::Replied(Reply::Unknown);
+                }
+            }
+            self.report.events.push((index, sent));
+        }
+        self.report
+    }
+}

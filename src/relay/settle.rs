@@ -1,0 +1,191 @@
+//! The settle stage: turns verdicts into the one set of changes that a batch commits. Pure; the store writes it.
+
+use std::time::Duration;
+
+use crate::relay::event::{Event, WaitReason};
+use crate::relay::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, WaitsFor};
+use crate::relay::verdict::Verdict;
+
+/// What becomes of a key whose event was dead-lettered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDeadLetter {
+    /// Its later events leave.
+    Continue,
+    /// They wait until an operator releases the key.
+    Hold,
+}
+
+/// A verdict and what goes with it.
+#[derive(Debug)]
+pub struct Decision<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// Routes that have it, from earlier batches and this one.
+    pub routes_confirmed: Vec<String>,
+    /// Routes that do not.
+    pub routes_failed: Vec<String>,
+}
+
+/// The first probe of a new hold comes soon; it may have been a moment's refusal.
+const FIRST_PROBE_AFTER: Duration = Duration::from_millis(250);
+/// Error texts are kept this long, in bytes.
+const ERROR_BYTES_MAX: usize = 2_000;
+
+/// Collects what the batch changes.
+pub fn plan(decisions: Vec<Decision<'_>>, on_dead_letter: OnDeadLetter) -> Settlement {
+    let mut settlement = Settlement::default();
+    for decision in decisions {
+        add(&mut settlement, decision, on_dead_letter);
+    }
+    settlement.published.sort_unstable();
+    settlement
+}
+
+fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDeadLetter) {
+    let event = decision.event;
+    let attempts = event.attempts();
+    match decision.verdict.clone() {
+        Verdict::Published => settlement.published.push(event.id),
+        Verdict::Retry { attempts, pause, error } => {
+            let end = Until::After(pause);
+            settlement.waits.push(wait(decision, WaitReason::Retry, attempts, end, None, Some(error)));
+        }
+        Verdict::DeadLetter { reason, attempts, error } => settlement.dead_letters.push(NewDeadLetter {
+            event_id: event.id,
+            key: event.key().to_owned(),
+            reason,
+            error: clean(error),
+            attempts,
+            routes_confirmed: decision.routes_confirmed,
+            routes_failed: decision.routes_failed,
+            key_waits: (on_dead_letter == OnDeadLetter::Hold).then_some((event.lane, event.seq)),
+        }),
+        Verdict::Hold { scope, kind, error } => {
+            add_hold(
+                settlement,
+                NewHold { scope: scope.clone(), kind, error: clean(error.clone()), probe_after: FIRST_PROBE_AFTER },
+            );
+            let hold = Some(WaitsFor::New(scope));
+            settlement.waits.push(wait(decision, WaitReason::Held, attempts, Until::Lifted, hold, Some(error)));
+        }
+        Verdict::WaitForHold { hold } => {
+            let hold = Some(WaitsFor::Existing(hold));
+            settlement.waits.push(wait(decision, WaitReason::Held, attempts, Until::Lifted, hold, None));
+        }
+        Verdict::AwaitConfirm { pause } => {
+            let end = Until::After(pause);
+            settlement.waits.push(wait(decision, WaitReason::Unconfirmed, attempts, end, None, None));
+        }
+        Verdict::NoRoute { pause } => {
+            let end = Until::After(pause);
+            settlement.waits.push(wait(decision, WaitReason::NoRoute, attempts, end, None, None));
+        }
+        // What a route has confirmed must not be lost, or the next batch would send it there again.
+        Verdict::Leave if !decision.routes_confirmed.is_empty() => {
+            let end = Until::After(Duration::ZERO);
+            settlement.waits.push(wait(decision, WaitReason::Retry, attempts, end, None, None));
+        }
+        Verdict::Leave => {}
+    }
+}
+
+fn wait(
+    decision: Decision<'_>,
+    reason: WaitReason,
+    attempts: u32,
+    until: Until,
+    hold: Option<WaitsFor>,
+    error: Option<String>,
+) -> NewWait {
+    let event = decision.event;
+    NewWait {
+        key: event.key().to_owned(),
+        lane: event.lane,
+        event_id: event.id,
+        seq: event.seq,
+        reason,
+        attempts,
+        until,
+        hold,
+        error: error.map(clean),
+        routes_confirmed: decision.routes_confirmed,
+    }
+}
+
+fn add_hold(settlement: &mut Settlement, hold: NewHold) {
+    if !settlement.holds.iter().any(|known| known.scope == hold.scope) {
+        settlement.holds.push(hold);
+    }
+}
+
+/// An error text that PostgreSQL takes: no NUL, and not endless.
+fn clean(text: String) -> String {
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    if text.len() > ERROR_BYTES_MAX {
+        let end = (0..=ERROR_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::destination::{Destination, HoldKind, HoldScope};
+    use crate::relay::event::FailureReason;
+    use crate::relay::fixtures;
+
+    fn decide(event: &Event, verdict: Verdict) -> Decision<'_> {
+        Decision { event, verdict, routes_confirmed: Vec::new(), routes_failed: vec!["default".into()] }
+    }
+
+    fn hold(event: &Event) -> Decision<'_> {
+        let scope = HoldScope::Key(Destination { exchange: "e".into(), routing_key: "k".into() });
+        decide(event, Verdict::Hold { scope, kind: HoldKind::Refused, error: "nacked".into() })
+    }
+
+    #[test]
+    fn published_ids_are_sorted_so_that_settles_do_not_deadlock() {
+        let events: Vec<Event> = (0..20).map(|seq| fixtures::event("k", seq)).collect();
+        let decisions = events.iter().map(|event| decide(event, Verdict::Published)).collect();
+        assert!(plan(decisions, OnDeadLetter::Continue).published.is_sorted());
+    }
+
+    #[test]
+    fn events_of_one_destination_share_one_hold() {
+        let (first, second) = (fixtures::event("a", 1), fixtures::event("b", 2));
+        let settlement = plan(vec![hold(&first), hold(&second)], OnDeadLetter::Continue);
+        assert_eq!((settlement.holds.len(), settlement.waits.len()), (1, 2));
+        assert!(settlement.waits.iter().all(|wait| wait.until == Until::Lifted && wait.attempts == 0));
+    }
+
+    #[test]
+    fn a_dead_letter_lets_its_key_go_on_or_keeps_it_waiting() {
+        let event = fixtures::event("k", 3);
+        let verdict = Verdict::DeadLetter { reason: FailureReason::Unroutable, attempts: 4, error: "a\0b".into() };
+        let settlement = plan(vec![decide(&event, verdict.clone())], OnDeadLetter::Continue);
+        assert_eq!(settlement.dead_letters[0].key_waits, None);
+        assert_eq!(settlement.dead_letters[0].error, "a\u{fffd}b");
+        let settlement = plan(vec![decide(&event, verdict)], OnDeadLetter::Hold);
+        assert_eq!(settlement.dead_letters[0].key_waits, Some((0, 3)));
+    }
+
+    #[test]
+    fn a_route_that_confirmed_is_remembered_even_where_nothing_else_changes() {
+        let event = fixtures::event("k", 3);
+        let mut left = decide(&event, Verdict::Leave);
+        assert_eq!(plan(vec![left], OnDeadLetter::Continue), Settlement::default());
+        left = decide(&event, Verdict::Leave);
+        left.routes_confirmed = vec!["a".into()];
+        let settlement = plan(vec![left], OnDeadLetter::Continue);
+        assert_eq!(settlement.waits[0].routes_confirmed, ["a"]);
+        assert_eq!(settlement.waits[0].until, Until::After(Duration::ZERO));
+    }
+
+    #[test]
+    fn error_texts_are_cut_at_a_character() {
+        assert_eq!(clean("ü".repeat(2_000)).len(), 2_000);
+    }
+}

@@ -1,0 +1,208 @@
+//! The verdict stage: what becomes of an event, from what happened to it. Two pure, exhaustive functions; everything else follows
+//! from their answers (design section 4, the verdict table).
+//!
+//! `fate` folds the answers of an event's routes into one; `verdict` turns that into a state change. Only `charge` costs the
+//! event an attempt, and only where the broker judged this very message.
+
+use std::time::Duration;
+
+use crate::relay::answer::{Answer, ChannelFault};
+use crate::relay::backoff::RetrySteps;
+use crate::relay::destination::{Destination, HoldKind, HoldScope, OnUnroutable};
+use crate::relay::event::{FailureReason, HoldId};
+
+/// What happened to an event, all its routes together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// The broker took it on every route.
+    Confirmed,
+    /// No route names its type.
+    NoRoute,
+    /// It cannot become a message.
+    Invalid {
+        /// Why.
+        error: String,
+    },
+    /// Over the relay's limit.
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// At least one route did not confirm; the answer that decides.
+    Refused(Answer),
+}
+
+/// What an operator decided, and the limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Retries after the first attempt.
+    pub retries_max: u32,
+    /// The pauses between attempts.
+    pub steps: RetrySteps,
+    /// How long a sent message may stay unconfirmed before it is sent again.
+    pub confirm_timeout: Duration,
+    /// How often a type without a route is looked at again.
+    pub no_route_pause: Duration,
+    /// Events in a row that a destination returns before it counts as a missing binding.
+    pub returns_in_a_row_max: u32,
+}
+
+/// The state change that follows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Marked published.
+    Published,
+    /// One attempt is charged; the key waits for the next.
+    Retry {
+        /// Charged so far, this one included.
+        attempts: u32,
+        /// Until the next.
+        pause: Duration,
+        /// What happened.
+        error: String,
+    },
+    /// Moved to `outbox.dead_letters`.
+    DeadLetter {
+        /// Why.
+        reason: FailureReason,
+        /// Charged in all.
+        attempts: u32,
+        /// What happened.
+        error: String,
+    },
+    /// Its destination goes on hold; the key waits for it, nothing is charged.
+    Hold {
+        /// What goes on hold.
+        scope: HoldScope,
+        /// Why.
+        kind: HoldKind,
+        /// The broker's words.
+        error: String,
+    },
+    /// The key waits for a hold that is there already.
+    WaitForHold {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// The key waits for a confirm that may still come.
+    AwaitConfirm {
+        /// For how long.
+        pause: Duration,
+    },
+    /// The key waits for a route.
+    NoRoute {
+        /// Until it is looked at again.
+        pause: Duration,
+    },
+    /// Stays pending as it is.
+    Leave,
+}
+
+/// Folds the answers of an event's routes into one fate. An answer that may still change decides first, then those that cost
+/// nothing, then the ones that charge: an event is never charged while one of its messages is still on its way.
+pub fn fate(answers: Vec<Answer>) -> Fate {
+    answers
+        .into_iter()
+        .filter(|answer| !is_confirmed(answer))
+        .min_by_key(precedence)
+        .map_or(Fate::Confirmed, Fate::Refused)
+}
+
+/// Whether a route is done with: confirmed, or returned where nobody has to listen.
+pub fn is_confirmed(answer: &Answer) -> bool {
+    match answer {
+        Answer::Confirmed => true,
+        Answer::Returned { on_unroutable, .. } => *on_unroutable == OnUnroutable::Ignore,
+        Answer::Nacked { .. }
+        | Answer::Closed { .. }
+        | Answer::Unconfirmed
+        | Answer::Held { .. }
+        | Answer::Stalled { .. }
+        | Answer::NotSent => false,
+    }
+}
+
+fn precedence(answer: &Answer) -> u8 {
+    match answer {
+        Answer::Unconfirmed => 0,
+        Answer::Closed { fault: ChannelFault::TooLarge { .. }, .. } => 1,
+        Answer::Closed { .. } => 2,
+        Answer::NotSent => 3,
+        Answer::Nacked { .. } => 4,
+        Answer::Stalled { .. } => 5,
+        Answer::Held { .. } => 6,
+        Answer::Returned { .. } => 7,
+        Answer::Confirmed => 8,
+    }
+}
+
+/// What becomes of an event with `attempts` charged so far.
+pub fn verdict(fate: Fate, attempts: u32, policy: &Policy) -> Verdict {
+    match fate {
+        Fate::Confirmed => Verdict::Published,
+        Fate::NoRoute => Verdict::NoRoute { pause: policy.no_route_pause },
+        Fate::Invalid { error } => Verdict::DeadLetter { reason: FailureReason::InvalidEvent, attempts, error },
+        Fate::TooLarge { bytes, limit } => Verdict::DeadLetter {
+            reason: FailureReason::PayloadTooLarge,
+            attempts,
+            error: format!("the payload takes {bytes} bytes, more than the limit of {limit}"),
+        },
+        Fate::Refused(answer) => refused(answer, attempts, policy),
+    }
+}
+
+fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
+    match answer {
+        Answer::Confirmed => Verdict::Published,
+        Answer::Returned { destination, on_unroutable, streak, text } => match on_unroutable {
+            OnUnroutable::Ignore => Verdict::Published,
+            OnUnroutable::Hold => hold(HoldScope::Key(destination), HoldKind::Unroutable, text),
+            OnUnroutable::DeadLetter if streak >= policy.returns_in_a_row_max => {
+                hold(HoldScope::Key(destination), HoldKind::Unroutable, text)
+            }
+            OnUnroutable::DeadLetter => charge(FailureReason::Unroutable, attempts, text, policy),
+        },
+        Answer::Nacked { destination } => hold(HoldScope::Key(destination), HoldKind::Refused, "nacked".into()),
+        Answer::Closed { destination, fault } => closed(destination, fault, attempts, policy),
+        Answer::Unconfirmed => Verdict::AwaitConfirm { pause: policy.confirm_timeout },
+        Answer::Held { hold } => Verdict::WaitForHold { hold },
+        Answer::Stalled { destination } => {
+            hold(HoldScope::Key(destination), HoldKind::Unconfirmed, "no confirm while others arrive".into())
+        }
+        Answer::NotSent => Verdict::Leave,
+    }
+}
+
+fn closed(destination: Destination, fault: ChannelFault, attempts: u32, policy: &Policy) -> Verdict {
+    match fault {
+        ChannelFault::ExchangeMissing { exchange, text } => {
+            hold(HoldScope::Exchange(exchange), HoldKind::Missing, text)
+        }
+        ChannelFault::Forbidden { scope, text } => hold(scope, HoldKind::Forbidden, text),
+        ChannelFault::TooLarge { text } => {
+            Verdict::DeadLetter { reason: FailureReason::PayloadTooLarge, attempts, error: text }
+        }
+        ChannelFault::Culprit { text } => charge(FailureReason::ChannelClosed, attempts, text, policy),
+        ChannelFault::DestinationClosed { text } => hold(HoldScope::Key(destination), HoldKind::Closed, text),
+        ChannelFault::Bystander => Verdict::Leave,
+    }
+}
+
+fn hold(scope: HoldScope, kind: HoldKind, error: String) -> Verdict {
+    Verdict::Hold { scope, kind, error }
+}
+
+fn charge(reason: FailureReason, attempts: u32, error: String, policy: &Policy) -> Verdict {
+    let attempts = attempts.saturating_add(1);
+    if attempts > policy.retries_max {
+        Verdict::DeadLetter { reason, attempts, error }
+    } else {
+        Verdict::Retry { attempts, pause: policy.steps.after(attempts), error }
+    }
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! One batch's work as it passes the stages: the claimed events, what each route made of them, and what the broker said.
+//!
+//! Made and driven by `relay` (`mod.rs`); knows the nouns, not the order of the stages.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::relay::answer::Answer;
+use crate::relay::broker::Token;
+use crate::relay::destination::Holds;
+use crate::relay::event::{Event, HoldId};
+use crate::relay::publish::Index;
+use crate::relay::route::Route;
+use crate::relay::verdict::Fate;
+
+/// The events of one batch.
+#[derive(Debug)]
+pub struct Work {
+    /// In `seq` order.
+    pub events: Vec<Event>,
+    /// The holds in force when they were claimed.
+    pub holds: Holds,
+    /// Per event that had its turn: what its open routes became, or its fate if the broker was not asked.
+    pub plans: HashMap<Index, Plan>,
+}
+
+/// What an event became when its turn came.
+#[derive(Debug)]
+pub enum Plan {
+    /// Judged without the broker.
+    Judged(Fate),
+    /// One entry per route that had not confirmed before.
+    Routes(Vec<Leg>),
+}
+
+/// One route of one event.
+#[derive(Debug)]
+pub struct Leg {
+    /// The route.
+    pub route: Arc<Route>,
+    /// Its message, or the hold in its way.
+    pub state: LegState,
+}
+
+/// Whether a leg was sent.
+#[derive(Debug)]
+pub enum LegState {
+    /// As this message.
+    Message(Token),
+    /// Its destination is on hold.
+    Held(HoldId),
+    /// The broker's answer, or what stood in the way.
+    Answered(Answer),
+}
+
+impl Work {
+    /// Takes a claim's events.
+    pub fn new(events: Vec<Event>, holds: Holds) -> Self {
+        Self { events, holds, plans: HashMap::new() }
+    }
+
+    /// The events of each key, in order; only those in `allowed`. A key whose event is not allowed ends there.
+    pub fn chains(&self, allowed: &HashSet<Uuid>) -> Vec<VecDeque<Index>> {
+        let mut chains: Vec<VecDeque<Index>> = Vec::new();
+        let mut by_key: HashMap<&str, Option<usize>> = HashMap::new();
+        for (index, event) in self.events.iter().enumerate() {
+            let chain = by_key.entry(event.key()).or_insert_with(|| {
+                chains.push(VecDeque::new());
+                Some(chains.len() - 1)
+            });
+            if !allowed.contains(&event.id) {
+                *chain = None;
+            }
+            if let Some(chain) = *chain {
+                chains[chain].push_back(index);
+            }
+        }
+        chains.retain(|chain| !chain.is_empty());
+        chains
+    }
+
+    /// The ids of all events.
+    pub fn ids(&self) -> impl Iterator<Item = &Uuid> {
+        self.events.iter().map(|event| &event.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::fixtures;
+
+    #[test]
+    fn chains_keep_each_keys_order_and_end_at_an_event_that_is_in_flight_already() {
+        let events = vec![
+            fixtures::event("a", 1),
+            fixtures::event("b", 2),
+            fixtures::event("a", 3),
+            fixtures::event("b", 4),
+            fixtures::event("b", 5),
+        ];
+        let mut allowed: HashSet<Uuid> = events.iter().map(|event| event.id).collect();
+        let work = Work::new(events, Holds::default());
+        assert_eq!(work.chains(&allowed), [VecDeque::from([0, 2]), VecDeque::from([1, 3, 4])]);
+        allowed.remove(&work.events[3].id);
+        assert_eq!(work.chains(&allowed), [VecDeque::from([0, 2]), VecDeque::from([1])]);
+        allowed.remove(&work.events[0].id);
+        assert_eq!(work.chains(&allowed), [VecDeque::from([1])]);
+    }
+}

@@ -1,0 +1,355 @@
+//! The worker's loop: claims batches while there is work, owns one channel, sees to what the channel still owes.
+//!
+//! `crew` starts one worker that looks for work by itself and more that help while batches come back full. A panic inside is contained,
+//! counted and logged; the batch's connection closes with it, which frees its lanes and leaves its rows pending.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::relay::backoff::Jitter;
+use crate::relay::broker::{Broker, Channel, LinkState};
+use crate::relay::halt::Halt;
+use crate::relay::store::{Claim, ClaimLimits, Store, StoreError};
+use crate::relay::wake::Wake;
+use crate::relay::work::Work;
+use crate::relay::{BatchEnd, Desk, Relay};
+
+/// While the database is away, it is said again this often.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs until the relay drains. The first worker wakes by itself; each calls the next when there is more than it can carry.
+pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, wake: Wake) {
+    let calls: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::default()).collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut wake = Some(wake);
+    for number in 0..workers {
+        let turn = match wake.take() {
+            Some(wake) => Turn::Wake(wake),
+            None => Turn::Called(Arc::clone(&calls[number])),
+        };
+        let worker = Worker {
+            relay: Arc::clone(&relay),
+            number,
+            workers,
+            turn,
+            next: calls.get(number + 1).cloned(),
+            desk: None,
+            owed: Vec::new(),
+            jitter: Jitter::for_work(),
+            last_look: Duration::ZERO,
+            said: None,
+        };
+        tasks.spawn(worker.run());
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+enum Turn {
+    Wake(Wake),
+    Called(Arc<Notify>),
+}
+
+struct Worker<S: Store, B: Broker> {
+    relay: Arc<Relay<S, B>>,
+    number: usize,
+    workers: usize,
+    turn: Turn,
+    next: Option<Arc<Notify>>,
+    desk: Option<Desk<B::Channel>>,
+    /// Confirmed events whose batch was lost: marked before anything else is published.
+    owed: Vec<Uuid>,
+    jitter: Jitter,
+    last_look: Duration,
+    said: Option<(Instant, String)>,
+}
+
+/// What a step of the loop found.
+enum Step {
+    /// Work was done; look again at once.
+    Worked,
+    /// Nothing due.
+    Idle,
+    /// The broker cannot be used now.
+    NoLink,
+}
+
+impl<S: Store, B: Broker> Worker<S, B> {
+    async fn run(mut self) {
+        while !self.relay.draining.is_cancelled() {
+            match AssertUnwindSafe(self.step()).catch_unwind().await {
+                Ok(Ok(Step::Worked)) => {
+                    self.recovered();
+                    if let Turn::Wake(wake) = &mut self.turn {
+                        wake.found_work();
+                    }
+                    tokio::task::yield_now().await;
+                }
+                Ok(Ok(Step::Idle)) => {
+                    self.recovered();
+                    self.rest().await;
+                }
+                Ok(Ok(Step::NoLink)) => self.wait_for_link().await,
+                Ok(Err(error)) => self.failed(&error).await,
+                Err(_) => self.panicked().await,
+            }
+        }
+        self.hand_over().await;
+    }
+
+    /// One look for work, and the batch that follows.
+    async fn step(&mut self) -> Result<Step, StoreError> {
+        self.pay().await?;
+        if !self.has_channel().await {
+            return Ok(Step::NoLink);
+        }
+        self.look_after_late().await;
+        let Some(desk) = &self.desk else { return Ok(Step::NoLink) };
+        let generation = desk.channel.generation();
+        if self.is_silent(generation) || (self.number > 0 && !self.relay.evidence.is_proved(generation)) {
+            return Ok(Step::Idle);
+        }
+        let looked = Instant::now();
+        let claim = self.relay.store.claim(&self.limits()).await?;
+        self.relay.metrics.database_connected(true);
+        self.last_look = looked.elapsed();
+        let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
+        if full && let Some(next) = &self.next {
+            next.notify_one();
+        }
+        let Some(desk) = &mut self.desk else { return Ok(Step::NoLink) };
+        let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
+        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt, &self.relay.policy).await {
+            // Everything was in flight already: nothing to do until its answers come.
+            BatchEnd::Settled(0) => Ok(Step::Idle),
+            BatchEnd::Settled(_) => Ok(Step::Worked),
+            BatchEnd::Lost { confirmed, error } => {
+                self.owed.extend(confirmed);
+                Err(error)
+            }
+        }
+    }
+
+    /// The process-wide byte budget is shared by the workers.
+    fn limits(&self) -> ClaimLimits {
+        let limits = self.relay.limits;
+        ClaimLimits { bytes: limits.bytes / self.workers, ..limits }
+    }
+
+    /// Marks what was confirmed in a batch that was lost. Until that works nothing more is published, so a database that takes no
+    /// marks costs at most one batch of duplicates.
+    async fn pay(&mut self) -> Result<(), StoreError> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        self.relay.store.mark_late(&self.owed).await?;
+        self.relay.evidence.land(&self.owed);
+        self.owed.clear();
+        Ok(())
+    }
+
+    /// Makes sure of a channel on the present connection; a dead one is buried first.
+    async fn has_channel(&mut self) -> bool {
+        let state = *self.relay.broker.link().borrow();
+        let usable = self.desk.as_ref().is_some_and(|desk| {
+            let lost = match state {
+                LinkState::Down => true,
+                LinkState::Up(generation) | LinkState::Blocked(generation) => generation != desk.channel.generation(),
+            };
+            !lost && desk.channel.close_reason().is_none()
+        });
+        if !usable {
+            self.bury_desk().await;
+        }
+        match state {
+            LinkState::Down | LinkState::Blocked(_) => false,
+            LinkState::Up(_) if self.desk.is_some() => true,
+            LinkState::Up(_) => match self.relay.broker.open().await {
+                Ok(channel) => {
+                    self.desk = Some(Desk::new(channel));
+                    true
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "no channel");
+                    false
+                }
+            },
+        }
+    }
+
+    /// What a dead channel owed will never be answered: those events are due at once.
+    async fn bury_desk(&mut self) {
+        let Some(mut desk) = self.desk.take() else { return };
+        let unanswered = desk.late.abandon();
+        if unanswered.is_empty() {
+            return;
+        }
+        self.relay.metrics.possible_duplicates(unanswered.len());
+        if let Err(error) = self.relay.store.recheck(&unanswered).await {
+            tracing::debug!(%error, "unanswered events wait for their timeout");
+        }
+        self.relay.evidence.land(&unanswered);
+    }
+
+    /// Takes late answers that are there, and acts on what is overdue.
+    async fn look_after_late(&mut self) {
+        let Some(desk) = &mut self.desk else { return };
+        if desk.late.is_empty() {
+            return;
+        }
+        if let Some(answers) = desk.channel.progress().now_or_never() {
+            self.relay.take_late(desk, answers).await;
+        }
+        let timeout = self.relay.policy.confirm_timeout;
+        let overdue = desk.late.overdue(timeout, Instant::now());
+        let generation = desk.channel.generation();
+        let mut stuck = Vec::new();
+        for message in overdue {
+            if self.relay.evidence.has_answered_since(generation, message.sent_at) {
+                desk.late.suspend(message.destination.clone());
+                stuck.push((message.event, message.destination));
+            } else {
+                self.relay.broker.end_generation(generation, "no confirm at all within the timeout");
+            }
+        }
+        if !stuck.is_empty()
+            && let Err(error) = self.relay.store.hold_unconfirmed(&stuck, timeout).await
+        {
+            tracing::warn!(%error, "destinations that do not confirm could not be put on hold");
+        }
+    }
+
+    /// Whether the connection owes confirms and has given none for a while: nothing more is risked on it.
+    fn is_silent(&self, generation: u64) -> bool {
+        let Some(desk) = &self.desk else { return true };
+        let since = Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now);
+        desk.late.oldest().is_some_and(|oldest| oldest < since)
+            && !self.relay.evidence.has_answered_since(generation, since)
+            && self.relay.evidence.in_flight() > 0
+    }
+
+    /// Waits for a reason to look again; meanwhile takes late answers as they come.
+    async fn rest(&mut self) {
+        let relay = Arc::clone(&self.relay);
+        let mut link = relay.broker.link();
+        link.mark_unchanged();
+        let timeout = relay.policy.confirm_timeout;
+        let overdue_at = self.desk.as_ref().and_then(|desk| desk.late.next_overdue(timeout));
+        let owes = self.desk.as_ref().is_some_and(|desk| !desk.late.is_empty());
+        let answers = async {
+            match &mut self.desk {
+                Some(desk) if owes => desk.channel.progress().await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        let overdue = async {
+            match overdue_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let called = async {
+            match &mut self.turn {
+                Turn::Wake(wake) => relay.metrics.wakeup(wake.next(self.last_look).await.as_str()),
+                Turn::Called(call) => call.notified().await,
+            }
+        };
+        let answers = tokio::select! {
+            answers = answers => answers,
+            () = overdue => Vec::new(),
+            () = called => Vec::new(),
+            _ = link.changed() => Vec::new(),
+            () = relay.draining.cancelled() => Vec::new(),
+        };
+        if let Some(desk) = &mut self.desk {
+            relay.take_late(desk, answers).await;
+        }
+    }
+
+    /// Waits until the link changes; a link that is up without a usable channel is tried again after a pause.
+    async fn wait_for_link(&mut self) {
+        let mut link = self.relay.broker.link();
+        link.mark_unchanged();
+        let is_up = matches!(*link.borrow(), LinkState::Up(_));
+        let pause = if is_up { self.jitter.next_pause() } else { Duration::from_secs(1) };
+        let draining = self.relay.draining.clone();
+        let late = async {
+            match &mut self.desk {
+                Some(desk) if !desk.late.is_empty() => desk.channel.progress().await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        let answers = tokio::select! {
+            _ = link.changed() => Vec::new(),
+            answers = late => answers,
+            () = tokio::time::sleep(pause) => Vec::new(),
+            () = draining.cancelled() => Vec::new(),
+        };
+        let relay = Arc::clone(&self.relay);
+        if let Some(desk) = &mut self.desk {
+            relay.take_late(desk, answers).await;
+        }
+    }
+
+    /// Says what is wrong with the database once and then now and then, and sleeps.
+    async fn failed(&mut self, error: &StoreError) {
+        let relay = Arc::clone(&self.relay);
+        relay.metrics.failure(match error {
+            StoreError::Unreachable(_) | StoreError::Failed { .. } => "database",
+            StoreError::Schema(_) => "schema",
+            StoreError::MarksRefused { .. } => "marks_refused",
+        });
+        relay.metrics.database_connected(!matches!(error, StoreError::Unreachable(_)));
+        let text = error.to_string();
+        let now = Instant::now();
+        let news = self.said.as_ref().is_none_or(|(at, said)| *said != text || now.duration_since(*at) >= REMIND_EVERY);
+        if news && self.number == 0 {
+            tracing::warn!(error = text, unmarked = self.owed.len(), "the database cannot be used; trying again");
+            self.said = Some((now, text));
+        }
+        let pause = self.jitter.next_pause();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = relay.draining.cancelled() => {}
+        }
+    }
+
+    fn recovered(&mut self) {
+        if self.said.take().is_some() {
+            tracing::info!("the database can be used again");
+        }
+        self.jitter.reset();
+    }
+
+    /// The panic's message has been printed by the panic hook; the desk may be half changed, so it goes.
+    async fn panicked(&mut self) {
+        self.relay.metrics.worker_panic();
+        tracing::error!(worker = self.number, "a worker panicked; its batch stays pending and it starts again");
+        self.relay.evidence.forget_in_flight();
+        self.desk = None;
+        tokio::time::sleep(self.jitter.next_pause()).await;
+    }
+
+    /// At the end: awaits what the channel owes for as long as a batch may take, and marks what is owed.
+    async fn hand_over(&mut self) {
+        let until = Instant::now() + self.relay.batch_deadline;
+        let relay = Arc::clone(&self.relay);
+        if let Some(desk) = &mut self.desk {
+            while !desk.late.is_empty() && matches!(*relay.broker.link().borrow(), LinkState::Up(_)) {
+                tokio::select! {
+                    answers = desk.channel.progress() => relay.take_late(desk, answers).await,
+                    () = tokio::time::sleep_until(until) => break,
+                }
+            }
+        }
+        while let Err(error) = self.pay().await {
+            tracing::warn!(%error, unmarked = self.owed.len(), "confirmed events could not be marked yet");
+            tokio::time::sleep(self.jitter.next_pause()).await;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The slow path: what keeps the tables small and the claims quick. One replica does each job at a time.
+//!
+//! Started by `app` beside the workers; nothing here delays them, and nothing here is needed for a row to be delivered, except the
+//! sweep for rows that commit very late.
+
+mod floors;
+mod retention;
+mod stats;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::types::Type;
+use tokio_util::sync::CancellationToken;
+
+use crate::link::call;
+use crate::link::store::PgStore;
+use crate::ops::metrics::Metrics;
+use crate::relay::store::StoreError;
+use crate::relay::wake::Hints;
+
+const TICK: Duration = Duration::from_millis(500);
+/// A failing job is left alone for this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// What the jobs need.
+pub struct Upkeep {
+    /// The database.
+    pub store: PgStore,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// To wake the workers for what a sweep finds.
+    pub hints: Hints,
+    /// This replica's name.
+    pub replica: String,
+    /// Prefix of every relay's application name.
+    pub program: String,
+    /// How long published events are kept; `None` keeps them.
+    pub retention: Option<Duration>,
+}
+
+/// One of the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Floors,
+    Sweep,
+    Stats,
+    Retention,
+    Backends,
+}
+
+impl Job {
+    const ALL: [Self; 5] = [Self::Floors, Self::Sweep, Self::Stats, Self::Retention, Self::Backends];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Floors => "floors",
+            Self::Sweep => "sweep",
+            Self::Stats => "stats",
+            Self::Retention => "retention",
+            Self::Backends => "backends",
+        }
+    }
+
+    fn interval(self) -> Duration {
+        match self {
+            Self::Floors => Duration::from_secs(2),
+            Self::Sweep => Duration::from_secs(5),
+            Self::Stats => Duration::from_secs(10),
+            Self::Retention => Duration::from_secs(30),
+            Self::Backends => Duration::from_secs(20),
+        }
+    }
+}
+
+/// When a job may run next here, and how long it took.
+struct Due {
+    job: Job,
+    at: Instant,
+    interval: Duration,
+}
+
+/// Runs the jobs until `stop`.
+pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
+    let mut floors = floors::Floors::default();
+    let mut dues: Vec<Due> =
+        Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
+    loop {
+        for due in &mut dues {
+            if due.at > Instant::now() {
+                continue;
+            }
+            let started = Instant::now();
+            let done = tokio::select! {
+                () = stop.cancelled() => return,
+                done = upkeep.run_job(due.job, due.interval, &mut floors) => done,
+            };
+            due.interval = match done {
+                // The sweep walks every dead index entry below the floors: never more than a twentieth of the time.
+                Ok(true) if due.job == Job::Sweep => due.job.interval().max(started.elapsed() * 20),
+                Ok(_) => due.job.interval(),
+                Err(error) => {
+                    tracing::debug!(job = due.job.name(), %error, "upkeep");
+                    due.job.interval().max(AFTER_FAILURE)
+                }
+            };
+            due.at = started + due.interval;
+        }
+        upkeep.store.database().close_idle();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+impl Upkeep {
+    /// Runs a job if this replica is elected for it; says whether it was.
+    async fn run_job(&self, job: Job, interval: Duration, floors: &mut floors::Floors) -> Result<bool, StoreError> {
+        if !self.elected(job, interval).await? {
+            if job == Job::Stats {
+                self.metrics.no_backlog();
+            }
+            return Ok(false);
+        }
+        match job {
+            Job::Floors => floors.run(self).await?,
+            Job::Sweep => sweep::run(self).await?,
+            Job::Stats => stats::run(self).await?,
+            Job::Retention => retention::run(self).await?,
+            Job::Backends => self.end_hanging_backends().await?,
+        }
+        Ok(true)
+    }
+
+    async fn elected(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
+        let client = self.store.database().connection().await?;
+        let (name, interval_ms) = (job.name(), i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+        let params: [call::Param<'_>; 3] =
+            [(&name, Type::TEXT), (&interval_ms, Type::INT8), (&self.replica, Type::TEXT)];
+        let sql = &self.store.queries().take_job;
+        Ok(call::execute(&client, "electing a replica for upkeep", sql, &params).await? == 1)
+    }
+
+    async fn end_hanging_backends(&self) -> Result<(), StoreError> {
+        let client = self.store.database().connection().await?;
+        let params: [call::Param<'_>; 1] = [(&self.program, Type::TEXT)];
+        let sql = &self.store.queries().end_hanging_backends;
+        let ended = call::rows(&client, "ending hanging backends", sql, &params).await?.len();
+        if ended > 0 {
+            tracing::warn!(backends = ended, "ended transactions of a relay that had hung for over a minute");
+        }
+        Ok(())
+    }
+}

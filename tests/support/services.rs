@@ -1,0 +1,133 @@
+//! PostgreSQL and RabbitMQ of one test alone, to be killed, frozen and restarted. Wraps the services script of the
+//! repository, which `make test` names in `OUTBOX_TEST_SERVICES`.
+
+use std::collections::HashMap;
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command as Blocking, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::bed::ServiceUrls;
+use super::process::{Signal, signal, unique};
+
+pub struct PrivateServices {
+    name: String,
+    config: Option<PathBuf>,
+}
+
+impl PrivateServices {
+    /// Starts `"postgres"`, `"rabbitmq"` or both, RabbitMQ with these further lines of configuration.
+    pub async fn start(name: &str, services: &[&str], extra_rabbitmq_config: Option<&str>) -> Self {
+        let name = unique(name);
+        let config = extra_rabbitmq_config.map(|lines| {
+            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.rabbitmq.conf"));
+            std::fs::write(&path, lines).expect("the extra configuration is written");
+            path
+        });
+        // Made before the start, so that a start that fails half-way is removed too.
+        let private = Self { name, config };
+        private.run("start", services).await;
+        private
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts a service again after `stop` or `kill`; it comes back on its port with its data.
+    pub async fn start_again(&self, service: &str) {
+        self.run("start", &[service]).await;
+    }
+
+    /// Stops a service in order.
+    pub async fn stop(&self, service: &str) {
+        self.run("stop", &[service]).await;
+    }
+
+    /// As a power cut does.
+    pub async fn kill(&self, service: &str) {
+        self.run("kill", &[service]).await;
+    }
+
+    /// Freezes (`Stop`) or wakes (`Cont`) the main process of `"postgres"` or `"rabbitmq"`.
+    pub fn signal(&self, service: &str, what: Signal) {
+        let name = format!("{}_PID", service.to_ascii_uppercase());
+        let pid = self.value(&name).parse().unwrap_or_else(|e| panic!("{name} is no process id: {e}"));
+        signal(pid, what);
+    }
+
+    /// Runs `rabbitmqctl` with these arguments; about a second each.
+    pub async fn ctl(&self, args: &[&str]) -> String {
+        self.run("ctl", args).await
+    }
+
+    /// Addresses of the services that were started, and the suite's own for the other.
+    pub fn urls(&self) -> ServiceUrls {
+        let own = self.env();
+        let get = |name: &str| {
+            own.get(name).filter(|url| !url.is_empty()).cloned().unwrap_or_else(|| ServiceUrls::suite(name))
+        };
+        ServiceUrls { database: get("DATABASE_URL"), amqp: get("AMQP_URL"), management: get("MANAGEMENT_URL") }
+    }
+
+    fn value(&self, name: &str) -> String {
+        self.env().remove(name).unwrap_or_else(|| panic!("the services script gives no {name}"))
+    }
+
+    fn env(&self) -> HashMap<String, String> {
+        let output = Blocking::new(script()).args(["env", &self.name]).output().expect("the services script runs");
+        assert!(output.status.success(), "services env: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    async fn run(&self, command: &str, args: &[&str]) -> String {
+        let mut script = Command::new(script());
+        script.args([command, &self.name]).args(args).stdin(Stdio::null()).kill_on_drop(true);
+        if let Some(config) = &self.config {
+            script.env("OUTBOX_DEV_RABBITMQ_CONFIG", config);
+        }
+        // A file takes the output: a service started in the background would keep a pipe open for ever.
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.{command}.log", self.name));
+        let file = std::fs::File::create(&log).expect("a log for the services script");
+        script.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        let status = timeout(Duration::from_secs(120), script.status()).await;
+        let output = std::fs::read_to_string(&log).unwrap_or_default();
+        let status = status
+            .unwrap_or_else(|_| panic!("services {command} {args:?} hangs\n{output}"))
+            .expect("the services script runs");
+        assert!(status.success(), "services {command} {args:?}: {status}\n{output}");
+        std::fs::remove_file(&log).ok();
+        output
+    }
+}
+
+impl Drop for PrivateServices {
+    fn drop(&mut self) {
+        let mut remove = Blocking::new(script());
+        remove.args(["remove", &self.name]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = remove.spawn() else { return eprintln!("{} was left behind", self.name) };
+        let end = Instant::now() + Duration::from_secs(60);
+        while matches!(child.try_wait(), Ok(None)) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(20));
+        }
+        if !matches!(child.try_wait(), Ok(Some(status)) if status.success()) {
+            child.kill().ok();
+            eprintln!("{} was left behind", self.name);
+        }
+        if let Some(config) = &self.config {
+            std::fs::remove_file(config).ok();
+        }
+    }
+}
+
+fn script() -> String {
+    env::var("OUTBOX_TEST_SERVICES").expect("OUTBOX_TEST_SERVICES is not set: run the tests through make test")
+}

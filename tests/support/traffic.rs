@@ -1,0 +1,86 @@
+//! Orders written by many producers at once until told to stop: shared keys, transactions of different sizes, some rolled
+//! back, producers that come back after a database outage. Used by the fault tests and the benches.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::bed::try_connect;
+use super::history::History;
+use super::writer::{NewEvent, Writer};
+
+/// The shape of the traffic.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub producers: usize,
+    /// Different orders, shared by all producers.
+    pub keys: usize,
+    /// A transaction holds one to so many events.
+    pub events_at_most: usize,
+    /// Between two transactions of a producer.
+    pub pause: Duration,
+    /// One transaction of so many is rolled back.
+    pub roll_back_one_in: Option<u32>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { producers: 4, keys: 50, events_at_most: 3, pause: Duration::from_millis(5), roll_back_one_in: Some(10) }
+    }
+}
+
+pub struct Traffic {
+    stop: watch::Sender<bool>,
+    producers: JoinSet<()>,
+}
+
+impl Traffic {
+    pub fn start(database_url: &str, history: &History, load: &Load) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut producers = JoinSet::new();
+        for _ in 0..load.producers {
+            producers.spawn(produce(database_url.to_owned(), Writer::new(history), load.clone(), stopped.clone()));
+        }
+        Self { stop, producers }
+    }
+
+    /// Ends after the transactions under way, and passes on a producer's failure.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all = async {
+            while let Some(ended) = self.producers.join_next().await {
+                ended.expect("a producer did not fail");
+            }
+        };
+        timeout(Duration::from_secs(30), all).await.expect("the producers stop in time");
+    }
+}
+
+/// One producer; connects again for as long as the test goes on.
+async fn produce(url: String, writer: Writer, load: Load, stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let Ok(mut client) = try_connect(&url).await else {
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        while !*stopped.borrow() && !client.is_closed() {
+            let key = format!("order-{}", fastrand::usize(..load.keys));
+            let count = fastrand::usize(1..=load.events_at_most);
+            let rolled_back = load.roll_back_one_in.is_some_and(|one_in| fastrand::u32(..one_in) == 0);
+            let work = async {
+                if rolled_back {
+                    return writer.roll_back(&mut client, &key, count).await;
+                }
+                let events = (0..count).map(|n| NewEvent::of_order(&key, n)).collect();
+                writer.try_commit(&mut client, &key, events).await.map(|_| ())
+            };
+            // A statement that hangs (a frozen server) is given up with its connection.
+            match timeout(Duration::from_secs(20), work).await {
+                Ok(Ok(())) => sleep(load.pause).await,
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+    }
+}
