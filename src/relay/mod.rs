@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod backoff;
 pub mod broker;
+mod closing;
 pub mod destination;
 pub mod envelope;
 pub mod event;
@@ -28,6 +29,7 @@ pub mod route;
 pub mod settle;
 pub mod store;
 pub mod suspects;
+mod tally;
 pub mod verdict;
 pub mod wake;
 pub mod work;
@@ -45,19 +47,17 @@ use uuid::Uuid;
 
 use crate::ops::metrics::Metrics;
 use answer::{Answer, ChannelFault};
-use broker::{Broker, Channel, CloseReason, Message, Reply, Token};
+use broker::{Broker, Channel, Message, Reply, Token};
 use event::{Event, Payload};
-use evidence::{Evidence, Suspicion};
-use fault::{Finding, InFlight};
+use evidence::Evidence;
 use halt::Halt;
 use late::Late;
 use pace::Pace;
 use publish::{Composed, Index, Outcome, Report};
-use route::{Route, RouteTable};
+use route::RouteTable;
 use settle::{Decision, OnDeadLetter};
 use store::{Batch, ClaimLimits, Settlement, Store, StoreError};
-use suspects::Trial;
-use verdict::{Fate, Policy, Verdict};
+use verdict::{Fate, Policy};
 use work::{Leg, LegState, Plan, Work};
 
 /// What the workers and the probe share.
@@ -282,111 +282,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
     }
 
-    /// What the end of the channel says about the messages that were in flight on it.
-    async fn read_close(
-        &self,
-        desk: &mut Desk<B::Channel>,
-        work: &mut Work,
-        report: &Report,
-        deadline: Instant,
-    ) -> HashMap<Token, Answer> {
-        let unknown: Vec<(Index, InFlight)> = report
-            .events
-            .iter()
-            .flat_map(|(index, sent)| sent.iter().map(move |message| (*index, message)))
-            .filter(|(_, message)| message.outcome == Outcome::Replied(Reply::Unknown))
-            .map(|(index, message)| {
-                (
-                    index,
-                    InFlight {
-                        token: message.token,
-                        destination: message.destination.clone(),
-                        body_bytes: message.body_bytes,
-                    },
-                )
-            })
-            .collect();
-        if unknown.is_empty() {
-            return HashMap::new();
-        }
-        self.metrics.possible_duplicates(unknown.len());
-        let lost = CloseReason { code: None, text: "the connection was lost".into(), connection_lost: true };
-        let reason = desk.channel.close_reason().cloned().unwrap_or(lost);
-        tracing::warn!(
-            code = reason.code,
-            reason = reason.text,
-            in_flight = unknown.len(),
-            "the channel ended with messages in flight"
-        );
-        let in_flight: Vec<InFlight> = unknown.iter().map(|(_, message)| message.clone()).collect();
-        match fault::read(&reason, &in_flight) {
-            Finding::Named(faults) => in_flight
-                .into_iter()
-                .zip(faults)
-                .map(|(InFlight { token, destination, .. }, fault)| (token, Answer::Closed { destination, fault }))
-                .collect(),
-            Finding::Suspects => self.try_suspects(work, &unknown, &mut desk.next_token, deadline).await,
-            Finding::NobodysFault => self.strike(work, &unknown, &reason),
-        }
-    }
-
-    /// A connection that is lost again and again with the same single message in flight casts suspicion on it.
-    fn strike(&self, work: &Work, unknown: &[(Index, InFlight)], reason: &CloseReason) -> HashMap<Token, Answer> {
-        let [(index, message)] = unknown else { return HashMap::new() };
-        if self.evidence.in_flight_elsewhere(work.ids()) {
-            return HashMap::new();
-        }
-        let destination = message.destination.clone();
-        let answer = match self.evidence.struck(work.events[*index].id, &destination) {
-            Suspicion::None => return HashMap::new(),
-            // Out of the way for a while, uncharged, so that others can show whether the broker takes anything.
-            Suspicion::Unproved => Answer::Unconfirmed,
-            Suspicion::Proved => {
-                Answer::Closed { destination, fault: ChannelFault::Culprit { text: reason.text.clone() } }
-            }
-        };
-        HashMap::from([(message.token, answer)])
-    }
-
-    async fn try_suspects(
-        &self,
-        work: &mut Work,
-        unknown: &[(Index, InFlight)],
-        next_token: &mut Token,
-        deadline: Instant,
-    ) -> HashMap<Token, Answer> {
-        let (mut messages, mut owners) = (Vec::new(), HashMap::new());
-        for (index, suspect) in unknown {
-            let Ok((legs, rebuilt)) = self.legs(&work.events[*index], &work.holds, next_token) else { continue };
-            let Some(Plan::Routes(planned)) = work.plans.get(index) else { continue };
-            let place =
-                planned.iter().position(|leg| matches!(leg.state, LegState::Message(token) if token == suspect.token));
-            let token = place.and_then(|place| match legs.get(place)?.state {
-                LegState::Message(token) => Some(token),
-                LegState::Held(_) | LegState::Answered(_) => None,
-            });
-            if let Some(message) = rebuilt.into_iter().find(|message| Some(message.token) == token) {
-                owners.insert(message.token, (suspect.token, suspect.destination.clone()));
-                messages.push(message);
-            }
-        }
-        let trials = suspects::try_alone(&self.broker, &self.evidence, messages, deadline).await;
-        let mut answers = HashMap::new();
-        for (token, trial) in trials {
-            let Some((token, destination)) = owners.remove(&token) else { continue };
-            let answer = match trial {
-                Trial::Answered(Reply::Confirmed) => Answer::Confirmed,
-                Trial::Closed(fault) => Answer::Closed { destination, fault },
-                // It gets its verdict in the next batch, on a channel of many.
-                Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) | Trial::Untried => {
-                    Answer::Closed { destination, fault: ChannelFault::Bystander }
-                }
-            };
-            answers.insert(token, answer);
-        }
-        answers
-    }
-
     /// Verdict and settle: the changes that the batch commits.
     fn judge(&self, work: &mut Work, policy: &Policy) -> Settlement {
         let mut decisions = Vec::with_capacity(work.plans.len());
@@ -422,59 +317,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
         let verdict = verdict::verdict(fate, event.attempts(), policy);
         self.count_verdict(event, &verdict);
         Decision { event, verdict, routes_confirmed, routes_failed }
-    }
-
-    fn count_answer(&self, event: &Event, route: &Route, answer: &Answer) {
-        match answer {
-            Answer::Confirmed => {
-                self.metrics.attempt(&route.name);
-                self.metrics.published(self.routes.label_for(&event.event_type), &route.name);
-                if event.replay_id.is_none() {
-                    self.metrics.delivery_lag((OffsetDateTime::now_utc() - event.created_at).as_seconds_f64());
-                }
-            }
-            Answer::Returned { .. } => {
-                self.metrics.attempt(&route.name);
-                self.metrics.failure("returned");
-                if verdict::is_confirmed(answer) {
-                    self.metrics.unrouted(&route.name);
-                }
-            }
-            Answer::Nacked { .. } => self.metrics.failure("nacked"),
-            Answer::Closed { .. } => {
-                self.metrics.attempt(&route.name);
-                self.metrics.failure("channel_closed");
-            }
-            Answer::Unconfirmed => {
-                self.metrics.attempt(&route.name);
-                self.metrics.failure("unconfirmed");
-            }
-            Answer::Stalled { .. } => self.metrics.failure("stalled"),
-            Answer::Held { .. } | Answer::NotSent => {}
-        }
-    }
-
-    fn count_verdict(&self, event: &Event, verdict: &Verdict) {
-        match verdict {
-            Verdict::Retry { attempts, error, .. } => {
-                self.metrics.retry();
-                tracing::debug!(event_id = %event.id, key = event.key(), event_type = event.event_type, attempts, error, "retry");
-            }
-            Verdict::DeadLetter { reason, attempts, error } => {
-                self.metrics.dead_lettered(reason.as_str());
-                let reason = reason.as_str();
-                tracing::warn!(event_id = %event.id, key = event.key(), event_type = event.event_type, correlation_id = event.correlation_id, reason, attempts, error, "dead letter");
-            }
-            Verdict::NoRoute { .. } => {
-                self.metrics.no_route();
-                self.metrics.failure("no_route");
-            }
-            Verdict::Published
-            | Verdict::Hold { .. }
-            | Verdict::WaitForHold { .. }
-            | Verdict::AwaitConfirm { .. }
-            | Verdict::Leave => {}
-        }
     }
 
     /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
