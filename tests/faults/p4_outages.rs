@@ -1,0 +1,94 @@
+//! P4: an unreachable, blocked or refusing broker, or a database outage, costs no event an attempt and dead-letters nothing.
+
+use std::time::Duration;
+
+use lapin::types::AMQPValue;
+
+use crate::support::bed::TestBed;
+use crate::support::checker::judge;
+use crate::support::consumer::Consumer;
+use crate::support::history::History;
+use crate::support::relay::Relay;
+use crate::support::services::PrivateServices;
+use crate::support::topology::{Queue, QueueKind, Topology};
+use crate::support::traffic::{Load, Traffic};
+use crate::{PATIENCE, declare_orders, nothing_was_charged, reached};
+
+/// One batch of each worker, and what the broker delivers again after a restart without saying so.
+const IN_FLIGHT: usize = 4 * 500 + 1_000;
+
+fn slow_load() -> Load {
+    Load { producers: 2, keys: 40, pause: Duration::from_millis(20), ..Load::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_a_broker_that_is_stopped_for_a_minute_costs_nothing() {
+    let services = PrivateServices::start("stopped", &["rabbitmq"], None).await;
+    let bed = TestBed::on(&services).await;
+    bed.migrate().await;
+    declare_orders(&bed).await;
+    let history = History::default();
+    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
+    let relay = Relay::start(&bed, &[]).await;
+    let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
+    reached(&history, 100, 50).await;
+    services.stop("rabbitmq").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    nothing_was_charged(&bed, &relay).await;
+    services.start_again("rabbitmq").await;
+    traffic.stop().await;
+    bed.quiet(&history, PATIENCE).await;
+    nothing_was_charged(&bed, &relay).await;
+    consumer.stop().await;
+    judge(&history, &bed.expect(&["orders"]).await).assert_clean(IN_FLIGHT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_a_broker_that_blocks_for_half_a_minute_costs_nothing() {
+    let services = PrivateServices::start("blocked", &["rabbitmq"], None).await;
+    let bed = TestBed::on(&services).await;
+    bed.migrate().await;
+    declare_orders(&bed).await;
+    let history = History::default();
+    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
+    let relay = Relay::start(&bed, &[]).await;
+    let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
+    reached(&history, 100, 50).await;
+    services.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(relay.metric("outbox_broker_blocked").await, 1.0, "the alarm is seen");
+    nothing_was_charged(&bed, &relay).await;
+    services.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
+    traffic.stop().await;
+    bed.quiet(&history, PATIENCE).await;
+    nothing_was_charged(&bed, &relay).await;
+    consumer.stop().await;
+    judge(&history, &bed.expect(&["orders"]).await).assert_clean(IN_FLIGHT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_a_full_queue_beside_a_healthy_one_costs_nothing() {
+    let bed = TestBed::new("full").await;
+    bed.migrate().await;
+    let full = Queue::new("full", QueueKind::Classic)
+        .bound_to(&["order.created"])
+        .argument("x-max-length", AMQPValue::LongInt(5))
+        .argument("x-overflow", AMQPValue::LongString("reject-publish".into()));
+    bed.declare_topology(&Topology::order_events([full, Queue::new("orders", QueueKind::Classic)])).await;
+    let history = History::default();
+    let healthy = Consumer::start(&bed.amqp_url(), "orders", &history);
+    let relay = Relay::start(&bed, &[]).await;
+    let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
+    // Nobody drains the full queue: every order.created beyond the first few is nacked, and kept by the healthy queue each time.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    nothing_was_charged(&bed, &relay).await;
+    traffic.stop().await;
+    let slow = Consumer::start(&bed.amqp_url(), "full", &History::default());
+    bed.quiet(&history, PATIENCE).await;
+    nothing_was_charged(&bed, &relay).await;
+    slow.stop().await;
+    healthy.stop().await;
+    let verdict = judge(&history, &bed.expect(&["orders"]).await);
+    // A nacked message that another queue kept comes there again with each probe; that is the price of fan-out at the broker.
+    assert!(verdict.lost.is_empty() && verdict.invented.is_empty() && verdict.out_of_order.is_empty(), "{verdict}");
+}
