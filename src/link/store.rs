@@ -177,7 +177,9 @@ impl PgStore {
             batch.abandon().await?;
             return Ok(None);
         };
-        let (hold, probes, missing_binding): (i64, i32, bool) = (due.get(0), due.get(1), due.get(2));
+        let (hold, probes): (i64, i32) = (due.get(0), due.get(1));
+        // A kind of a newer relay is probed like a refusal.
+        let kind = HoldKind::parse(due.get(2)).unwrap_or(HoldKind::Refused);
         let hold_param = [(&hold as _, Type::INT8)];
         let lane =
             call::row(batch.client(), "locking the probe's lane", &self.queries.claim_probe_lane, &hold_param).await?;
@@ -201,7 +203,7 @@ impl PgStore {
         };
         let holds = Holds::new(holds.iter().filter_map(rows::hold).collect()).without(hold);
         let probes = u32::try_from(probes).unwrap_or(0);
-        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, probes, missing_binding, holds }))
+        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, probes, kind, holds }))
     }
 }
 
@@ -230,9 +232,10 @@ impl Store for PgStore {
     }
 
     async fn recheck(&self, events: &[Uuid]) -> Result<(), StoreError> {
-        let client = self.connection().await?;
+        let batch = self.begin().await?;
         let params = [(&events as _, Type::UUID_ARRAY)];
-        call::execute(&client, "making unconfirmed events due", &self.queries.wake_waits, &params).await.map(|_| ())
+        call::execute(batch.client(), "making unconfirmed events due", &self.queries.wake_waits, &params).await?;
+        batch.commit().await
     }
 
     async fn hold_unconfirmed(&self, stuck: &[(Uuid, Destination)], probe_after: Duration) -> Result<(), StoreError> {

@@ -116,6 +116,11 @@ impl HoldKind {
         }
     }
 
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// What an operator reads first.
     pub fn reason(self) -> &'static str {
         match self {

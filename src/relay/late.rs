@@ -60,6 +60,18 @@ impl Late {
         self.suspended.insert(destination);
     }
 
+    /// Starts every clock anew: while the broker blocks the connection nothing can be confirmed.
+    pub fn restart_clocks(&mut self, now: Instant) {
+        for message in self.messages.values_mut() {
+            message.at = now;
+        }
+    }
+
+    /// How many messages are owed.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Takes answers; those of unknown messages are nobody's.
     pub fn answered(&mut self, answers: Vec<(Token, Reply)>) -> Settles {
         let mut settles = Settles::default();

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
+use crate::relay::destination::HoldKind;
 use crate::relay::halt::Halt;
 use crate::relay::store::{Batch, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
 use crate::relay::verdict::Policy;
@@ -19,9 +20,6 @@ use crate::relay::{BatchEnd, Desk, Relay};
 /// How often due probes are looked for while there are holds, and at the least.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
-/// The pause between two probes of one hold grows to this.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
-const PAUSE_MIN: Duration = Duration::from_millis(250);
 
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
@@ -55,15 +53,16 @@ async fn probe_once<S: Store, B: Broker>(relay: &Relay<S, B>) -> Result<bool, St
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
-    let ProbeClaim { batch, event, hold, probes, missing_binding, holds } = claim;
+    let ProbeClaim { batch, event, hold, probes, kind, holds } = claim;
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
     let mut desk = Desk::new(channel);
     let event_id = event.id;
-    let pause = PAUSE_MIN.saturating_mul(2u32.saturating_pow(probes.min(10))).min(PAUSE_MAX);
+    let pause = pause_after(kind, probes);
     let batch = ProbeBatch { batch, refused: ProbeResult::Refused(hold, pause), accepted: ProbeResult::Accepted(hold) };
     let work = Work::new(vec![event], holds);
     // While a binding is missing, a return is what the probe has to expect; it charges nobody.
-    let returns_in_a_row_max = if missing_binding { 0 } else { relay.policy.returns_in_a_row_max };
+    let is_unbound = kind == HoldKind::Unroutable;
+    let returns_in_a_row_max = if is_unbound { 0 } else { relay.policy.returns_in_a_row_max };
     let policy = Policy { returns_in_a_row_max, ..relay.policy };
     let started = Instant::now();
     match relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await {
@@ -81,6 +80,18 @@ async fn probe_once<S: Store, B: Broker>(relay: &Relay<S, B>) -> Result<bool, St
             Err(error)
         }
     }
+}
+
+/// The pause to the next probe: short at first and growing. A destination that takes messages and does not confirm them may keep
+/// every probe, so it gets few; its own late confirm lifts the hold sooner.
+fn pause_after(kind: HoldKind, probes: u32) -> Duration {
+    let (min, max) = match kind {
+        HoldKind::Refused | HoldKind::Unroutable | HoldKind::Missing | HoldKind::Forbidden | HoldKind::Closed => {
+            (Duration::from_millis(250), Duration::from_secs(10))
+        }
+        HoldKind::Unconfirmed => (Duration::from_secs(20), Duration::from_secs(300)),
+    };
+    min.saturating_mul(2u32.saturating_pow(probes.min(10))).min(max)
 }
 
 /// Adds the probe's result to what its batch settles.

@@ -49,8 +49,8 @@ pub struct ProbeClaim<B> {
     pub hold: HoldId,
     /// Probes before this one.
     pub probes: u32,
-    /// Whether the hold is there because no queue is bound.
-    pub missing_binding: bool,
+    /// Why the destination is on hold.
+    pub kind: HoldKind,
     /// The other holds in force.
     pub holds: Holds,
 }

@@ -20,6 +20,8 @@ use crate::relay::wake::Wake;
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay};
 
+/// Messages owed on a silent connection beyond which nothing more is sent on it.
+const SCOUTS_MAX: usize = 16;
 /// While the database is away, it is said again this often.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
@@ -44,6 +46,7 @@ pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, 
             jitter: Jitter::for_work(),
             last_look: Duration::ZERO,
             said: None,
+            was_blocked: false,
         };
         tasks.spawn(worker.run());
     }
@@ -67,6 +70,7 @@ struct Worker<S: Store, B: Broker> {
     jitter: Jitter,
     last_look: Duration,
     said: Option<(Instant, String)>,
+    was_blocked: bool,
 }
 
 /// What a step of the loop found.
@@ -111,11 +115,12 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.look_after_late().await;
         let Some(desk) = &self.desk else { return Ok(Step::NoLink) };
         let generation = desk.channel.generation();
-        if self.is_silent(generation) || (self.number > 0 && !self.relay.evidence.is_proved(generation)) {
+        let is_proved = self.relay.evidence.is_proved(generation);
+        let Some(limits) = self.limits(self.is_silent(generation)).filter(|_| self.number == 0 || is_proved) else {
             return Ok(Step::Idle);
-        }
+        };
         let looked = Instant::now();
-        let claim = self.relay.store.claim(&self.limits()).await?;
+        let claim = self.relay.store.claim(&limits).await?;
         self.relay.metrics.database_connected(true);
         self.last_look = looked.elapsed();
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
@@ -135,10 +140,17 @@ impl<S: Store, B: Broker> Worker<S, B> {
         }
     }
 
-    /// The process-wide byte budget is shared by the workers.
-    fn limits(&self) -> ClaimLimits {
-        let limits = self.relay.limits;
-        ClaimLimits { bytes: limits.bytes / self.workers, ..limits }
+    /// The process-wide byte budget is shared by the workers. On a connection that owes confirms and gives none, a few events show
+    /// whether it is the connection or one destination that is silent.
+    fn limits(&self, is_silent: bool) -> Option<ClaimLimits> {
+        let limits = ClaimLimits { bytes: self.relay.limits.bytes / self.workers, ..self.relay.limits };
+        match (is_silent, &self.desk) {
+            (false, _) => Some(limits),
+            (true, Some(desk)) if desk.late.len() < SCOUTS_MAX => {
+                Some(ClaimLimits { events: SCOUTS_MAX - desk.late.len(), ..limits })
+            }
+            (true, _) => None,
+        }
     }
 
     /// Marks what was confirmed in a batch that was lost. Until that works nothing more is published, so a database that takes no
@@ -166,6 +178,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         if !usable {
             self.bury_desk().await;
         }
+        self.note_blocked(state);
         match state {
             LinkState::Down | LinkState::Blocked(_) => false,
             LinkState::Up(_) if self.desk.is_some() => true,
@@ -180,6 +193,18 @@ impl<S: Store, B: Broker> Worker<S, B> {
                 }
             },
         }
+    }
+
+    /// Confirm deadlines do not run while the broker blocks the connection.
+    fn note_blocked(&mut self, state: LinkState) {
+        let is_blocked = matches!(state, LinkState::Blocked(_));
+        if self.was_blocked
+            && !is_blocked
+            && let Some(desk) = &mut self.desk
+        {
+            desk.late.restart_clocks(Instant::now());
+        }
+        self.was_blocked = is_blocked;
     }
 
     /// What a dead channel owed will never be answered: those events are due at once.

@@ -77,7 +77,8 @@ impl Floors {
 }
 
 async fn read_lanes(upkeep: &Upkeep) -> Result<Vec<(i16, i64, i64)>, StoreError> {
-    let client = upkeep.store.database().connection().await?;
-    let rows = call::rows(&client, "reading the lanes", &upkeep.store.queries().lanes_active, &[]).await?;
+    let batch = upkeep.store.begin_upkeep().await?;
+    let rows = call::rows(batch.client(), "reading the lanes", &upkeep.store.queries().lanes_active, &[]).await?;
+    batch.commit().await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }

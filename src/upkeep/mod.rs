@@ -136,19 +136,22 @@ impl Upkeep {
     }
 
     async fn elected(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
-        let client = self.store.database().connection().await?;
+        let batch = self.store.begin_upkeep().await?;
         let (name, interval_ms) = (job.name(), i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
         let params: [call::Param<'_>; 3] =
             [(&name, Type::TEXT), (&interval_ms, Type::INT8), (&self.replica, Type::TEXT)];
         let sql = &self.store.queries().take_job;
-        Ok(call::execute(&client, "electing a replica for upkeep", sql, &params).await? == 1)
+        let elected = call::execute(batch.client(), "electing a replica for upkeep", sql, &params).await? == 1;
+        batch.commit().await?;
+        Ok(elected)
     }
 
     async fn end_hanging_backends(&self) -> Result<(), StoreError> {
-        let client = self.store.database().connection().await?;
+        let batch = self.store.begin_upkeep().await?;
         let params: [call::Param<'_>; 1] = [(&self.program, Type::TEXT)];
         let sql = &self.store.queries().end_hanging_backends;
-        let ended = call::rows(&client, "ending hanging backends", sql, &params).await?.len();
+        let ended = call::rows(batch.client(), "ending hanging backends", sql, &params).await?.len();
+        batch.commit().await?;
         if ended > 0 {
             tracing::warn!(backends = ended, "ended transactions of a relay that had hung for over a minute");
         }

@@ -15,10 +15,11 @@ pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let Some(retention) = upkeep.retention else { return Ok(()) };
     let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
     for _ in 0..CHUNKS_MAX {
-        let client = upkeep.store.database().connection().await?;
+        let batch = upkeep.store.begin_upkeep().await?;
         let params: [call::Param<'_>; 2] = [(&seconds, Type::INT8), (&CHUNK, Type::INT8)];
         let sql = &upkeep.store.queries().purge_published;
-        let deleted = call::execute(&client, "deleting published events", sql, &params).await?;
+        let deleted = call::execute(batch.client(), "deleting published events", sql, &params).await?;
+        batch.commit().await?;
         if deleted < u64::try_from(CHUNK).unwrap_or(0) {
             return Ok(());
         }

@@ -14,9 +14,10 @@ const COUNT_MAX: i64 = 100_000;
 
 /// Computes and exports them.
 pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let client = upkeep.store.database().connection().await?;
+    let batch = upkeep.store.begin_upkeep().await?;
     let params: [call::Param<'_>; 1] = [(&COUNT_MAX, Type::INT8)];
-    let row = call::one(&client, "counting the backlog", &upkeep.store.queries().count_backlog, &params).await?;
+    let row = call::one(batch.client(), "counting the backlog", &upkeep.store.queries().count_backlog, &params).await?;
+    batch.commit().await?;
     let age: f64 = row.get("oldest_pending_age_seconds");
     let now = BacklogNow {
         pending: row.get("pending"),

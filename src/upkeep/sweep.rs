@@ -11,10 +11,10 @@ use crate::relay::wake::Cause;
 /// Brings floors down to what it finds; the next claim takes it.
 pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let queries = upkeep.store.queries();
-    let client = upkeep.store.database().connection().await?;
-    call::execute(&client, "ending orphaned waits", &queries.end_orphaned_waits, &[]).await?;
-    let late = call::rows(&client, "sweeping below the floors", &queries.sweep_late, &[]).await?;
-    drop(client);
+    let batch = upkeep.store.begin_upkeep().await?;
+    call::execute(batch.client(), "ending orphaned waits", &queries.end_orphaned_waits, &[]).await?;
+    let late = call::rows(batch.client(), "sweeping below the floors", &queries.sweep_late, &[]).await?;
+    batch.commit().await?;
     for row in &late {
         let (lane, seq, events): (i16, i64, i64) = (row.get(0), row.get(1), row.get(2));
         let batch = upkeep.store.begin_upkeep().await?;
