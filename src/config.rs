@@ -7,7 +7,7 @@ use std::time::Duration;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::cli::{AfterDeadLetter, BrokerArgs, DatabaseArgs, MigrateArgs, RunArgs, WakeMode};
+use crate::cli::{AfterDeadLetter, BrokerArgs, DatabaseArgs, FailureArgs, MigrateArgs, RunArgs, WakeMode};
 use crate::commands::migrate::Notify;
 use crate::link::broker::BrokerSettings;
 use crate::link::database::DatabaseSettings;
@@ -153,21 +153,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let listen = listen(&mut problems, args, &name);
     let broker = broker(&mut problems, &args.broker, name.clone());
     let (pace, failures, ops) = (&args.pace, &args.failures, &args.ops);
-    let steps = RetrySteps {
-        min: problems.duration("retry-backoff-min", &failures.retry_backoff_min, (milli, DAY)),
-        max: problems.duration("retry-backoff-max", &failures.retry_backoff_max, (milli, DAY)),
-    };
-    if steps.min > steps.max {
-        problems.add("retry-backoff-min", "longer than --retry-backoff-max");
-    }
-    let retries_max = problems.number("max-retries", &failures.max_retries, (0, 100));
-    let policy = Policy {
-        retries_max: u32::try_from(retries_max).unwrap_or(u32::MAX),
-        steps,
-        confirm_timeout: problems.duration("confirm-timeout", &failures.confirm_timeout, (second, second * 600)),
-        no_route_pause: NO_ROUTE_PAUSE,
-        returns_in_a_row_max: RETURNS_IN_A_ROW_MAX,
-    };
+    let policy = policy(&mut problems, failures);
     let limits = ClaimLimits {
         lanes: LANES_PER_BATCH,
         events: problems.number("batch-size", &pace.batch_size, (1, 10_000)),
@@ -237,6 +223,25 @@ pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> 
         Ok(MigrateConfig { database, schema: args.database.schema.clone(), notify })
     } else {
         Err(problems.0)
+    }
+}
+
+fn policy(problems: &mut Problems, args: &FailureArgs) -> Policy {
+    let range = (Duration::from_millis(1), DAY);
+    let steps = RetrySteps {
+        min: problems.duration("retry-backoff-min", &args.retry_backoff_min, range),
+        max: problems.duration("retry-backoff-max", &args.retry_backoff_max, range),
+    };
+    if steps.min > steps.max {
+        problems.add("retry-backoff-min", "longer than --retry-backoff-max");
+    }
+    let confirm_range = (Duration::from_secs(1), Duration::from_secs(600));
+    Policy {
+        retries_max: u32::try_from(problems.number("max-retries", &args.max_retries, (0, 100))).unwrap_or(u32::MAX),
+        steps,
+        confirm_timeout: problems.duration("confirm-timeout", &args.confirm_timeout, confirm_range),
+        no_route_pause: NO_ROUTE_PAUSE,
+        returns_in_a_row_max: RETURNS_IN_A_ROW_MAX,
     }
 }
 

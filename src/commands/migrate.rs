@@ -12,7 +12,7 @@ use tokio_postgres::{Client, NoTls};
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::database::{DatabaseSettings, chain};
-use crate::link::queries::in_schema;
+use crate::link::queries::{Queries, in_schema};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const STEP_TIMEOUT: Duration = Duration::from_secs(600);
@@ -49,10 +49,10 @@ pub enum Notify {
 
 /// The SQL that `migrate` would run on an empty database.
 pub fn print_up(schema: &str, notify: Notify) -> String {
-    let mut sql = String::from("BEGIN;\n");
+    let (mut sql, queries) = (String::from("BEGIN;\n"), Queries::new(schema));
     for migration in MIGRATIONS {
         sql.push_str(&in_schema(migration.up, schema));
-        let _infallible = writeln!(sql, "{}", record(migration, schema));
+        let _infallible = writeln!(sql, "{}", record(&queries, migration));
     }
     if let Some(text) = notify_sql(notify) {
         sql.push_str(&in_schema(text, schema));
@@ -91,25 +91,22 @@ pub async fn migrate(settings: &DatabaseSettings, schema: &str, notify: Notify) 
 
 async fn apply(client: &Client, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
     let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
-    // One transaction for all: a lock that ends with it, and nothing half done.
-    let begin = in_schema(
-        "BEGIN; SET LOCAL lock_timeout = '30s'; SELECT pg_advisory_xact_lock(hashtext('outbox.migrate'))",
-        schema,
-    );
-    client.batch_execute(&begin).await.map_err(failed)?;
+    let queries = Queries::new(schema);
+    // One transaction for all: nothing is ever half done.
+    client.batch_execute(&queries.begin_migration).await.map_err(failed)?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS {
-        match checksum_of(client, migration, schema).await.map_err(failed)? {
+        match checksum_of(client, &queries, migration).await.map_err(failed)? {
             Some(known) if known == checksum(migration) => {}
             Some(_) => {
+                let version = migration.version;
                 return Err(AppError::No(format!(
-                    "migration {} was applied to the schema '{schema}' in another form; nothing was changed",
-                    migration.version
+                    "migration {version} was applied to the schema '{schema}' in another form; nothing was changed"
                 )));
             }
             None => {
                 client.batch_execute(&in_schema(migration.up, schema)).await.map_err(failed)?;
-                client.batch_execute(&record(migration, schema)).await.map_err(failed)?;
+                client.batch_execute(&record(&queries, migration)).await.map_err(failed)?;
                 applied.push(migration.version);
             }
         }
@@ -124,22 +121,25 @@ async fn apply(client: &Client, schema: &str, notify: Notify) -> Result<Vec<i32>
 /// The checksum under which a migration was applied, if it was.
 async fn checksum_of(
     client: &Client,
+    queries: &Queries,
     migration: &Migration,
-    schema: &str,
 ) -> Result<Option<String>, tokio_postgres::Error> {
-    let table = in_schema("outbox.schema_version", schema);
-    let known = client.query_one("SELECT to_regclass($1)::text", &[&table]).await?;
-    if known.get::<_, Option<String>>(0).is_none() {
+    if !client.query_one(&queries.has_migrations, &[]).await?.get::<_, bool>(0) {
         return Ok(None);
     }
-    let sql = format!("SELECT checksum FROM {table} WHERE version = $1");
-    Ok(client.query_opt(&sql, &[&migration.version]).await?.map(|row| row.get(0)))
+    Ok(client.query_opt(&queries.migration_checksum, &[&migration.version]).await?.map(|row| row.get(0)))
 }
 
-fn record(migration: &Migration, schema: &str) -> String {
-    let table = in_schema("outbox.schema_version", schema);
-    let (version, min_relay, checksum) = (migration.version, migration.min_relay_version, checksum(migration));
-    format!("INSERT INTO {table} (version, min_relay_version, checksum) VALUES ({version}, {min_relay}, '{checksum}');")
+fn record(queries: &Queries, migration: &Migration) -> String {
+    queries
+        .record_migration
+        .lines()
+        .filter(|line| !line.starts_with("--"))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("$1", &migration.version.to_string())
+        .replace("$2", &migration.min_relay_version.to_string())
+        .replace("$3", &checksum(migration))
 }
 
 fn notify_sql(notify: Notify) -> Option<&'static str> {

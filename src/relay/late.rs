@@ -4,6 +4,7 @@
 //! One per channel, kept by the worker.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,11 +22,28 @@ pub struct Late {
     suspended: HashSet<Destination>,
 }
 
+/// A message whose confirm is owed.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    /// Its name on the channel.
+    pub token: Token,
+    /// Its event.
+    pub event: Uuid,
+    /// The event's type, as a metric label.
+    pub event_type: String,
+    /// Its route.
+    pub route: Arc<str>,
+    /// Where it went.
+    pub destination: Destination,
+    /// When it was sent.
+    pub at: Instant,
+    /// Whether every other route of the event has confirmed or is owed too.
+    pub complete: bool,
+}
+
 #[derive(Debug)]
 struct LateMessage {
-    event: Uuid,
-    destination: Destination,
-    at: Instant,
+    owed: Owed,
     reported: bool,
 }
 
@@ -44,15 +62,17 @@ pub struct Settles {
     pub recheck: Vec<Uuid>,
     /// Destinations that were suspended and have confirmed.
     pub alive: Vec<Destination>,
+    /// Confirmed messages: event type and route.
+    pub messages: Vec<(String, Arc<str>)>,
 }
 
 impl Late {
-    /// Remembers one message; `complete` says that every other route of the event has confirmed or is remembered too.
-    pub fn add(&mut self, token: Token, event: Uuid, destination: Destination, at: Instant, complete: bool) {
-        self.messages.insert(token, LateMessage { event, destination, at, reported: false });
-        let entry = self.events.entry(event).or_insert(LateEvent { open: 0, confirmed_so_far: true });
+    /// Remembers one message.
+    pub fn add(&mut self, owed: Owed) {
+        let entry = self.events.entry(owed.event).or_insert(LateEvent { open: 0, confirmed_so_far: true });
         entry.open += 1;
-        entry.confirmed_so_far &= complete;
+        entry.confirmed_so_far &= owed.complete;
+        self.messages.insert(owed.token, LateMessage { owed, reported: false });
     }
 
     /// Notes that a destination was put on hold because it does not confirm.
@@ -63,7 +83,7 @@ impl Late {
     /// Starts every clock anew: while the broker blocks the connection nothing can be confirmed.
     pub fn restart_clocks(&mut self, now: Instant) {
         for message in self.messages.values_mut() {
-            message.at = now;
+            message.owed.at = now;
         }
     }
 
@@ -78,16 +98,20 @@ impl Late {
         for (token, reply) in answers {
             let Some(message) = self.messages.remove(&token) else { continue };
             let confirmed = reply == Reply::Confirmed;
-            if confirmed && self.suspended.remove(&message.destination) {
-                settles.alive.push(message.destination);
+            let Owed { event: id, event_type, route, destination, .. } = message.owed;
+            if confirmed {
+                settles.messages.push((event_type, route));
+                if self.suspended.remove(&destination) {
+                    settles.alive.push(destination);
+                }
             }
-            let Some(event) = self.events.get_mut(&message.event) else { continue };
+            let Some(event) = self.events.get_mut(&id) else { continue };
             event.open -= 1;
             event.confirmed_so_far &= confirmed;
             if event.open == 0 {
                 let list = if event.confirmed_so_far { &mut settles.confirmed } else { &mut settles.recheck };
-                list.push(message.event);
-                self.events.remove(&message.event);
+                list.push(id);
+                self.events.remove(&id);
             }
         }
         settles
@@ -95,29 +119,31 @@ impl Late {
 
     /// Where a message went, for its window.
     pub fn destination(&self, token: Token) -> Option<&Destination> {
-        self.messages.get(&token).map(|message| &message.destination)
+        self.messages.get(&token).map(|message| &message.owed.destination)
     }
 
     /// Messages that have been owed for longer than `timeout` and were not reported yet.
-    pub fn overdue(&mut self, timeout: Duration, now: Instant) -> Vec<Overdue> {
-        let overdue =
-            self.messages.values_mut().filter(|message| !message.reported && now.duration_since(message.at) >= timeout);
+    pub fn overdue(&mut self, timeout: Duration, now: Instant) -> Vec<Owed> {
+        let overdue = self
+            .messages
+            .values_mut()
+            .filter(|message| !message.reported && now.duration_since(message.owed.at) >= timeout);
         overdue
             .map(|message| {
                 message.reported = true;
-                Overdue { event: message.event, destination: message.destination.clone(), sent_at: message.at }
+                message.owed.clone()
             })
             .collect()
     }
 
     /// When the next message becomes overdue.
     pub fn next_overdue(&self, timeout: Duration) -> Option<Instant> {
-        self.messages.values().filter(|message| !message.reported).map(|message| message.at + timeout).min()
+        self.messages.values().filter(|message| !message.reported).map(|message| message.owed.at + timeout).min()
     }
 
     /// When the oldest owed message was sent.
     pub fn oldest(&self) -> Option<Instant> {
-        self.messages.values().map(|message| message.at).min()
+        self.messages.values().map(|message| message.owed.at).min()
     }
 
     /// Gives up on everything: the channel is gone.
@@ -138,20 +164,14 @@ impl Late {
     }
 }
 
-/// A message that has been owed for too long.
-#[derive(Debug)]
-pub struct Overdue {
-    /// Its event.
-    pub event: Uuid,
-    /// Where it went.
-    pub destination: Destination,
-    /// When.
-    pub sent_at: Instant,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn owed(token: Token, event: Uuid, key: &str, complete: bool) -> Owed {
+        let (event_type, route) = ("_other".to_owned(), "default".into());
+        Owed { token, event, event_type, route, destination: there(key), at: Instant::now(), complete }
+    }
 
     fn there(key: &str) -> Destination {
         Destination { exchange: "e".into(), routing_key: key.into() }
@@ -159,19 +179,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_event_is_marked_once_every_late_message_of_it_is_confirmed() {
-        let (mut late, event, now) = (Late::default(), Uuid::new_v4(), Instant::now());
-        late.add(1, event, there("a"), now, true);
-        late.add(2, event, there("b"), now, true);
-        assert_eq!(late.answered(vec![(1, Reply::Confirmed)]), Settles::default());
-        assert_eq!(late.answered(vec![(2, Reply::Confirmed)]).confirmed, [event]);
+        let (mut late, event) = (Late::default(), Uuid::new_v4());
+        late.add(owed(1, event, "a", true));
+        late.add(owed(2, event, "b", true));
+        assert!(late.answered(vec![(1, Reply::Confirmed)]).confirmed.is_empty());
+        let settles = late.answered(vec![(2, Reply::Confirmed)]);
+        assert_eq!((settles.confirmed, settles.messages.len()), (vec![event], 1));
         assert!(late.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn any_other_answer_has_the_event_looked_at_again() {
-        let (mut late, first, second, now) = (Late::default(), Uuid::new_v4(), Uuid::new_v4(), Instant::now());
-        late.add(1, first, there("a"), now, true);
-        late.add(2, second, there("a"), now, false);
+        let (mut late, first, second) = (Late::default(), Uuid::new_v4(), Uuid::new_v4());
+        late.add(owed(1, first, "a", true));
+        late.add(owed(2, second, "a", false));
         let settles = late.answered(vec![(1, Reply::Nacked), (2, Reply::Confirmed), (9, Reply::Confirmed)]);
         assert_eq!((settles.confirmed.len(), settles.recheck), (0, vec![first, second]));
     }
@@ -179,7 +200,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_owed_for_too_long_is_reported_once_and_a_late_confirm_clears_the_destination() {
         let (mut late, event) = (Late::default(), Uuid::new_v4());
-        late.add(1, event, there("a"), Instant::now(), true);
+        late.add(owed(1, event, "a", true));
         let timeout = Duration::from_secs(15);
         assert!(late.overdue(timeout, Instant::now()).is_empty());
         tokio::time::advance(timeout).await;

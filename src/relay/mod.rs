@@ -51,7 +51,7 @@ use broker::{Broker, Channel, Message, Reply, Token};
 use event::{Event, Payload};
 use evidence::Evidence;
 use halt::Halt;
-use late::Late;
+use late::{Late, Owed};
 use pace::Pace;
 use publish::{Composed, Index, Outcome, Report};
 use route::RouteTable;
@@ -107,7 +107,7 @@ impl<C> Desk<C> {
 /// How a batch ended.
 #[derive(Debug)]
 pub enum BatchEnd {
-    /// Committed; how many events had a part in it.
+    /// Committed; how many events it changed anything for.
     Settled(usize),
     /// The transaction was lost: these confirmed events have to be marked before anything else is published.
     Lost {
@@ -152,7 +152,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     self.metrics.failure("settle_refused");
                     tracing::error!(error = refused, "the database refused a part of a batch; the event stays pending");
                 }
-                BatchEnd::Settled(allowed.len())
+                BatchEnd::Settled(settlement.changes())
             }
             Err(error) => BatchEnd::Lost { confirmed: settlement.published.clone(), error },
         };
@@ -223,22 +223,29 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
         let faults = self.read_close(desk, work, &report, deadline).await;
         for (index, sent) in report.events {
-            let event = work.events[index].id;
-            let complete = sent
-                .iter()
-                .all(|message| matches!(message.outcome, Outcome::Unconfirmed | Outcome::Replied(Reply::Confirmed)));
+            let event = &work.events[index];
             let Some(Plan::Routes(legs)) = work.plans.get_mut(&index) else { continue };
-            let complete = complete && sent.len() == legs.len();
+            let may_confirm = |message: &publish::Sent| {
+                matches!(message.outcome, Outcome::Unconfirmed | Outcome::Replied(Reply::Confirmed))
+            };
+            let complete = sent.len() == legs.len() && sent.iter().all(may_confirm);
             for message in sent {
-                if message.outcome == Outcome::Unconfirmed {
-                    desk.late.add(message.token, event, message.destination.clone(), message.at, complete);
+                let of_message =
+                    |leg: &&mut Leg| matches!(leg.state, LegState::Message(token) if token == message.token);
+                let Some(leg) = legs.iter_mut().find(of_message) else { continue };
+                match message.outcome {
+                    Outcome::Unconfirmed => desk.late.add(Owed {
+                        token: message.token,
+                        event: event.id,
+                        event_type: self.routes.label_for(&event.event_type).to_owned(),
+                        route: Arc::clone(&leg.route.name),
+                        destination: message.destination.clone(),
+                        at: message.at,
+                        complete,
+                    }),
+                    Outcome::Stalled => desk.late.suspend(message.destination.clone()),
+                    Outcome::Replied(_) | Outcome::Refused | Outcome::NotSent => {}
                 }
-                if message.outcome == Outcome::Stalled {
-                    desk.late.suspend(message.destination.clone());
-                }
-                let leg =
-                    legs.iter_mut().find(|leg| matches!(leg.state, LegState::Message(token) if token == message.token));
-                let Some(leg) = leg else { continue };
                 leg.state = LegState::Answered(self.answer(leg, message, &faults));
             }
         }
@@ -345,6 +352,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
             }
         }
         let settles = desk.late.answered(answers);
+        for (event_type, route) in &settles.messages {
+            self.metrics.published(event_type, route);
+        }
         if let Err(error) = self.settle_late(&settles).await {
             // The waits end by themselves; the worst that follows is a duplicate.
             self.metrics.failure("late_settle");

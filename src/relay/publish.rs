@@ -156,12 +156,17 @@ impl<C: Channel> Run<'_, C> {
     /// When to stop waiting for destinations that were sent to before others answered. A slow broker is not a silent one: while
     /// something younger than the last answer is out, there is no such time.
     fn quiet_at(&self) -> Option<Instant> {
+        if self.open.is_empty() {
+            // Only answers to earlier batches could open a window now.
+            return Some(self.last_answer.map_or(self.last_sent, |at| at.max(self.last_sent)) + QUIET);
+        }
         self.last_answer.filter(|at| *at >= self.last_sent).map(|at| at + QUIET)
     }
 
     fn is_over(&self, halt: &Halt) -> bool {
-        let more_to_send = halt.may_send() && self.channel.close_reason().is_none() && !self.ready.is_empty();
-        self.open.is_empty() && !more_to_send && (self.parked.is_empty() || self.channel.outstanding() == 0)
+        let may_send = halt.may_send() && self.channel.close_reason().is_none();
+        let may_open = !self.ready.is_empty() || (!self.parked.is_empty() && self.channel.outstanding() > 0);
+        self.open.is_empty() && !(may_send && may_open)
     }
 
     /// Sends heads until the burst, the windows or the heads are used up.

@@ -156,6 +156,13 @@ pub struct Settlement {
     pub probe: Option<ProbeResult>,
 }
 
+impl Settlement {
+    /// For how many events anything changes.
+    pub fn changes(&self) -> usize {
+        self.published.len() + self.waits.len() + self.dead_letters.len()
+    }
+}
+
 /// What settling could not do; the rest is committed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settled {

@@ -130,7 +130,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let Some(desk) = &mut self.desk else { return Ok(Step::NoLink) };
         let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
         match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt, &self.relay.policy).await {
-            // Everything was in flight already: nothing to do until its answers come.
+            // Nothing changed: looking again at once would be a loop without a pause.
             BatchEnd::Settled(0) => Ok(Step::Idle),
             BatchEnd::Settled(_) => Ok(Step::Worked),
             BatchEnd::Lost { confirmed, error } => {
@@ -235,7 +235,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let generation = desk.channel.generation();
         let mut stuck = Vec::new();
         for message in overdue {
-            if self.relay.evidence.has_answered_since(generation, message.sent_at) {
+            if self.relay.evidence.has_answered_since(generation, message.at) {
                 desk.late.suspend(message.destination.clone());
                 stuck.push((message.event, message.destination));
             } else {
