@@ -29,7 +29,7 @@ queries! {
     begin_batch, claim_lanes, claim_events, claim_hold, claim_probe_lane, claim_probe_event, list_holds, mark_published, count_pending,
     end_waits, put_waits, put_hold, keep_holds, dead_letter, lift_hold, lift_waits, postpone_probe, drop_idle_hold, wake_marked_waits,
     wake_waits, hold_unconfirmed_waits, unconfirmed_holds, schema_version, take_job, move_floors, sweep_late, lower_floor, lanes_active,
-    end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane,
+    end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane, begin_migration, has_migrations, migration_checksum, record_migration,
 }
 
 /// Replaces the word `outbox` by the quoted schema. Identifiers that only contain it, such as `outbox_relay`, stay.
