@@ -22,6 +22,8 @@ use crate::relay::store::StoreError;
 use crate::relay::wake::Hints;
 
 const TICK: Duration = Duration::from_millis(500);
+/// No transaction of a relay that works is this old: a batch ends after 8 s at the most.
+const TRANSACTION_SECONDS_MAX: i64 = 60;
 /// A failing job is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
@@ -148,7 +150,7 @@ impl Upkeep {
 
     async fn end_hanging_backends(&self) -> Result<(), StoreError> {
         let batch = self.store.begin_upkeep().await?;
-        let params: [call::Param<'_>; 1] = [(&self.program, Type::TEXT)];
+        let params: [call::Param<'_>; 2] = [(&self.program, Type::TEXT), (&TRANSACTION_SECONDS_MAX, Type::INT8)];
         let sql = &self.store.queries().end_hanging_backends;
         let ended = call::rows(batch.client(), "ending hanging backends", sql, &params).await?.len();
         batch.commit().await?;

@@ -1,0 +1,138 @@
+//! The slow path: retention, floors, gauges, and backends that hang.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use outbox_relay::link::queries::Queries;
+use support::bed::TestBed;
+use support::consumer::Consumer;
+use support::history::History;
+use support::relay::Relay;
+use support::topology::{Queue, QueueKind, Topology};
+use support::wait::eventually;
+use support::writer::Writer;
+use tokio_postgres::Client;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn with_outbox(name: &str) -> (TestBed, Client) {
+    let bed = TestBed::new(name).await;
+    bed.migrate().await;
+    bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
+    let client = bed.client().await;
+    (bed, client)
+}
+
+async fn number(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_events_are_deleted_after_their_time_and_nothing_else_is() {
+    let (bed, client) = with_outbox("retention").await;
+    client
+        .batch_execute(
+            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
+             SELECT 'Order', 'old-' || g, 'order.created', '{}', clock_timestamp() - interval '8 days' FROM generate_series(1, 5000) g;
+             INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
+             SELECT 'Order', 'new-' || g, 'order.created', '{}', clock_timestamp() - interval '6 days' FROM generate_series(1, 10) g;
+             INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, created_at)
+             VALUES ('Order', 'waiting', 'order.created', '{}', clock_timestamp() - interval '30 days');
+             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
+             SELECT aggregate_id, lane, id, seq, 'after_dead_letter', 'infinity' FROM outbox.events WHERE aggregate_id = 'waiting'",
+        )
+        .await
+        .expect("rows of all ages");
+    let _relay = Relay::start(&bed, &["--retention", "7d"]).await;
+    eventually(PATIENCE, "the old events are gone", async || {
+        number(&client, "SELECT count(*) FROM outbox.events WHERE aggregate_id LIKE 'old-%'").await == 0
+    })
+    .await;
+    assert_eq!(number(&client, "SELECT count(*) FROM outbox.events WHERE aggregate_id LIKE 'new-%'").await, 10);
+    assert_eq!(number(&client, "SELECT count(*) FROM outbox.events WHERE published_at IS NULL").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floors_follow_what_is_published_and_stay_below_a_transaction_that_is_still_open() {
+    let (bed, mut client) = with_outbox("floors").await;
+    let history = History::default();
+    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
+    let relay = Relay::start(&bed, &[]).await;
+    let mut writing = bed.client().await;
+    let open = writing.transaction().await.expect("a transaction");
+    let row = open
+        .query_one(
+            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+             VALUES ('Order', 'open', 'order.created', '{}') RETURNING seq, lane",
+            &[],
+        )
+        .await
+        .expect("a row that stays uncommitted");
+    let (seq, lane): (i64, i16) = (row.get(0), row.get(1));
+    let writer = Writer::new(&history);
+    for key in 0..200 {
+        writer.commit(&mut client, &format!("order-{key}"), 2).await;
+    }
+    bed.quiet(&history, PATIENCE).await;
+    // The floors were looked at after the grace time, and had to stay: the open transaction may hold any seq.
+    let quiet_at: String = client.query_one("SELECT clock_timestamp()::text", &[]).await.expect("the time").get(0);
+    let looked = format!(
+        "SELECT count(*) FROM outbox.upkeep WHERE job = 'floors' AND last_run_at > '{quiet_at}'::timestamptz + interval '5 seconds'"
+    );
+    eventually(PATIENCE, "the floors were looked at", async || number(&client, &looked).await == 1).await;
+    let above = format!("SELECT count(*) FROM outbox.lanes WHERE floor > {seq}");
+    assert_eq!(number(&client, &above).await, 0, "a floor passed an open transaction's row");
+    open.rollback().await.expect("ends");
+    let caught_up = format!("SELECT count(*) FROM outbox.lanes WHERE floor > {seq} AND lane <> {lane}");
+    eventually(PATIENCE, "the floors catch up", async || number(&client, &caught_up).await == 63).await;
+    assert_eq!(relay.metric("outbox_late_rows_total").await, 0.0);
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gauges_about_the_whole_database_come_from_one_replica() {
+    let (bed, mut client) = with_outbox("gauges").await;
+    client
+        .execute(
+            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, created_at)
+             VALUES ('Order', 'nobody-listens', 'unbound.type', '{}', clock_timestamp() - interval '100 seconds')",
+            &[],
+        )
+        .await
+        .expect("a row");
+    Writer::new(&History::default()).commit(&mut client, "order-1", 3).await;
+    let relays = [Relay::start(&bed, &[]).await, Relay::start(&bed, &[]).await];
+    let exporting = async || {
+        let mut count = 0;
+        for relay in &relays {
+            count +=
+                usize::from(relay.get("/metrics").await.body.contains("outbox_stats_last_success_timestamp_seconds"));
+        }
+        count
+    };
+    eventually(PATIENCE, "one replica exports the gauges", async || exporting().await == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_of_a_relay_that_hangs_in_a_transaction_is_ended_and_no_other() {
+    let (bed, client) = with_outbox("backends").await;
+    let named = async |name: &str| {
+        let client = bed.client().await;
+        client
+            .batch_execute(&format!("SET application_name = '{name}'; BEGIN; SELECT 1"))
+            .await
+            .expect("a transaction");
+        client
+    };
+    let (hanging, migrating, other) =
+        (named("outbox-relay/0/x").await, named("outbox-relay/0/migrate").await, named("shop").await);
+    let sql = Queries::new("outbox").end_hanging_backends.clone();
+    let ended =
+        async |seconds: i64| client.query(&sql, &[&"outbox-relay/", &seconds]).await.expect("the query runs").len();
+    assert_eq!(ended(60).await, 0, "none is that old");
+    eventually(PATIENCE, "the hanging backend is ended", async || ended(1).await == 1).await;
+    eventually(PATIENCE, "its connection is closed", async || hanging.is_closed()).await;
+    assert!(!migrating.is_closed() && !other.is_closed());
+}
