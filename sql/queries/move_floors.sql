@@ -19,7 +19,8 @@ WITH head AS MATERIALIZED (
       AND l.floor < least($2::bigint, head.seq)
     RETURNING l.floor
 )
-SELECT least(head.seq, s.last_value + 1) AS bound,
+-- A fresh sequence shows 1 before it has given 1 out.
+SELECT least(head.seq, CASE WHEN s.is_called THEN s.last_value + 1 ELSE s.last_value END) AS bound,
        pg_snapshot_xmax(pg_current_snapshot())::text AS next_xid,
        pg_snapshot_xmin(pg_current_snapshot()) >= ($3::text)::xid8 AS reached,
        (SELECT floor FROM moved) AS floor
