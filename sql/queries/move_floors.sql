@@ -1,6 +1,6 @@
 -- Moves the floor of a lane up to an earlier observation, and observes again. The caller holds the lane's lock.
--- Safe only when every transaction that could hold a seq below the bound had ended: the bound was observed when the next transaction
--- id was X, and now the oldest running one has reached X. What committed since and is still pending keeps the floor down.
+-- Safe only when every transaction that could hold a seq below the bound has ended: X is a transaction id taken after the bound was
+-- observed, and the oldest running transaction has reached it. What committed since and is still pending keeps the floor down.
 -- $1 lane, $2 bound of the earlier observation (null: none), $3 its X.
 WITH head AS MATERIALIZED (
     SELECT (SELECT e.seq
@@ -21,7 +21,6 @@ WITH head AS MATERIALIZED (
 )
 -- A fresh sequence shows 1 before it has given 1 out.
 SELECT least(head.seq, CASE WHEN s.is_called THEN s.last_value + 1 ELSE s.last_value END) AS bound,
-       pg_snapshot_xmax(pg_current_snapshot())::text AS next_xid,
        pg_snapshot_xmin(pg_current_snapshot()) >= ($3::text)::xid8 AS reached,
        (SELECT floor FROM moved) AS floor
 FROM head CROSS JOIN outbox.events_seq_seq s
