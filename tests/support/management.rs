@@ -57,6 +57,12 @@ impl Management {
         self.expect("PUT", &["permissions", vhost, user], &rights).await;
     }
 
+    /// Which routing keys of a topic exchange the user may write.
+    pub async fn set_topic_permissions(&self, vhost: &str, user: &str, exchange: &str, write: &str) {
+        let rights = json!({"exchange": exchange, "write": write, "read": ".*"});
+        self.expect("PUT", &["topic-permissions", vhost, user], &rights).await;
+    }
+
     pub async fn clear_permissions(&self, vhost: &str, user: &str) {
         self.delete(&["permissions", vhost, user]).await;
     }

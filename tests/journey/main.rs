@@ -1,0 +1,22 @@
+//! The promises of the README, one file per subject: real relay processes against real services.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stage;
+
+mod p1_no_loss;
+
+mod poison;
+
+mod bad_input;
+
+mod p5_holds;
+
+mod p5_no_collateral;
+
+mod p6_bounded;
+
+mod p7_cheap;
+
+mod late_commit;

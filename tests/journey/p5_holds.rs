@@ -1,0 +1,108 @@
+//! P5, no collateral: a broken destination is put on hold where everybody can see it, costs no event anything, delays nobody else,
+//! and comes back by itself.
+
+use std::time::Duration;
+
+use crate::stage::{SOON, Stage, assert_nothing_charged, good, keys, of_type, orders};
+use crate::support::traffic::Load;
+use crate::support::{Behaviour, FakeBroker, Relay, Topology, Traffic, eventually};
+
+/// Orders written all the time, so that things happen under load.
+fn load(stage: &Stage) -> Traffic {
+    let load = Load { producers: 2, pause: Duration::from_millis(2), ..Load::default() };
+    Traffic::start(&stage.bed.database_url(), &stage.history, &load)
+}
+
+/// Waits until so many events more than now are committed.
+async fn more_committed(stage: &Stage, count: usize) {
+    let due = stage.history.progress().due + count;
+    eventually(SOON, "more events are committed", async || stage.history.progress().due >= due).await;
+}
+
+#[tokio::test]
+async fn a_missing_exchange_holds_its_events_until_it_is_back() {
+    let stage = Stage::new("p5_exchange", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let traffic = load(&stage);
+    stage.delivered(SOON, 200).await;
+    stage.bed.management().delete_exchange(stage.bed.vhost(), "order.events").await;
+    eventually(SOON, "the exchange is on hold", async || stage.holds().await == ["missing"]).await;
+    let (scope, exchange): (String, String) = {
+        let hold = stage.bed.client().await.query_one("SELECT scope, exchange FROM outbox.holds", &[]).await;
+        let hold = hold.expect("one hold");
+        (hold.get(0), hold.get(1))
+    };
+    assert_eq!((scope.as_str(), exchange.as_str()), ("exchange", "order.events"));
+    more_committed(&stage, 200).await;
+    traffic.stop().await;
+    let probed = "SELECT coalesce(max(probes), 0) FROM outbox.holds";
+    eventually(SOON, "the hold was probed three times", async || stage.ask::<i32>(probed, &[]).await >= 3).await;
+    assert_eq!(stage.attempts_charged().await, 0);
+    assert!(stage.bed.pending().await >= 200);
+    stage.bed.declare_topology(&Topology::order_events([orders()])).await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    assert_nothing_charged(&stage, &relay).await;
+    assert_eq!(stage.holds().await, [""; 0]);
+    // What was in flight when the channel closed, on each of four workers' channels, may have been stored.
+    stage.finish(&mut relay).await.assert_clean(4 * 500);
+}
+
+#[tokio::test]
+async fn a_revoked_permission_holds_the_exchange_until_it_is_granted() {
+    let stage = Stage::new("p5_permission", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let (management, vhost) = (stage.bed.management(), stage.bed.vhost());
+    let traffic = load(&stage);
+    stage.delivered(SOON, 200).await;
+    management.set_permissions(vhost, "guest", ".*", "^$", ".*").await;
+    eventually(SOON, "the exchange is on hold", async || stage.holds().await == ["forbidden"]).await;
+    more_committed(&stage, 200).await;
+    traffic.stop().await;
+    assert_eq!(stage.attempts_charged().await, 0);
+    management.set_permissions(vhost, "guest", ".*", ".*", ".*").await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    assert_nothing_charged(&stage, &relay).await;
+    stage.finish(&mut relay).await.assert_clean(4 * 500);
+}
+
+#[tokio::test]
+async fn a_revoked_topic_holds_its_type_and_no_other() {
+    let stage = Stage::new("p5_topic", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let (management, vhost) = (stage.bed.management(), stage.bed.vhost());
+    management.set_topic_permissions(vhost, "guest", "order.events", r"^order\.(created|paid)$").await;
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let refused = keys("refused", 40);
+    stage.commit(&refused, |_| of_type("order.refunded", 2)).await;
+    eventually(SOON, "the topic is on hold", async || stage.holds().await == ["forbidden"]).await;
+    let key: String = stage.ask("SELECT routing_key FROM outbox.holds", &[]).await;
+    assert_eq!(key, "order.refunded");
+    stage.commit(&keys("other", 100), |key| good(key, 2)).await;
+    stage.delivered(SOON, 200).await;
+    eventually(SOON, "all 40 wait for the hold", async || stage.waits("held").await == 40).await;
+    assert_eq!(stage.history.progress().distinct, 200);
+    management.set_topic_permissions(vhost, "guest", "order.events", ".*").await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    assert_nothing_charged(&stage, &relay).await;
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(4 * 500);
+    assert_eq!(verdict.delivered, 280);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_silent_for_a_while_leaves_no_hold_behind() {
+    let stage = Stage::new("p5_silent", []).await;
+    let broker = FakeBroker::start(Behaviour::Silent);
+    stage.commit(&keys("order", 100), |key| good(key, 3)).await;
+    let relay = Relay::start(&stage.bed, &["--amqp-url", &broker.url(), "--confirm-timeout", "3s"]).await;
+    eventually(SOON, "the relay has connected again", async || broker.connections() >= 3).await;
+    broker.behave(Behaviour::Ack);
+    eventually(SOON, "every event is marked", async || stage.bed.pending().await == 0).await;
+    eventually(SOON, "no hold is left", async || stage.holds().await.is_empty()).await;
+    assert_nothing_charged(&stage, &relay).await;
+    // While it was silent hardly anything was risked: the first message of each worker, and one at a time of another type.
+    let copies = broker.total() - 300;
+    assert!(copies < 50, "{copies} copies");
+}

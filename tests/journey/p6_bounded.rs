@@ -1,0 +1,56 @@
+//! P6, bounded: memory by the bytes in flight, connections by the workers, whatever the backlog is.
+
+use std::time::Duration;
+
+use crate::stage::{SOON, Stage, ask, good, keys, orders};
+use crate::support::traffic::Load;
+use crate::support::{NewEvent, Relay, Traffic, eventually};
+
+const MEMORY_KIB_MAX: u64 = 96 * 1024;
+
+#[tokio::test]
+async fn a_backlog_of_large_events_is_drained_in_bounded_memory() {
+    let stage = Stage::new("p6_memory", [orders()]).await;
+    let text = "x".repeat(200_000);
+    let large = |key: &str| {
+        let event =
+            |n| NewEvent::new("order.created", &format!("{{\"key\": \"{key}\", \"n\": {n}, \"text\": \"{text}\"}}"));
+        (0..20).map(event).collect()
+    };
+    stage.commit(&keys("large", 100), large).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &["--batch-bytes", "16MiB"]).await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    let peak = relay.rss_max_kib();
+    println!("2,000 events of 200 KB: {peak} KiB at the most");
+    assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(0);
+    assert_eq!(verdict.delivered, 2_000);
+}
+
+const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND starts_with(application_name, 'outbox-relay/')";
+
+#[tokio::test]
+async fn a_relay_at_rest_has_one_connection_and_a_busy_one_at_most_two_more_than_workers() {
+    let stage = Stage::new("p6_connections", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let client = stage.bed.client().await;
+    stage.commit(&keys("backlog", 200), |key| good(key, 20)).await;
+    let mut relay = Relay::start(&stage.bed, &["--workers", "3"]).await;
+    let load = Load { producers: 3, pause: Duration::ZERO, ..Load::default() };
+    let traffic = Traffic::start(&stage.bed.database_url(), &stage.history, &load);
+    let mut most = 0;
+    eventually(SOON, "6,000 events are delivered", async || {
+        most = most.max(ask::<i64>(&client, CONNECTIONS, &[]).await);
+        stage.history.progress().distinct >= 6_000
+    })
+    .await;
+    traffic.stop().await;
+    assert!((2..=3 + 2).contains(&most), "{most} connections under load");
+    stage.bed.quiet(&stage.history, SOON).await;
+    let at_rest = async || ask::<i64>(&client, CONNECTIONS, &[]).await == 1;
+    eventually(SOON, "one connection is left at rest", at_rest).await;
+    stage.finish(&mut relay).await.assert_clean(0);
+}

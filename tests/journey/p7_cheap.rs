@@ -1,0 +1,157 @@
+//! P7, cheap for the producer: one INSERT is all, and claims stay cheap beside a million published rows.
+
+use serde_json::Value;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use outbox_relay::link::queries::Queries;
+
+use crate::stage::{SOON, Stage, ask, orders};
+use crate::support::{Committed, Fate, Relay, body_hash, eventually};
+
+/// A million published rows that neither vacuum nor analyze has seen, and a few pending ones in the middle of them.
+const MILLION: &str = "
+    ALTER TABLE outbox.events SET (autovacuum_enabled = off);
+    INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
+        SELECT 'Order', 'old-' || n % 50000, 'order.created', '{}', now() FROM generate_series(1, 500000) n;
+    INSERT INTO outbox.events (id, aggregate_type, aggregate_id, event_type, payload)
+        SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Order', 'new-' || n, 'order.created', '{}'
+        FROM generate_series(1, 20) n;
+    INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
+        SELECT 'Order', 'old-' || n % 50000, 'order.created', '{}', now() FROM generate_series(1, 500000) n;";
+
+/// Every node of a plan.
+fn nodes<'a>(plan: &'a Value, found: &mut Vec<&'a Value>) {
+    found.push(plan);
+    for child in plan["Plans"].as_array().into_iter().flatten() {
+        nodes(child, found);
+    }
+}
+
+/// The plan of a prepared query must reach the pending rows through their index.
+async fn assert_cheap_plan(client: &Client, name: &str, types: &str, query: &str, arguments: &str) {
+    client.batch_execute(&format!("PREPARE {name} ({types}) AS {query}")).await.expect("the query is prepared");
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.expect("a plan mode");
+        let plan: Value = {
+            let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE {name} ({arguments})");
+            let text = client.simple_query(&explain).await.expect("a plan");
+            let row = text.iter().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+                _ => None,
+            });
+            serde_json::from_str(row.expect("one row")).expect("a plan is JSON")
+        };
+        let mut found = Vec::new();
+        nodes(&plan[0]["Plan"], &mut found);
+        let of_events: Vec<_> = found.iter().filter(|node| node["Relation Name"] == "events").collect();
+        let scans: Vec<_> = of_events.iter().map(|node| (&node["Node Type"], &node["Index Name"])).collect();
+        assert!(scans.iter().any(|(_, index)| *index == "events_pending"), "{name}, {mode}: {scans:?}\n{plan:#}");
+        let by_index = |index: &Value| *index == "events_pending" || *index == "events_pkey";
+        assert!(scans.iter().all(|(_, index)| by_index(index)), "{name}, {mode}: {scans:?}\n{plan:#}");
+    }
+}
+
+#[tokio::test]
+async fn claims_use_the_pending_index_beside_a_million_published_rows_without_statistics() {
+    let stage = Stage::new("p7_plan", [orders()]).await;
+    let client = stage.bed.client().await;
+    client.batch_execute(MILLION).await.expect("a million rows");
+    let queries = Queries::new("outbox");
+    assert_cheap_plan(&client, "claim_lanes", "bigint", &queries.claim_lanes, "16").await;
+    let types = "smallint[], bigint, bigint, bigint, bigint, integer";
+    let arguments = "'{0,7,21,63}', 250, 500, 16777216, 32, 16777216";
+    assert_cheap_plan(&client, "claim_events", types, &queries.claim_events, arguments).await;
+    let analyzed: bool =
+        ask(&client, "SELECT reltuples < 0 FROM pg_class WHERE oid = 'outbox.events'::regclass", &[]).await;
+    assert!(analyzed, "the table has never been analyzed");
+    let _consumer = stage.consume("orders");
+    let _relay = Relay::start(&stage.bed, &[]).await;
+    stage.delivered(SOON, 20).await;
+    eventually(SOON, "the pending rows are marked", async || stage.bed.pending().await == 0).await;
+}
+
+/// Waits for the one message in the queue, and gives its body.
+async fn the_message(stage: &Stage) -> Vec<u8> {
+    let channel = stage.bed.channel().await;
+    eventually(SOON, "the message is in the queue", async || {
+        let got = channel.basic_get("orders".into(), lapin::options::BasicGetOptions { no_ack: true }).await;
+        got.expect("the queue answers").map(|message| message.delivery.data)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_insert_of_five_columns_is_relayed() {
+    let stage = Stage::new("p7_insert", [orders()]).await;
+    let _relay = Relay::start(&stage.bed, &[]).await;
+    let insert = r#"INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, created_at)
+        VALUES ('Order', 'order-1', 'order.created', '{"total":  23.400, "a": 1, "a": 2}', '2026-01-02 03:04:05.678Z')
+        RETURNING id"#;
+    let id: Uuid = stage.ask(insert, &[]).await;
+    let body = String::from_utf8(the_message(&stage).await).expect("UTF-8");
+    let expected = format!(
+        "{{\"messageId\":\"msg-{id}\",\"messageType\":\"order.created\",\"messageVersion\":\"1.0\",\
+         \"timestamp\":\"2026-01-02T03:04:05.678Z\",\"source\":\"order-service\",\"partitionKey\":\"order-1\",\
+         \"payload\":{{\"total\":  23.400, \"a\": 1, \"a\": 2}}}}"
+    );
+    assert_eq!(body, expected);
+    eventually(SOON, "the row is marked", async || stage.bed.pending().await == 0).await;
+}
+
+#[tokio::test]
+async fn emit_is_the_same_as_an_insert() {
+    let stage = Stage::new("p7_emit", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let short = "SELECT outbox.emit('Order', 'order-1', 'order.created', '{\"n\": 1}')";
+    let long = "SELECT outbox.emit('Order', 'order-1', 'order.paid', '{\"n\": 2}', partition_key => 'customer-7',
+        event_version => '2.1', headers => '{\"traceparent\": \"00-ab\"}', correlation_id => 'corr-1',
+        created_at => '2026-01-02T03:04:05Z', id => '6f0ee0b6-74a5-4c3e-9d0f-0a3c5fd0a111')";
+    for (query, key, payload) in [(short, "order-1", "{\"n\": 1}"), (long, "customer-7", "{\"n\": 2}")] {
+        let id: Uuid = stage.ask(query, &[]).await;
+        let payload = body_hash(payload.as_bytes());
+        stage.history.commit([Committed {
+            id,
+            key: key.into(),
+            ordinal: 0,
+            payload,
+            fate: Fate::Delivered,
+            certain: true,
+        }]);
+    }
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(0);
+    assert_eq!(verdict.delivered, 2);
+    let given: String = stage
+        .ask(
+            "SELECT concat_ws('|', event_version, headers->>'traceparent', correlation_id, extract(epoch FROM created_at)::int)
+             FROM outbox.events WHERE id = '6f0ee0b6-74a5-4c3e-9d0f-0a3c5fd0a111'",
+            &[],
+        )
+        .await;
+    assert_eq!(given, "2.1|00-ab|corr-1|1767323045");
+}
+
+#[tokio::test]
+async fn the_outbox_table_has_no_trigger_unless_asked_for() {
+    let stage = Stage::new("p7_trigger", []).await;
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'outbox.events'::regclass";
+    assert_eq!(stage.ask::<i64>(triggers, &[]).await, 0);
+    let rules = "SELECT count(*) FROM pg_rewrite WHERE ev_class = 'outbox.events'::regclass";
+    assert_eq!(stage.ask::<i64>(rules, &[]).await, 0);
+}
+
+#[tokio::test]
+async fn a_producer_waits_for_no_lock_of_a_busy_relay() {
+    let stage = Stage::new("p7_lock", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let mut client = stage.bed.client().await;
+    // A wait of half a second for any lock fails the INSERT.
+    client.batch_execute("SET lock_timeout = '500ms'").await.expect("a lock timeout");
+    for round in 0..200 {
+        stage.writer.commit(&mut client, &format!("order-{}", round % 10), 10).await;
+    }
+    stage.finish(&mut relay).await.assert_clean(0);
+}
