@@ -41,6 +41,12 @@ struct Flow {
     refused: bool,
 }
 
+impl Flow {
+    fn is_stalled(&self, now: Instant) -> bool {
+        self.in_flight > 0 && now.duration_since(self.owing_since) > STALLED_AFTER
+    }
+}
+
 /// Whether a message may go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
@@ -72,17 +78,27 @@ impl Pace {
 
     /// Whether a message for `destination` may go.
     pub fn permit(&self, destination: &Destination, now: Instant) -> Permit {
-        let Some(flow) = self.flows.get(destination) else {
-            return if self.in_flight < self.window { Permit::Go } else { Permit::Full };
-        };
-        if flow.refused {
+        let flow = self.flows.get(destination);
+        if flow.is_some_and(|flow| flow.refused) {
             Permit::Refused
-        } else if flow.in_flight > 0 && now.duration_since(flow.owing_since) > STALLED_AFTER {
+        } else if flow.is_some_and(|flow| flow.is_stalled(now)) {
             Permit::Stalled
-        } else if flow.in_flight >= flow.window || self.in_flight >= self.window {
+        } else if flow.is_some_and(|flow| flow.in_flight >= flow.window) || self.is_full(now) {
             Permit::Full
         } else {
             Permit::Go
+        }
+    }
+
+    /// Whether the channel's window is used up. While nothing at all is confirmed, only another destination can tell a silent connection
+    /// from a silent queue: then one message at a time goes past the destinations that owe.
+    fn is_full(&self, now: Instant) -> bool {
+        let is_quiet = self.last_confirm.is_none_or(|at| now.duration_since(at) > STALLED_AFTER);
+        let stalled =
+            || self.flows.values().filter(|flow| flow.is_stalled(now)).map(|flow| flow.in_flight).sum::<usize>();
+        match if is_quiet { stalled() } else { 0 } {
+            0 => self.in_flight >= self.window,
+            stalled => self.in_flight > stalled,
         }
     }
 
@@ -185,6 +201,19 @@ mod tests {
         pace.answered(&quick, true, Instant::now());
         assert!(pace.is_stuck(&slow, Instant::now()));
         assert_eq!(pace.permit(&quick, Instant::now()), Permit::Go);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_message_at_a_time_goes_past_a_silent_destination_on_a_channel_that_has_confirmed_nothing() {
+        let (mut pace, silent, first, second) =
+            (Pace::new(), destination("silent"), destination("first"), destination("second"));
+        assert_eq!(fill(&mut pace, &silent, Instant::now()), 1);
+        assert_eq!(pace.permit(&first, Instant::now()), Permit::Full);
+        tokio::time::advance(Duration::from_millis(1_100)).await;
+        assert_eq!(fill(&mut pace, &first, Instant::now()), 1);
+        assert_eq!(pace.permit(&second, Instant::now()), Permit::Full);
+        pace.answered(&first, true, Instant::now());
+        assert_eq!(pace.permit(&first, Instant::now()), Permit::Go);
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,6 +19,9 @@ const BURST: usize = 64;
 /// Without any answer for this long, what is left belongs to destinations that are silent.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// A destination becomes silent by time alone, so parked heads are looked at again this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 /// An event, seen from here: its position in the batch.
 pub type Index = usize;
 
@@ -148,6 +151,7 @@ impl<C: Channel> Run<'_, C> {
                 biased;
                 answers = self.channel.progress() => self.take(answers),
                 () = tokio::time::sleep_until(quiet) => return,
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.parked.is_empty() => {}
                 () = halt.changed() => {}
             }
         }
