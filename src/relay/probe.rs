@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::destination::HoldKind;
+use crate::relay::event::HoldId;
 use crate::relay::halt::Halt;
 use crate::relay::store::{Batch, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
 use crate::relay::verdict::Policy;
@@ -23,9 +24,9 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
 
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
-    let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
+    let (mut jitter, mut quiet, mut silence) = (Jitter::for_work(), LOOK_EVERY, None);
     while !relay.draining.is_cancelled() {
-        let pause = match probe_once(&relay).await {
+        let pause = match probe_once(&relay, &mut silence).await {
             Ok(true) => {
                 quiet = LOOK_EVERY;
                 Duration::ZERO
@@ -48,8 +49,11 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
     }
 }
 
+/// Since when probes on a connection have had no answer.
+type Silence = Option<(u64, Instant)>;
+
 /// Sends one probe, if one is due.
-async fn probe_once<S: Store, B: Broker>(relay: &Relay<S, B>) -> Result<bool, StoreError> {
+async fn probe_once<S: Store, B: Broker>(relay: &Arc<Relay<S, B>>, silence: &mut Silence) -> Result<bool, StoreError> {
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
@@ -57,18 +61,20 @@ async fn probe_once<S: Store, B: Broker>(relay: &Relay<S, B>) -> Result<bool, St
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
     let mut desk = Desk::new(channel);
     let event_id = event.id;
-    let pause = pause_after(kind, probes);
-    let batch = ProbeBatch { batch, refused: ProbeResult::Refused(hold, pause), accepted: ProbeResult::Accepted(hold) };
+    let (started, generation) = (Instant::now(), desk.channel.generation());
+    let shared = Arc::clone(relay);
+    let is_alive = move || shared.evidence.has_answered_since(generation, started);
+    let batch = ProbeBatch { batch, hold, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
     // While a binding is missing, a return is what the probe has to expect; it charges nobody.
     let is_unbound = kind == HoldKind::Unroutable;
     let returns_in_a_row_max = if is_unbound { 0 } else { relay.policy.returns_in_a_row_max };
     let policy = Policy { returns_in_a_row_max, ..relay.policy };
-    let started = Instant::now();
     match relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await {
         BatchEnd::Settled(_) => {
             let unanswered = desk.late.abandon();
             relay.evidence.land(&unanswered);
+            listen_for_life(relay, generation, silence, (!unanswered.is_empty()).then_some(started));
             tracing::debug!(%event_id, hold, probes, took = ?started.elapsed(), "probed");
             Ok(true)
         }
@@ -94,18 +100,43 @@ fn pause_after(kind: HoldKind, probes: u32) -> Duration {
     min.saturating_mul(2u32.saturating_pow(probes.min(10))).min(max)
 }
 
-/// Adds the probe's result to what its batch settles.
-struct ProbeBatch<T> {
-    batch: T,
-    refused: ProbeResult,
-    accepted: ProbeResult,
+/// Where everything is on hold only probes can find out that the connection itself is silent; `unanswered` is when one was sent in vain.
+fn listen_for_life<S: Store, B: Broker>(
+    relay: &Relay<S, B>,
+    generation: u64,
+    silence: &mut Silence,
+    unanswered: Option<Instant>,
+) {
+    let Some(sent_at) = unanswered else { return *silence = None };
+    let since = silence.filter(|(of, _)| *of == generation).map_or(sent_at, |(_, since)| since);
+    *silence = (!relay.evidence.has_answered_since(generation, since)).then_some((generation, since));
+    if silence.is_some() && since.elapsed() >= relay.policy.confirm_timeout {
+        relay.broker.end_generation(generation, "no probe was answered within the timeout, nor anything else");
+    }
 }
 
-impl<T: Batch> Batch for ProbeBatch<T> {
+/// After a probe on a connection that answered nothing at all: it says nothing about the destination.
+const PAUSE_WHEN_SILENT: Duration = Duration::from_secs(5);
+
+/// Adds the probe's result to what its batch settles.
+struct ProbeBatch<T, F> {
+    batch: T,
+    hold: HoldId,
+    pause: Duration,
+    /// Whether the connection answered anything since the probe was sent.
+    is_alive: F,
+}
+
+impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settlement = settlement.clone();
-        let accepted = !settlement.published.is_empty();
-        settlement.probe = Some(if accepted { self.accepted } else { self.refused });
+        settlement.probe = Some(if !settlement.published.is_empty() {
+            ProbeResult::Accepted(self.hold)
+        } else if (self.is_alive)() {
+            ProbeResult::Refused(self.hold, self.pause)
+        } else {
+            ProbeResult::Refused(self.hold, self.pause.min(PAUSE_WHEN_SILENT))
+        });
         self.batch.settle(&settlement).await
     }
 }

@@ -233,17 +233,19 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let timeout = self.relay.policy.confirm_timeout;
         let overdue = desk.late.overdue(timeout, Instant::now());
         let generation = desk.channel.generation();
-        let mut stuck = Vec::new();
+        let (mut stuck, mut probe_after) = (Vec::new(), timeout);
         for message in overdue {
-            if self.relay.evidence.has_answered_since(generation, message.at) {
-                desk.late.suspend(message.destination.clone());
-                stuck.push((message.event, message.destination));
-            } else {
+            if !self.relay.evidence.has_answered_since(generation, message.at) {
+                // The connection, or this destination: the probe on a new connection tells, and what waits for a silent destination
+                // does not come first again.
+                probe_after = Duration::ZERO;
                 self.relay.broker.end_generation(generation, "no confirm at all within the timeout");
             }
+            desk.late.suspend(message.destination.clone());
+            stuck.push((message.event, message.destination));
         }
         if !stuck.is_empty()
-            && let Err(error) = self.relay.store.hold_unconfirmed(&stuck, timeout).await
+            && let Err(error) = self.relay.store.hold_unconfirmed(&stuck, probe_after).await
         {
             tracing::warn!(%error, "destinations that do not confirm could not be put on hold");
         }
