@@ -87,11 +87,6 @@ impl Late {
         }
     }
 
-    /// How many messages are owed.
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     /// Takes answers; those of unknown messages are nobody's.
     pub fn answered(&mut self, answers: Vec<(Token, Reply)>) -> Settles {
         let mut settles = Settles::default();

@@ -20,8 +20,6 @@ use crate::relay::wake::Wake;
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay};
 
-/// Messages owed on a silent connection beyond which nothing more is sent on it.
-const SCOUTS_MAX: usize = 16;
 /// While the database is away, it is said again this often.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
@@ -115,12 +113,13 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.look_after_late().await;
         let Some(desk) = &self.desk else { return Ok(Step::NoLink) };
         let generation = desk.channel.generation();
-        let is_proved = self.relay.evidence.is_proved(generation);
-        let Some(limits) = self.limits(self.is_silent(generation)).filter(|_| self.number == 0 || is_proved) else {
+        // The first worker goes on, one message at a time (`pace`): only another destination's answer tells a silent connection from a
+        // silent destination.
+        if self.number > 0 && (self.is_silent(generation) || !self.relay.evidence.is_proved(generation)) {
             return Ok(Step::Idle);
-        };
+        }
         let looked = Instant::now();
-        let claim = self.relay.store.claim(&limits).await?;
+        let claim = self.relay.store.claim(&self.limits()).await?;
         self.relay.metrics.database_connected(true);
         self.last_look = looked.elapsed();
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
@@ -140,17 +139,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
         }
     }
 
-    /// The process-wide byte budget is shared by the workers. On a connection that owes confirms and gives none, a few events show
-    /// whether it is the connection or one destination that is silent.
-    fn limits(&self, is_silent: bool) -> Option<ClaimLimits> {
-        let limits = ClaimLimits { bytes: self.relay.limits.bytes / self.workers, ..self.relay.limits };
-        match (is_silent, &self.desk) {
-            (false, _) => Some(limits),
-            (true, Some(desk)) if desk.late.len() < SCOUTS_MAX => {
-                Some(ClaimLimits { events: SCOUTS_MAX - desk.late.len(), ..limits })
-            }
-            (true, _) => None,
-        }
+    /// The process-wide byte budget is shared by the workers.
+    fn limits(&self) -> ClaimLimits {
+        let limits = self.relay.limits;
+        ClaimLimits { bytes: limits.bytes / self.workers, ..limits }
     }
 
     /// Marks what was confirmed in a batch that was lost. Until that works nothing more is published, so a database that takes no
