@@ -13,6 +13,7 @@ pub mod process;
 pub mod proxy;
 pub mod relay;
 pub mod services;
+pub mod shop;
 pub mod topology;
 pub mod traffic;
 pub mod urls;
@@ -31,6 +32,7 @@ pub use self::{
     proxy::{Faults, Proxy, Stall},
     relay::Relay,
     services::PrivateServices,
+    shop::Shop,
     topology::{Queue, QueueKind, Topology},
     traffic::Traffic,
     wait::eventually,
