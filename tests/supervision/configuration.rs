@@ -1,0 +1,75 @@
+//! Wrong configurations: every wrong value is reported together, the exit code is 64, and nothing has been connected.
+
+use std::time::Duration;
+
+use crate::support::urls::{addr_of, with_addr};
+use crate::support::{Proxy, Relay, TestBed};
+
+/// Runs it, which must fail; returns what it said.
+async fn refused(bed: &TestBed, args: &[&str]) -> String {
+    let mut relay = Relay::spawn(bed, args);
+    let status = relay.wait_exit(Duration::from_secs(20)).await;
+    let said = relay.log();
+    assert_eq!(status.code(), Some(64), "{args:?}: {said}");
+    said
+}
+
+#[tokio::test]
+async fn every_wrong_value_is_reported_together_and_nothing_is_connected() {
+    let bed = TestBed::new("wrong values").await;
+    let (database, broker) =
+        (Proxy::start(addr_of(&bed.database_url())).await, Proxy::start(addr_of(&bed.amqp_url())).await);
+    let urls = [with_addr(&bed.database_url(), database.addr()), with_addr(&bed.amqp_url(), broker.addr())];
+    let said = refused(
+        &bed,
+        &[
+            "--database-url",
+            &urls[0],
+            "--amqp-url",
+            &urls[1],
+            "--database-password-file",
+            "/nowhere/at/all",
+            "--batch-size",
+            "0",
+            "--retry-backoff-min",
+            "20s",
+            "--retry-backoff-max",
+            "10s",
+            "--poll-interval",
+            "soon",
+        ],
+    )
+    .await;
+    for flag in ["--database-password-file", "--batch-size", "--retry-backoff-min", "--poll-interval"] {
+        let lines = said.lines().filter(|line| line.contains(&format!("{flag}:"))).count();
+        assert_eq!(lines, 1, "{flag} is reported once, on a line of its own\n{said}");
+    }
+    assert!(said.contains("/nowhere/at/all"), "{said}");
+    assert_eq!((database.accepted(), broker.accepted()), (0, 0), "nothing was connected");
+}
+
+#[tokio::test]
+async fn wrong_urls_are_reported_together_without_their_passwords() {
+    let bed = TestBed::new("wrong urls").await;
+    let args = ["--database-url", "mysql://shop:hunter2@db/shop", "--amqp-url", "http://shop:hunter2@mq/shop"];
+    let said = refused(&bed, &args).await;
+    for flag in ["--database-url", "--amqp-url"] {
+        assert!(said.contains(&format!("{flag}:")), "{flag} is missing\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn an_unknown_flag_and_an_unknown_word_are_usage_errors() {
+    let bed = TestBed::new("unknown flag").await;
+    assert!(refused(&bed, &["--no-such-flag"]).await.contains("--no-such-flag"));
+    assert!(refused(&bed, &["--wake", "sometimes"]).await.contains("sometimes"));
+}
+
+#[tokio::test]
+async fn an_admin_port_that_is_taken_is_a_wrong_value() {
+    let bed = TestBed::new("taken port").await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    assert!(refused(&bed, &["--admin-addr", &address]).await.contains("--admin-addr"));
+}

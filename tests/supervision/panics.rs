@@ -1,0 +1,139 @@
+//! A panic in a worker: contained, counted, logged, and its batch comes again. In-process, because no released relay can be told to
+//! panic.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use outbox_relay::ops::metrics::Metrics;
+use outbox_relay::relay::Relay;
+use outbox_relay::relay::backoff::RetrySteps;
+use outbox_relay::relay::event::Event;
+use outbox_relay::relay::evidence::Evidence;
+use outbox_relay::relay::route::RouteTable;
+use outbox_relay::relay::settle::OnDeadLetter;
+use outbox_relay::relay::store::ClaimLimits;
+use outbox_relay::relay::verdict::Policy;
+use outbox_relay::relay::wake::{Hints, Wake};
+use outbox_relay::relay::worker::crew;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::fakes::{FakeBroker, FakeStore, event};
+use crate::support::eventually;
+use crate::support::relay::sum_of;
+
+const SOON: Duration = Duration::from_secs(20);
+const BATCH: usize = 50;
+const KEYS: usize = 40;
+const EVENTS_OF_KEY: usize = 8;
+/// In the third or fourth batch, when the windows are open.
+const PANIC_AT: usize = 150;
+
+/// The log of this test alone.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody panics while writing").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("nobody panics while writing")).into_owned()
+    }
+}
+
+fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -> Arc<Relay<FakeStore, FakeBroker>> {
+    let routes = RouteTable::single("order.events", "order-service");
+    let metrics = Arc::new(Metrics::new(routes.all().map(|route| &*route.name)));
+    Arc::new(Relay {
+        store: store.clone(),
+        broker: broker.clone(),
+        routes,
+        policy: Policy {
+            retries_max: 3,
+            steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
+            confirm_timeout: Duration::from_secs(15),
+            no_route_pause: Duration::from_secs(30),
+            returns_in_a_row_max: 20,
+        },
+        on_dead_letter: OnDeadLetter::Continue,
+        limits: ClaimLimits { lanes: 16, events: BATCH, bytes: 16 << 20, events_of_key: 32, payload_bytes: 1 << 20 },
+        batch_deadline: Duration::from_secs(2),
+        evidence: Evidence::default(),
+        new_hold: Notify::new(),
+        metrics,
+        draining: draining.clone(),
+    })
+}
+
+fn events() -> Vec<Event> {
+    let numbered = (0..KEYS * EVENTS_OF_KEY).map(|number| (number, number % KEYS));
+    numbered.map(|(number, key)| event(&format!("order-{key}"), number as i64, key as i16)).collect()
+}
+
+/// Every event left first after its predecessor; returns how often each left.
+fn check_order(events: &[Event], sent: &[Uuid]) -> HashMap<Uuid, usize> {
+    let (mut times, mut highest) = (HashMap::new(), HashMap::new());
+    for id in sent {
+        let event = events.iter().find(|event| event.id == *id).expect("nothing is invented");
+        let count = times.entry(*id).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            let before = highest.insert(event.key().to_owned(), event.seq);
+            assert!(before.is_none_or(|before| before < event.seq), "{} was overtaken", event.seq);
+        }
+    }
+    times
+}
+
+async fn a_panic_is_contained_with(workers: usize) {
+    let log = Log::default();
+    let to_log = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to_log.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let events = events();
+    let (store, broker) = (FakeStore::with(events.clone()), FakeBroker::panicking_at(PANIC_AT));
+    let draining = CancellationToken::new();
+    let relay = relay(&store, &broker, &draining);
+    let wake = Wake::new(Hints::default(), Duration::from_millis(20));
+    let running = tokio::spawn(crew(Arc::clone(&relay), workers, wake));
+    eventually(SOON, "every event is published", async || store.pending() == 0).await;
+    draining.cancel();
+    timeout(SOON, running).await.expect("the workers end in time").expect("the panic was contained");
+
+    let marked = store.marked();
+    assert_eq!(marked.len(), events.len(), "each is marked once");
+    assert_eq!(marked.iter().collect::<HashSet<_>>().len(), events.len());
+    assert_eq!(store.lost_batches(), 1, "the panic's own");
+    let times = check_order(&events, &broker.sent());
+    assert!(times.values().all(|times| *times <= 2), "sent again at most once");
+    let again = broker.sent().len() - events.len();
+    assert!((1..=BATCH).contains(&again), "{again} were sent again, more than a batch");
+    assert!(broker.channels() > 1, "the channel of the panic is not used again");
+    let page = String::from_utf8(relay.metrics.text().expect("metrics")).expect("text");
+    assert!((sum_of(&page, "outbox_worker_panics_total", "") - 1.0).abs() < 0.5, "counted once");
+    assert!(sum_of(&page, "outbox_in_flight_messages", "") < 0.5, "nothing stays in flight");
+    assert!(log.text().contains("a worker panicked"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_panic_of_the_only_worker_is_contained() {
+    a_panic_is_contained_with(1).await;
+}
+
+#[tokio::test]
+async fn a_panic_of_one_of_several_workers_is_contained() {
+    a_panic_is_contained_with(4).await;
+}

@@ -1,0 +1,83 @@
+//! Hints besides polling: `POST /wake` and LISTEN. With a poll interval of an hour the pauses between looks grow to minutes, so what
+//! arrives at once was woken.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::support::http::{self, Request};
+use crate::support::{Relay, Shop, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+/// After so many empty looks the pause is 10 s, a quarter less at the least.
+const LOOKS: f64 = 11.0;
+const WOKEN: Duration = Duration::from_secs(6);
+
+async fn is_asleep(relay: &Relay) {
+    let looks = async || relay.metric_where("outbox_wakeups_total", "poll").await;
+    let before = looks().await;
+    eventually(SOON, "the relay looks ever more rarely", async || looks().await >= before + LOOKS).await;
+}
+
+async fn wakeups(relay: &Relay, cause: &str) -> f64 {
+    relay.metric_where("outbox_wakeups_total", &format!("cause=\"{cause}\"")).await
+}
+
+#[tokio::test]
+async fn a_poke_from_loopback_wakes_the_relay() {
+    let mut shop = Shop::open("poke").await;
+    let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h"]).await;
+    is_asleep(&relay).await;
+    assert!(wakeups(&relay, "poke").await < 0.5);
+    shop.order(3, 2).await;
+    let poke = Request { method: "POST", path: "/wake", login: None, body: "" };
+    let answer = http::send(relay.admin(), &poke).await.expect("the admin port answers");
+    assert_eq!(answer.status, 204);
+    shop.delivered(WOKEN).await;
+    assert!(wakeups(&relay, "poke").await > 0.5);
+    let get = relay.get("/wake").await.status;
+    assert_eq!(get, 405, "looking at it wakes nobody");
+    shop.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
+    let mut shop = Shop::open("listen").await;
+    crate::migrate_with_notify(&shop.bed).await;
+    let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h", "--wake", "listen"]).await;
+    let listens = async |times| {
+        let said = || relay.log().matches("outbox_relay::link::listen: listening").count();
+        eventually(SOON, "the relay listens", async || said() >= times).await;
+    };
+    listens(1).await;
+    is_asleep(&relay).await;
+    let before = wakeups(&relay, "listen").await;
+    shop.order(3, 2).await;
+    shop.delivered(WOKEN).await;
+    assert!(wakeups(&relay, "listen").await > before);
+
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
+    let ended = shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
+    assert_eq!(ended.get::<_, i64>(0), 1, "one listener");
+    eventually(SOON, "it says that it polls", async || relay.log().contains("not listening; polling goes on")).await;
+    shop.order(3, 2).await;
+    listens(2).await;
+    shop.delivered(WOKEN).await;
+    is_asleep(&relay).await;
+    shop.order(3, 2).await;
+    shop.delivered(WOKEN).await;
+    shop.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn without_the_trigger_listening_is_polling() {
+    let mut shop = Shop::open("listen in vain").await;
+    let mut relay = Relay::start(&shop.bed, &["--wake", "listen"]).await;
+    shop.order(3, 2).await;
+    shop.delivered(SOON).await;
+    let stopped = timeout(SOON, relay.stop(SOON)).await.expect("in time");
+    assert_eq!(stopped.code(), Some(0));
+}
