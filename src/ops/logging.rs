@@ -1,7 +1,7 @@
 //! Log output: text for people, JSON for machines. Set up once by `main`.
 //!
 //! lapin logs each returned message with its body at WARN, every frame it reads (bodies of returned messages among them) and writes (the
-//! login among them) at TRACE. Bodies hold personal data, so those targets are off or kept above TRACE whatever the level says.
+//! login among them) at TRACE. Bodies hold personal data, so those targets are off whatever the level says.
 
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +15,7 @@ pub enum LogFormat {
 }
 
 /// Noise and secrets of libraries, kept out at every level.
-const ALWAYS: &str = "lapin::returned_messages=off,lapin::channels=debug,lapin::frames=debug,lapin::io_loop=debug";
+const ALWAYS: &str = "lapin::returned_messages=off,lapin::channels=off,lapin::frames=off,lapin::io_loop=off";
 
 /// Starts logging to standard error. `level` is a level or a filter such as `info,lapin=debug`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
