@@ -6,6 +6,7 @@ mod support;
 mod fakes;
 
 mod configuration;
+mod first_events;
 mod outage;
 mod panics;
 mod starting;

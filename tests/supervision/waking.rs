@@ -1,7 +1,7 @@
-//! Hints besides polling: `POST /wake` and LISTEN. With a poll interval of an hour the pauses between looks grow to minutes, so what
-//! arrives at once was woken.
+//! Hints besides polling: `POST /wake` and LISTEN. With a poll interval of an hour the pauses between looks grow without end, so
+//! what arrives at once was woken.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -9,14 +9,23 @@ use crate::support::http::{self, Request};
 use crate::support::{Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-/// After so many empty looks the pause is 10 s, a quarter less at the least.
-const LOOKS: f64 = 11.0;
-const WOKEN: Duration = Duration::from_secs(6);
+/// A pause this long is followed by one of at least `WOKEN`: they double, and have a quarter of jitter.
+const LONG_PAUSE: Duration = Duration::from_secs(3);
+const WOKEN: Duration = Duration::from_millis(3_500);
 
+/// Waits until the relay looks for work so rarely that what is delivered at once must have been woken.
 async fn is_asleep(relay: &Relay) {
-    let looks = async || relay.metric_where("outbox_wakeups_total", "poll").await;
-    let before = looks().await;
-    eventually(SOON, "the relay looks ever more rarely", async || looks().await >= before + LOOKS).await;
+    let (mut looks, mut last) = (wakeups(relay, "poll").await, Instant::now());
+    eventually(SOON, "the relay looks ever more rarely", async || {
+        let now = wakeups(relay, "poll").await;
+        if now <= looks {
+            return false;
+        }
+        let pause = last.elapsed();
+        (looks, last) = (now, Instant::now());
+        pause >= LONG_PAUSE
+    })
+    .await;
 }
 
 async fn wakeups(relay: &Relay, cause: &str) -> f64 {
