@@ -51,9 +51,10 @@ async fn every_wrong_value_is_reported_together_and_nothing_is_connected() {
 #[tokio::test]
 async fn wrong_urls_are_reported_together_without_their_passwords() {
     let bed = TestBed::new("wrong urls").await;
-    let args = ["--database-url", "mysql://shop:hunter2@db/shop", "--amqp-url", "http://shop:hunter2@mq/shop"];
-    let said = refused(&bed, &args).await;
-    for flag in ["--database-url", "--amqp-url"] {
+    let urls = ["--database-url", "mysql://shop:hunter2@db/shop", "--amqp-url", "http://shop:hunter2@mq/shop"];
+    let others = ["--batch-size", "0", "--amqp-password-file", "/nowhere/at/all"];
+    let said = refused(&bed, &[urls, others].concat()).await;
+    for flag in ["--database-url", "--amqp-url", "--batch-size", "--amqp-password-file"] {
         assert!(said.contains(&format!("{flag}:")), "{flag} is missing\n{said}");
     }
     assert!(!said.contains("hunter2"), "{said}");

@@ -61,7 +61,7 @@ async fn with_a_stalled_database(shop: &Shop, drain_timeout: &str) -> (Relay, Pr
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_while_the_database_stalls() {
     let shop = Shop::open("second signal").await;
-    let (mut relay, _proxy, traffic) = with_a_stalled_database(&shop, "60s").await;
+    let (mut relay, proxy, traffic) = with_a_stalled_database(&shop, "60s").await;
     is_draining(&relay).await;
     let asked = Instant::now();
     relay.signal(Signal::Term);
@@ -70,6 +70,8 @@ async fn a_second_signal_ends_it_at_once_while_the_database_stalls() {
     assert!(relay.log().contains("second signal"), "it had not drained before");
     assert!(took < Duration::from_secs(6), "took {took:?}");
     traffic.stop().await;
+    // Behind the stalled line the server still waits for the next statement; with it go the lane locks.
+    drop(proxy);
     let mut next = Relay::start(&shop.bed, &[]).await;
     shop.delivered(SOON).await;
     // A batch per worker: four of 500.
@@ -88,11 +90,13 @@ async fn the_drain_timeout_ends_what_cannot_drain() {
     traffic.stop().await;
 }
 
+/// Blocked, there is nothing to wait for: what was sent is unconfirmed, and comes again.
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once_while_the_broker_is_blocked() {
+async fn a_blocked_broker_does_not_hold_up_a_stop() {
     let services = PrivateServices::start("blocked stop", &["rabbitmq"], None).await;
     let mut shop = Shop::open_on(&services).await;
-    let mut relay = Relay::start(&shop.bed, &["--drain-timeout", "60s"]).await;
+    let args = ["--drain-timeout", "60s", "--confirm-timeout", "3s"];
+    let mut relay = Relay::start(&shop.bed, &args).await;
     shop.order(5, 2).await;
     shop.delivered(SOON).await;
     services.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
@@ -101,12 +105,10 @@ async fn a_second_signal_ends_it_at_once_while_the_broker_is_blocked() {
     eventually(SOON, "the relay sees that it is blocked", is_blocked).await;
     assert_eq!(relay.get("/readyz").await.status, 200, "a blocked broker does not take the pod down");
     let asked = Instant::now();
-    relay.signal(Signal::Term);
-
-    relay.wait_exit(Duration::from_secs(20)).await;
+    assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(8), "took {:?}", asked.elapsed());
     services.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
-    let mut next = Relay::start(&shop.bed, &[]).await;
+    let mut next = Relay::start(&shop.bed, &args).await;
     shop.delivered(SOON).await;
     shop.verdict().await.assert_clean(100);
     assert!(shop.bed.dead_letters().await.is_empty(), "an alarm costs no event an attempt");
