@@ -1,9 +1,11 @@
-//! What happened to one message. Nouns: the publish stage's report is turned into these, and the verdict stage judges them.
+//! What happened to a message and to its event, and what follows. Nouns: the publish stage's report becomes answers, the verdict stage
+//! turns answers into a fate and a fate into a verdict, the settle stage carries it out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::relay::destination::{Destination, HoldScope, OnUnroutable};
-use crate::relay::event::HoldId;
+use crate::relay::destination::{Destination, HoldKind, HoldScope, OnUnroutable};
+use crate::relay::event::{FailureReason, HoldId};
 
 /// What happened to one message of an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,4 +85,78 @@ pub enum ChannelFault {
     },
     /// The channel or connection went away; nothing says that this message had a part in it.
     Bystander,
+}
+
+/// What happened to an event, all its routes together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// The broker took it on every route.
+    Confirmed,
+    /// No route names its type.
+    NoRoute,
+    /// It cannot become a message.
+    Invalid {
+        /// Why.
+        error: String,
+    },
+    /// Over the relay's limit.
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// At least one route did not confirm; the answer that decides.
+    Refused(Answer),
+}
+
+/// The state change that follows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Marked published.
+    Published,
+    /// One attempt is charged; the key waits for the next.
+    Retry {
+        /// Charged so far, this one included.
+        attempts: u32,
+        /// Until the next.
+        pause: Duration,
+        /// What happened.
+        error: String,
+    },
+    /// Moved to `outbox.dead_letters`.
+    DeadLetter {
+        /// Why.
+        reason: FailureReason,
+        /// Charged in all.
+        attempts: u32,
+        /// What happened.
+        error: String,
+    },
+    /// Its destination goes on hold; the key waits for it, nothing is charged.
+    Hold {
+        /// What goes on hold.
+        scope: HoldScope,
+        /// Why.
+        kind: HoldKind,
+        /// The broker's words.
+        error: String,
+    },
+    /// The key waits for a hold that is there already.
+    WaitForHold {
+        /// The hold.
+        hold: HoldId,
+    },
+    /// The key waits for a confirm that may still come.
+    AwaitConfirm {
+        /// For how long.
+        pause: Duration,
+    },
+    /// The key waits for a route.
+    NoRoute {
+        /// Until it is looked at again.
+        pause: Duration,
+    },
+    /// Stays pending as it is.
+    Leave,
 }

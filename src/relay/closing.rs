@@ -11,10 +11,10 @@ use crate::relay::answer::{Answer, ChannelFault};
 use crate::relay::broker::{Broker, Channel, CloseReason, Reply, Token};
 use crate::relay::evidence::Suspicion;
 use crate::relay::fault::{self, Finding, InFlight};
-use crate::relay::publish::{Index, Outcome, Report};
+use crate::relay::publish::{Outcome, Report};
 use crate::relay::store::Store;
 use crate::relay::suspects::{self, Trial};
-use crate::relay::work::{LegState, Plan, Work};
+use crate::relay::work::{Index, LegState, Plan, Work};
 use crate::relay::{Desk, Relay};
 
 impl<S: Store, B: Broker> Relay<S, B> {

@@ -3,16 +3,7 @@
 //! Called once per message, before the message stage; pure.
 
 use crate::relay::event::Event;
-use crate::relay::labels::{Labels, timestamp};
-
-/// The shape of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Envelope {
-    /// Seed document 003's `StandardMessage`.
-    Standard,
-    /// The payload alone.
-    Raw,
-}
+use crate::relay::labels::{Envelope, Labels, timestamp};
 
 /// The version of an event that names none (design section 3).
 const VERSION_DEFAULT: &str = "1.0";

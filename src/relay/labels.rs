@@ -6,6 +6,15 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+/// The shape of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// Seed document 003's `StandardMessage`.
+    Standard,
+    /// The payload alone.
+    Raw,
+}
+
 /// What a route says about a message, besides the event itself.
 #[derive(Debug, Clone)]
 pub struct Labels {

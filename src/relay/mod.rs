@@ -26,6 +26,7 @@ pub mod pace;
 pub mod probe;
 pub mod publish;
 pub mod route;
+pub mod routing;
 pub mod settle;
 pub mod store;
 pub mod suspects;
@@ -46,19 +47,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ops::metrics::Metrics;
-use answer::{Answer, ChannelFault};
+use answer::{Answer, ChannelFault, Fate};
 use broker::{Broker, Channel, Message, Reply, Token};
 use event::{Event, Payload};
 use evidence::Evidence;
 use halt::Halt;
 use late::{Late, Owed};
 use pace::Pace;
-use publish::{Composed, Index, Outcome, Report};
+use publish::{Composed, Outcome, Report};
 use route::RouteTable;
 use settle::{Decision, OnDeadLetter};
 use store::{Batch, ClaimLimits, Settlement, Store, StoreError};
-use verdict::{Fate, Policy};
-use work::{Leg, LegState, Plan, Work};
+use verdict::Policy;
+use work::{Index, Leg, LegState, Plan, Work};
 
 /// What the workers and the probe share.
 pub struct Relay<S, B> {

@@ -13,6 +13,7 @@ use crate::relay::broker::{Channel, Message, Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::halt::Halt;
 use crate::relay::pace::{Pace, Permit};
+use crate::relay::work::Index;
 
 /// Messages polled in one go before the socket is awaited (design section 5, rule 3).
 const BURST: usize = 64;
@@ -21,9 +22,6 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// A destination becomes silent by time alone, so parked heads are looked at again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// An event, seen from here: its position in the batch.
-pub type Index = usize;
 
 /// What the worker makes of an event when its turn comes.
 #[derive(Debug)]

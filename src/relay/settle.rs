@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::relay::answer::Verdict;
 use crate::relay::event::{Event, WaitReason};
 use crate::relay::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, WaitsFor};
-use crate::relay::verdict::Verdict;
 
 /// What becomes of a key whose event was dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use time::OffsetDateTime;
 
 use crate::relay::Relay;
-use crate::relay::answer::Answer;
+use crate::relay::answer::{Answer, Verdict};
 use crate::relay::broker::Broker;
 use crate::relay::event::Event;
-use crate::relay::route::Route;
+use crate::relay::routing::Route;
 use crate::relay::store::Store;
-use crate::relay::verdict::{self, Verdict};
+use crate::relay::verdict;
 
 impl<S: Store, B: Broker> Relay<S, B> {
     pub(super) fn count_answer(&self, event: &Event, route: &Route, answer: &Answer) {

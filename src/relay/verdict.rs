@@ -6,33 +6,10 @@
 
 use std::time::Duration;
 
-use crate::relay::answer::{Answer, ChannelFault};
+use crate::relay::answer::{Answer, ChannelFault, Fate, Verdict};
 use crate::relay::backoff::RetrySteps;
 use crate::relay::destination::{Destination, HoldKind, HoldScope, OnUnroutable};
-use crate::relay::event::{FailureReason, HoldId};
-
-/// What happened to an event, all its routes together.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// The broker took it on every route.
-    Confirmed,
-    /// No route names its type.
-    NoRoute,
-    /// It cannot become a message.
-    Invalid {
-        /// Why.
-        error: String,
-    },
-    /// Over the relay's limit.
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// At least one route did not confirm; the answer that decides.
-    Refused(Answer),
-}
+use crate::relay::event::FailureReason;
 
 /// What an operator decided, and the limits.
 #[derive(Debug, Clone, Copy)]
@@ -47,57 +24,6 @@ pub struct Policy {
     pub no_route_pause: Duration,
     /// Events in a row that a destination returns before it counts as a missing binding.
     pub returns_in_a_row_max: u32,
-}
-
-/// The state change that follows.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// Marked published.
-    Published,
-    /// One attempt is charged; the key waits for the next.
-    Retry {
-        /// Charged so far, this one included.
-        attempts: u32,
-        /// Until the next.
-        pause: Duration,
-        /// What happened.
-        error: String,
-    },
-    /// Moved to `outbox.dead_letters`.
-    DeadLetter {
-        /// Why.
-        reason: FailureReason,
-        /// Charged in all.
-        attempts: u32,
-        /// What happened.
-        error: String,
-    },
-    /// Its destination goes on hold; the key waits for it, nothing is charged.
-    Hold {
-        /// What goes on hold.
-        scope: HoldScope,
-        /// Why.
-        kind: HoldKind,
-        /// The broker's words.
-        error: String,
-    },
-    /// The key waits for a hold that is there already.
-    WaitForHold {
-        /// The hold.
-        hold: HoldId,
-    },
-    /// The key waits for a confirm that may still come.
-    AwaitConfirm {
-        /// For how long.
-        pause: Duration,
-    },
-    /// The key waits for a route.
-    NoRoute {
-        /// Until it is looked at again.
-        pause: Duration,
-    },
-    /// Stays pending as it is.
-    Leave,
 }
 
 /// Folds the answers of an event's routes into one fate. An answer that may still change decides first, then those that cost

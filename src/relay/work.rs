@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::relay::answer::Answer;
+use crate::relay::answer::{Answer, Fate};
 use crate::relay::broker::Token;
 use crate::relay::destination::Holds;
 use crate::relay::event::{Event, HoldId};
-use crate::relay::publish::Index;
-use crate::relay::route::Route;
-use crate::relay::verdict::Fate;
+use crate::relay::routing::Route;
+
+/// An event's position in its batch.
+pub type Index = usize;
 
 /// The events of one batch.
 #[derive(Debug)]

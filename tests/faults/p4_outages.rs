@@ -21,49 +21,63 @@ fn slow_load() -> Load {
     Load { producers: 2, keys: 40, pause: Duration::from_millis(20), ..Load::default() }
 }
 
+/// A relay, traffic and a consumer, on a broker of their own.
+struct Scene {
+    services: PrivateServices,
+    bed: TestBed,
+    history: History,
+    consumer: Consumer,
+    relay: Relay,
+    traffic: Traffic,
+}
+
+impl Scene {
+    async fn open(name: &str) -> Self {
+        let services = PrivateServices::start(name, &["rabbitmq"], None).await;
+        let bed = TestBed::on(&services).await;
+        bed.migrate().await;
+        declare_orders(&bed).await;
+        let history = History::default();
+        let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
+        let relay = Relay::start(&bed, &[]).await;
+        let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
+        reached(&history, 100, 50).await;
+        Self { services, bed, history, consumer, relay, traffic }
+    }
+
+    /// After the outage: everything drains, and nobody paid for it.
+    async fn close(self) {
+        let Self { services, bed, history, consumer, relay, traffic } = self;
+        traffic.stop().await;
+        bed.quiet(&history, PATIENCE).await;
+        nothing_was_charged(&bed, &relay).await;
+        consumer.stop().await;
+        judge(&history, &bed.expect(&["orders"]).await).assert_clean(IN_FLIGHT);
+        drop(services);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p4_a_broker_that_is_stopped_for_a_minute_costs_nothing() {
-    let services = PrivateServices::start("stopped", &["rabbitmq"], None).await;
-    let bed = TestBed::on(&services).await;
-    bed.migrate().await;
-    declare_orders(&bed).await;
-    let history = History::default();
-    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
-    let relay = Relay::start(&bed, &[]).await;
-    let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
-    reached(&history, 100, 50).await;
-    services.stop("rabbitmq").await;
+    let scene = Scene::open("stopped").await;
+    scene.services.stop("rabbitmq").await;
+    // The outage itself.
     tokio::time::sleep(Duration::from_secs(60)).await;
-    nothing_was_charged(&bed, &relay).await;
-    services.start_again("rabbitmq").await;
-    traffic.stop().await;
-    bed.quiet(&history, PATIENCE).await;
-    nothing_was_charged(&bed, &relay).await;
-    consumer.stop().await;
-    judge(&history, &bed.expect(&["orders"]).await).assert_clean(IN_FLIGHT);
+    nothing_was_charged(&scene.bed, &scene.relay).await;
+    scene.services.start_again("rabbitmq").await;
+    scene.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p4_a_broker_that_blocks_for_half_a_minute_costs_nothing() {
-    let services = PrivateServices::start("blocked", &["rabbitmq"], None).await;
-    let bed = TestBed::on(&services).await;
-    bed.migrate().await;
-    declare_orders(&bed).await;
-    let history = History::default();
-    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
-    let relay = Relay::start(&bed, &[]).await;
-    let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
-    reached(&history, 100, 50).await;
-    services.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    let scene = Scene::open("blocked").await;
+    scene.services.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    // The outage itself.
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(relay.metric("outbox_broker_blocked").await, 1.0, "the alarm is seen");
-    nothing_was_charged(&bed, &relay).await;
-    services.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
-    traffic.stop().await;
-    bed.quiet(&history, PATIENCE).await;
-    nothing_was_charged(&bed, &relay).await;
-    consumer.stop().await;
-    judge(&history, &bed.expect(&["orders"]).await).assert_clean(IN_FLIGHT);
+    assert_eq!(scene.relay.metric("outbox_broker_blocked").await, 1.0, "the alarm is seen");
+    nothing_was_charged(&scene.bed, &scene.relay).await;
+    scene.services.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
+    scene.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
