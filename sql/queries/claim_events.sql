@@ -9,7 +9,7 @@ WITH candidate AS MATERIALIZED (
     CROSS JOIN LATERAL (
         (SELECT e.id, e.seq, w.key, pg_column_size(e.payload) AS payload_bytes, w.reason, w.attempts, w.hold_id, w.routes_confirmed
          FROM outbox.waits w
-         JOIN outbox.events e ON e.id = w.event_id AND e.published_at IS NULL
+         JOIN outbox.events e ON e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'
          WHERE w.lane = l.lane AND w.until <= statement_timestamp()
          ORDER BY w.until
          LIMIT $2)

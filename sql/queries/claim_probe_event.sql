@@ -6,5 +6,5 @@ SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.pa
        e.headers::text AS headers, e.correlation_id, e.created_at, e.replay_id,
        w.reason, w.attempts, w.hold_id, w.routes_confirmed
 FROM outbox.waits w
-JOIN outbox.events e ON e.id = w.event_id AND e.published_at IS NULL
+JOIN outbox.events e ON e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'
 WHERE w.event_id = $1 AND w.hold_id = $2

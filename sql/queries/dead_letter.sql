@@ -1,7 +1,7 @@
 -- Moves one event to the dead letters: it is in one place only, at every moment.
 -- $1 event id, $2 failure reason, $3 error, $4 attempts, $5 confirmed routes, $6 failed routes, both joined by commas.
 WITH moved AS (
-    DELETE FROM outbox.events WHERE id = $1 AND published_at IS NULL RETURNING *
+    DELETE FROM outbox.events WHERE id = $1 AND coalesce(published_at, 'infinity') = 'infinity' RETURNING *
 )
 INSERT INTO outbox.dead_letters (
     id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers, correlation_id, created_at, lane,

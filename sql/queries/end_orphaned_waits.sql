@@ -2,4 +2,4 @@
 UPDATE outbox.waits w SET until = statement_timestamp(), hold_id = NULL
 WHERE w.until = 'infinity' AND w.reason <> 'after_dead_letter'
   AND ((w.reason = 'held' AND NOT EXISTS (SELECT FROM outbox.holds h WHERE h.id = w.hold_id))
-       OR NOT EXISTS (SELECT FROM outbox.events e WHERE e.id = w.event_id AND e.published_at IS NULL))
+       OR NOT EXISTS (SELECT FROM outbox.events e WHERE e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'))

@@ -5,7 +5,7 @@ WITH ended AS (
     DELETE FROM outbox.waits w
     WHERE w.event_id = ANY($2::uuid[])
        OR (w.lane = ANY($1::smallint[]) AND w.until <= statement_timestamp()
-           AND NOT EXISTS (SELECT FROM outbox.events e WHERE e.id = w.event_id AND e.published_at IS NULL))
+           AND NOT EXISTS (SELECT FROM outbox.events e WHERE e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'))
     RETURNING w.lane, w.seq
 ), lowest AS (
     SELECT lane, min(seq) AS seq FROM ended GROUP BY lane ORDER BY lane

@@ -129,7 +129,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
         halt: &mut Halt,
         policy: &Policy,
     ) -> BatchEnd {
-        let deadline = Instant::now() + self.batch_deadline;
+        let started = Instant::now();
+        let deadline = started + self.batch_deadline;
         let allowed = self.evidence.take_off(work.ids().copied());
         let chains = work.chains(&allowed);
         self.metrics.batch_events(work.events.len());
@@ -142,6 +143,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             };
             publish::publish(&mut desk.channel, &mut desk.pace, chains, &mut compose, halt, deadline).await
         };
+        let published = started.elapsed();
         self.collect(desk, &mut work, report, deadline).await;
         let settlement = self.judge(&mut work, policy);
         let end = match batch.settle(&settlement).await {
@@ -158,6 +160,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Err(error) => BatchEnd::Lost { confirmed: settlement.published.clone(), error },
         };
         self.land(desk, &work, &allowed, &end);
+        tracing::debug!(events = allowed.len(), ?published, settled = ?started.elapsed(), "batch");
         end
     }
 
@@ -257,7 +260,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
         match &message.outcome {
             Outcome::Replied(Reply::Confirmed) => {
                 self.evidence.accepted(&message.destination, generation);
-                self.metrics.confirm_duration(message.at.elapsed());
+                let answered = message.answered.unwrap_or_else(Instant::now);
+                self.metrics.confirm_duration(answered.duration_since(message.at));
             }
             Outcome::Replied(Reply::Returned(_)) => {
                 self.evidence.returned(&message.destination, event);

@@ -63,6 +63,8 @@ pub struct Sent {
     pub body_bytes: usize,
     /// When it was handed over.
     pub at: Instant,
+    /// When it was answered.
+    pub answered: Option<Instant>,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -230,6 +232,7 @@ impl<C: Channel> Run<'_, C> {
                 destination: message.destination.clone(),
                 body_bytes: message.body.len(),
                 at: now,
+                answered: None,
                 outcome: Outcome::Unconfirmed,
             });
             self.channel.send(message);
@@ -248,7 +251,14 @@ impl<C: Channel> Run<'_, C> {
                 (_, _) => Outcome::NotSent,
             };
             let body_bytes = message.body.len();
-            Sent { token: message.token, destination: message.destination, body_bytes, at: now, outcome }
+            Sent {
+                token: message.token,
+                destination: message.destination,
+                body_bytes,
+                at: now,
+                answered: None,
+                outcome,
+            }
         });
         let sent = sent.collect();
         self.report.events.push((index, sent));
@@ -275,6 +285,7 @@ impl<C: Channel> Run<'_, C> {
             if reply == Reply::Nacked {
                 self.pace.refuse(&message.destination);
             }
+            message.answered = Some(now);
             message.outcome = Outcome::Replied(reply);
         }
         if sent.iter().any(|message| message.outcome == Outcome::Unconfirmed) {

@@ -122,6 +122,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let claim = self.relay.store.claim(&self.limits()).await?;
         self.relay.metrics.database_connected(true);
         self.last_look = looked.elapsed();
+        tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
         if full && let Some(next) = &self.next {
             next.notify_one();
