@@ -24,6 +24,7 @@ use crate::ops::shutdown::Signals;
 use crate::relay::Relay;
 use crate::relay::evidence::Evidence;
 use crate::relay::probe::probe;
+use crate::relay::quota::Quota;
 use crate::relay::wake::{Hints, Wake};
 use crate::relay::worker::crew;
 use crate::upkeep::{self, Upkeep};
@@ -146,6 +147,8 @@ fn relay(
         batch_deadline: config.batch_deadline,
         evidence: Evidence::default(),
         new_hold: tokio::sync::Notify::new(),
+        quota: Quota::default(),
+        drain_timeout: config.drain_timeout,
         metrics,
         draining,
     }

@@ -151,9 +151,11 @@ impl PgBatch {
             (&confirmed, Type::TEXT),
             (&failed, Type::TEXT),
         ];
-        call::execute(self.client(), "moving an event to the dead letters", &self.queries.dead_letter, &params).await?;
+        let sql = &self.queries.dead_letter;
+        let moved = call::execute(self.client(), "moving an event to the dead letters", sql, &params).await?;
         self.end_waits(&[letter.event_id]).await?;
-        let Some((lane, seq)) = letter.key_waits else { return Ok(()) };
+        // Nothing moved: a late confirm has marked it meanwhile, and its key goes on.
+        let Some((lane, seq)) = letter.key_waits.filter(|_| moved > 0) else { return Ok(()) };
         let wait = NewWait {
             key: letter.key.clone(),
             lane,
@@ -223,14 +225,14 @@ impl PgBatch {
             return Ok(());
         }
         let Err(error) = self.in_savepoint(self.put_held_waits(settlement)).await? else { return Ok(()) };
-        settled.refused.push(format!("all waits together: {error}"));
+        tracing::debug!(%error, "the waits of a batch were refused together; trying them one by one");
         // One of them is in the way; the others must not suffer from it.
         for wait in &settlement.waits {
             let holds = settlement.holds.iter().filter(|hold| wait.hold == Some(WaitsFor::New(hold.scope.clone())));
             let alone =
                 Settlement { waits: vec![wait.clone()], holds: holds.cloned().collect(), ..Settlement::default() };
             if let Err(error) = self.in_savepoint(self.put_held_waits(&alone)).await? {
-                settled.refused.push(format!("wait of event {}: {error}", wait.event_id));
+                settled.refused.push((wait.event_id, format!("its wait: {error}")));
             }
         }
         Ok(())
@@ -241,6 +243,7 @@ impl PgBatch {
             ProbeResult::Accepted(hold) => {
                 let params: [Param<'_>; 1] = [(&hold, Type::INT8)];
                 call::execute(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
+                tracing::info!(hold, "off hold: the destination takes messages again");
                 self.lift_waits(&[hold]).await
             }
             ProbeResult::Refused(hold, pause) => {
@@ -262,7 +265,7 @@ impl Batch for PgBatch {
         }
         for letter in &settlement.dead_letters {
             if let Err(error) = self.in_savepoint(self.put_dead_letter(letter)).await? {
-                settled.refused.push(format!("dead letter of event {}: {error}", letter.event_id));
+                settled.refused.push((letter.event_id, format!("its dead letter: {error}")));
             }
         }
         self.settle_waits(settlement, &mut settled).await?;

@@ -1,5 +1,6 @@
 //! From rows to nouns. Used by the store; the column order is that of `claim_events.sql` and `claim_probe_event.sql`.
 
+use time::OffsetDateTime;
 use tokio_postgres::Row;
 
 use crate::relay::destination::{Hold, HoldScope};
@@ -17,6 +18,14 @@ fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {
         Some(text) => Payload::Text(text),
         None => Payload::TooLarge(usize::try_from(payload_bytes).unwrap_or(0)),
     };
+    let (headers, headers_bytes): (Option<String>, Option<i32>) =
+        (row.try_get("headers")?, row.try_get("headers_bytes")?);
+    let created_at: Option<OffsetDateTime> = row.try_get("created_at")?;
+    let defect = match (&headers, headers_bytes, created_at) {
+        (_, _, None) => Some("created_at is out of range".to_owned()),
+        (None, Some(bytes), _) => Some(format!("the headers take {bytes} bytes, more than a frame")),
+        (Some(_) | None, _, Some(_)) => None,
+    };
     Ok(Event {
         id: row.try_get("id")?,
         seq: row.try_get("seq")?,
@@ -27,10 +36,11 @@ fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {
         partition_key: row.try_get("partition_key")?,
         event_version: row.try_get("event_version")?,
         payload,
-        headers: row.try_get("headers")?,
+        headers,
         correlation_id: row.try_get("correlation_id")?,
-        created_at: row.try_get("created_at")?,
+        created_at: created_at.unwrap_or(OffsetDateTime::UNIX_EPOCH),
         replay_id: row.try_get("replay_id")?,
+        defect,
         waited: waited(row)?,
     })
 }

@@ -49,16 +49,6 @@ impl PgStore {
         &self.queries
     }
 
-    /// A connection to a database whose schema fits.
-    async fn connection(&self) -> Result<Object, StoreError> {
-        let client = self.database.connection().await?;
-        if !self.schema_seen.load(Ordering::Relaxed) {
-            self.check_schema(&client).await?;
-            self.schema_seen.store(true, Ordering::Relaxed);
-        }
-        Ok(client)
-    }
-
     async fn check_schema(&self, client: &Object) -> Result<(), StoreError> {
         let schema = &self.schema;
         let row = call::one(client, "reading the schema version", &self.queries.schema_version, &[]).await;
@@ -93,9 +83,13 @@ impl PgStore {
 
     /// Opens the transaction of a batch.
     async fn begin(&self) -> Result<PgBatch, StoreError> {
-        let client = self.connection().await?;
+        let client = self.database.connection().await?;
         let batch = PgBatch::new(client, Arc::clone(&self.queries));
         call::batch(batch.client(), "opening a batch", &self.queries.begin_batch).await?;
+        if !self.schema_seen.load(Ordering::Relaxed) {
+            self.check_schema(batch.client()).await?;
+            self.schema_seen.store(true, Ordering::Relaxed);
+        }
         Ok(batch)
     }
 
@@ -181,8 +175,10 @@ impl PgStore {
         // A kind of a newer relay is probed like a refusal.
         let kind = HoldKind::parse(due.get(2)).unwrap_or(HoldKind::Refused);
         let hold_param = [(&hold as _, Type::INT8)];
-        let lane =
-            call::row(batch.client(), "locking the probe's lane", &self.queries.claim_probe_lane, &hold_param).await?;
+        let so_far = i64::from(probes);
+        let lane_params = [(&hold as _, Type::INT8), (&so_far as _, Type::INT8)];
+        let sql = &self.queries.claim_probe_lane;
+        let lane = call::row(batch.client(), "locking the probe's lane", sql, &lane_params).await?;
         let Some(lane_row) = lane else {
             call::execute(batch.client(), "dropping an idle hold", &self.queries.drop_idle_hold, &hold_param).await?;
             batch.commit().await?;

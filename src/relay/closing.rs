@@ -114,7 +114,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 Trial::Answered(Reply::Confirmed) => Answer::Confirmed,
                 Trial::Closed(fault) => Answer::Closed { destination, fault },
                 // It gets its verdict in the next batch, on a channel of many.
-                Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) | Trial::Untried => {
+                Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) => {
                     Answer::Closed { destination, fault: ChannelFault::Bystander }
                 }
             };

@@ -26,6 +26,8 @@ struct Facts {
     returned: HashMap<Destination, HashSet<Uuid>>,
     accepted: HashMap<Destination, Instant>,
     strikes: HashMap<Uuid, Strikes>,
+    /// When a message closed its channel for the first time.
+    closed: HashMap<Uuid, Instant>,
     /// Events sent by this process and not settled yet.
     in_flight: HashSet<Uuid>,
     /// The connection that has confirmed something.
@@ -98,9 +100,23 @@ impl Evidence {
         self.facts().returned.get(destination).map_or(0, |events| u32::try_from(events.len()).unwrap_or(u32::MAX))
     }
 
-    /// Whether `destination` took a message at or after `since`.
-    pub fn accepted_since(&self, destination: &Destination, since: Instant) -> bool {
-        self.facts().accepted.get(destination).is_some_and(|at| *at >= since)
+    /// The channel closed over `event`, which was alone on it.
+    pub fn closed_over(&self, event: Uuid) {
+        let mut facts = self.facts();
+        if facts.closed.len() >= REMEMBERED_MAX {
+            facts.closed.clear();
+        }
+        facts.closed.entry(event).or_insert_with(Instant::now);
+    }
+
+    /// Whether `destination` has taken another message since `event` first closed a channel. What it took before says nothing: a
+    /// permission may have been revoked in between.
+    pub fn is_convicted(&self, event: Uuid, destination: &Destination) -> bool {
+        let facts = self.facts();
+        match (facts.closed.get(&event), facts.accepted.get(destination)) {
+            (Some(first), Some(accepted)) => accepted > first,
+            (Some(_) | None, _) => false,
+        }
     }
 
     /// The connection was lost while `event` was the only message in flight.
@@ -192,6 +208,19 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         evidence.accepted(&there(), 1);
         assert_eq!(evidence.struck(event, &there()), Suspicion::Proved);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_its_destination_took_after_the_first_close_convicts_a_message() {
+        let (evidence, event) = (Evidence::default(), Uuid::new_v4());
+        evidence.accepted(&there(), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        evidence.closed_over(event);
+        assert!(!evidence.is_convicted(event, &there()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        evidence.accepted(&there(), 1);
+        evidence.closed_over(event);
+        assert!(evidence.is_convicted(event, &there()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -64,9 +64,14 @@ fn names(text: &str, what: &str, name: &str) -> bool {
     text.contains(&format!("{what} '{name}'"))
 }
 
+/// The default exchange has no name, and RabbitMQ calls it this.
+fn as_the_broker_says(exchange: &str) -> &str {
+    if exchange.is_empty() { "amq.default" } else { exchange }
+}
+
 fn missing(reason: &CloseReason, message: &InFlight) -> ChannelFault {
     let exchange = &message.destination.exchange;
-    if names(&reason.text, "exchange", exchange) {
+    if names(&reason.text, "exchange", as_the_broker_says(exchange)) {
         ChannelFault::ExchangeMissing { exchange: exchange.clone(), text: reason.text.clone() }
     } else {
         ChannelFault::Bystander
@@ -75,7 +80,7 @@ fn missing(reason: &CloseReason, message: &InFlight) -> ChannelFault {
 
 fn forbidden(reason: &CloseReason, message: &InFlight) -> ChannelFault {
     let Destination { exchange, routing_key } = &message.destination;
-    if !names(&reason.text, "exchange", exchange) {
+    if !names(&reason.text, "exchange", as_the_broker_says(exchange)) {
         return ChannelFault::Bystander;
     }
     let scope = if !reason.text.contains("topic '") {
@@ -143,6 +148,12 @@ mod tests {
         assert_eq!(named_tokens(&topic, &in_flight), [1]);
         let exchange = closed(403, "ACCESS_REFUSED - access to exchange 'e' in vhost '/' refused for user 'u'");
         assert_eq!(named_tokens(&exchange, &in_flight), [1, 2]);
+    }
+
+    #[test]
+    fn the_default_exchange_is_called_amq_default() {
+        let reason = closed(403, "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'");
+        assert_eq!(named_tokens(&reason, &[message(1, "", "q", 1), message(2, "e", "q", 1)]), [1]);
     }
 
     #[test]

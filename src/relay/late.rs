@@ -131,6 +131,13 @@ impl Late {
             .collect()
     }
 
+    /// Takes back that these events were reported: nothing could be done about them yet.
+    pub fn unreport(&mut self, events: &[Uuid]) {
+        for message in self.messages.values_mut().filter(|message| events.contains(&message.owed.event)) {
+            message.reported = false;
+        }
+    }
+
     /// When the next message becomes overdue.
     pub fn next_overdue(&self, timeout: Duration) -> Option<Instant> {
         self.messages.values().filter(|message| !message.reported).map(|message| message.owed.at + timeout).min()
@@ -151,6 +158,11 @@ impl Late {
     /// Whether a confirm of this event is owed.
     pub fn owes(&self, event: &Uuid) -> bool {
         self.events.contains_key(event)
+    }
+
+    /// How many messages are owed.
+    pub fn len(&self) -> usize {
+        self.messages.len()
     }
 
     /// Whether nothing is owed.

@@ -25,6 +25,7 @@ pub mod message;
 pub mod pace;
 pub mod probe;
 pub mod publish;
+pub mod quota;
 pub mod route;
 pub mod routing;
 pub mod settle;
@@ -54,7 +55,8 @@ use evidence::Evidence;
 use halt::Halt;
 use late::{Late, Owed};
 use pace::Pace;
-use publish::{Composed, Outcome, Report};
+use publish::{Composed, Ends, Outcome, Report};
+use quota::Quota;
 use route::RouteTable;
 use settle::{Decision, OnDeadLetter};
 use store::{Batch, ClaimLimits, Settlement, Store, StoreError};
@@ -83,6 +85,10 @@ pub struct Relay<S, B> {
     pub new_hold: Notify,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Keeps lines about single events from flooding the log.
+    pub quota: Quota,
+    /// How long a stop may take.
+    pub drain_timeout: Duration,
     /// Cancelled when the relay stops: nothing more is sent, confirms are awaited.
     pub draining: CancellationToken,
 }
@@ -95,13 +101,15 @@ pub struct Desk<C> {
     pub pace: Pace,
     /// What it owes from earlier batches.
     pub late: Late,
+    /// Confirmed events that could not be marked yet.
+    pub unmarked: Vec<Uuid>,
     next_token: Token,
 }
 
 impl<C> Desk<C> {
     /// For a fresh channel.
     pub fn new(channel: C) -> Self {
-        Self { channel, pace: Pace::new(), late: Late::default(), next_token: 0 }
+        Self { channel, pace: Pace::new(), late: Late::default(), unmarked: Vec::new(), next_token: 0 }
     }
 }
 
@@ -136,12 +144,15 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.metrics.batch_events(work.events.len());
         let report = {
             let Work { events, holds, plans } = &mut work;
+            let Desk { channel, pace, late, next_token, .. } = desk;
             let mut compose = |index: Index| {
-                let (plan, composed) = self.compose(&events[index], holds, &mut desk.next_token);
+                let (plan, composed) = self.compose(&events[index], holds, next_token);
                 plans.insert(index, plan);
                 composed
             };
-            publish::publish(&mut desk.channel, &mut desk.pace, chains, &mut compose, halt, deadline).await
+            let owed = |token| late.destination(token).cloned();
+            publish::publish(channel, pace, chains, &mut Ends { compose: &mut compose, owed: &owed }, halt, deadline)
+                .await
         };
         let published = started.elapsed();
         self.collect(desk, &mut work, report, deadline).await;
@@ -151,11 +162,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 if !settlement.holds.is_empty() {
                     self.new_hold.notify_one();
                 }
-                for refused in settled.refused {
-                    self.metrics.failure("settle_refused");
-                    tracing::error!(error = refused, "the database refused a part of a batch; the event stays pending");
-                }
-                BatchEnd::Settled(settlement.changes())
+                self.count_settled(&work, &settlement, &settled);
+                // A part that the database refuses comes back at once; without a pause that would be a hot loop.
+                BatchEnd::Settled(if settled.refused.is_empty() { settlement.changes() } else { 0 })
             }
             Err(error) => BatchEnd::Lost { confirmed: settlement.published.clone(), error },
         };
@@ -186,6 +195,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
         holds: &destination::Holds,
         next_token: &mut Token,
     ) -> Result<(Vec<Leg>, Vec<Message>), Fate> {
+        if let Some(error) = event.defect.clone() {
+            return Err(Fate::Invalid { error });
+        }
         let limit = self.limits.payload_bytes;
         let text = match &event.payload {
             Payload::Text(text) => text,
@@ -218,7 +230,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
     /// Turns the report into answers: evidence first, then what a closed channel says, then each leg.
     async fn collect(&self, desk: &mut Desk<B::Channel>, work: &mut Work, mut report: Report, deadline: Instant) {
         let late = std::mem::take(&mut report.late);
-        self.take_late(desk, late).await;
         let generation = desk.channel.generation();
         for (index, sent) in &report.events {
             for message in sent {
@@ -253,6 +264,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 leg.state = LegState::Answered(self.answer(leg, message, &faults));
             }
         }
+        // After the suspensions above, which a late confirm disproves; its windows were opened as it came.
+        self.settle_late(desk, late).await;
     }
 
     /// Notes what one message's outcome says beyond this batch.
@@ -327,7 +340,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
             }
         };
         let verdict = verdict::verdict(fate, event.attempts(), policy);
-        self.count_verdict(event, &verdict);
         Decision { event, verdict, routes_confirmed, routes_failed }
     }
 
@@ -342,42 +354,57 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.metrics.in_flight(self.evidence.in_flight());
     }
 
-    /// Settles answers to messages of earlier batches.
+    /// Settles answers to messages of earlier batches, and opens their destinations' windows.
     pub async fn take_late(&self, desk: &mut Desk<B::Channel>, answers: Vec<(Token, Reply)>) {
+        for (token, reply) in &answers {
+            if let Some(destination) = desk.late.destination(*token) {
+                desk.pace.answered(destination, *reply == Reply::Confirmed, Instant::now());
+            }
+        }
+        self.settle_late(desk, answers).await;
+    }
+
+    async fn settle_late(&self, desk: &mut Desk<B::Channel>, answers: Vec<(Token, Reply)>) {
         if answers.is_empty() {
             return;
         }
         let generation = desk.channel.generation();
         for (token, reply) in &answers {
-            if let Some(destination) = desk.late.destination(*token) {
-                if *reply == Reply::Confirmed {
-                    self.evidence.accepted(destination, generation);
-                }
-                desk.pace.answered(destination, *reply == Reply::Confirmed, Instant::now());
+            if let Some(destination) = desk.late.destination(*token)
+                && *reply == Reply::Confirmed
+            {
+                self.evidence.accepted(destination, generation);
             }
         }
         let settles = desk.late.answered(answers);
         for (event_type, route) in &settles.messages {
             self.metrics.published(event_type, route);
         }
-        if let Err(error) = self.settle_late(&settles).await {
-            // The waits end by themselves; the worst that follows is a duplicate.
-            self.metrics.failure("late_settle");
-            tracing::warn!(%error, confirmed = settles.confirmed.len(), "late confirms could not be settled");
+        if !settles.confirmed.is_empty() {
+            match self.store.mark_late(&settles.confirmed).await {
+                Ok(()) => self.evidence.land(&settles.confirmed),
+                Err(error) => {
+                    self.metrics.failure("late_settle");
+                    tracing::warn!(%error, confirmed = settles.confirmed.len(), "late confirms could not be marked yet");
+                    desk.unmarked.extend(settles.confirmed);
+                }
+            }
         }
-        self.evidence.land(settles.confirmed.iter().chain(&settles.recheck));
+        self.evidence.land(&settles.recheck);
+        if let Err(error) = self.go_on_after(&settles.recheck, &settles.alive).await {
+            // Waits and holds end by themselves; this would only have been sooner.
+            self.metrics.failure("late_settle");
+            tracing::debug!(%error, "late answers could not be settled");
+        }
         self.metrics.in_flight(self.evidence.in_flight());
     }
 
-    async fn settle_late(&self, settles: &late::Settles) -> Result<(), StoreError> {
-        if !settles.confirmed.is_empty() {
-            self.store.mark_late(&settles.confirmed).await?;
+    async fn go_on_after(&self, recheck: &[Uuid], alive: &[destination::Destination]) -> Result<(), StoreError> {
+        if !recheck.is_empty() {
+            self.store.recheck(recheck).await?;
         }
-        if !settles.recheck.is_empty() {
-            self.store.recheck(&settles.recheck).await?;
-        }
-        if !settles.alive.is_empty() {
-            self.store.lift_unconfirmed(&settles.alive).await?;
+        if !alive.is_empty() {
+            self.store.lift_unconfirmed(alive).await?;
         }
         Ok(())
     }

@@ -3,10 +3,13 @@
 //! A task beside the workers, started by `app`; all replicas share the holds and one probes at a time. The probe is a batch like any
 //! other, so order and verdicts hold; the first message that is accepted lifts the hold and makes everything due that waited for it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
@@ -24,9 +27,17 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
 
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
-    let (mut jitter, mut quiet, mut silence) = (Jitter::for_work(), LOOK_EVERY, None);
+    let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
+    let (mut silence, mut owed) = (None, Vec::new());
     while !relay.draining.is_cancelled() {
-        let pause = match probe_once(&relay, &mut silence).await {
+        let probing = AssertUnwindSafe(probe_once(&relay, &mut silence, &mut owed)).catch_unwind();
+        let probed = probing.await.unwrap_or_else(|_| {
+            relay.metrics.worker_panic();
+            relay.evidence.forget_in_flight();
+            tracing::error!("a probe panicked; its event stays pending");
+            Ok(false)
+        });
+        let pause = match probed {
             Ok(true) => {
                 quiet = LOOK_EVERY;
                 Duration::ZERO
@@ -53,7 +64,17 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
 type Silence = Option<(u64, Instant)>;
 
 /// Sends one probe, if one is due.
-async fn probe_once<S: Store, B: Broker>(relay: &Arc<Relay<S, B>>, silence: &mut Silence) -> Result<bool, StoreError> {
+async fn probe_once<S: Store, B: Broker>(
+    relay: &Arc<Relay<S, B>>,
+    silence: &mut Silence,
+    owed: &mut Vec<Uuid>,
+) -> Result<bool, StoreError> {
+    // An accepted probe whose batch was lost is marked before the next.
+    if !owed.is_empty() {
+        relay.store.mark_late(owed).await?;
+        relay.evidence.land(&*owed);
+        owed.clear();
+    }
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
@@ -79,10 +100,7 @@ async fn probe_once<S: Store, B: Broker>(relay: &Arc<Relay<S, B>>, silence: &mut
             Ok(true)
         }
         BatchEnd::Lost { confirmed, error } => {
-            if !confirmed.is_empty() {
-                relay.store.mark_late(&confirmed).await?;
-                relay.evidence.land(&confirmed);
-            }
+            owed.extend(confirmed);
             Err(error)
         }
     }

@@ -37,6 +37,14 @@ pub enum Composed {
     Judged,
 }
 
+/// What the worker knows and this stage does not.
+pub struct Ends<'a> {
+    /// Makes an event's messages when its turn comes.
+    pub compose: &'a mut (dyn FnMut(Index) -> Composed + Send),
+    /// Where a message of an earlier batch went, if its answer is owed.
+    pub owed: &'a (dyn Fn(Token) -> Option<Destination> + Sync),
+}
+
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -83,7 +91,7 @@ pub async fn publish<C: Channel>(
     channel: &mut C,
     pace: &mut Pace,
     chains: Vec<VecDeque<Index>>,
-    compose: &mut (dyn FnMut(Index) -> Composed + Send),
+    ends: &mut Ends<'_>,
     halt: &mut Halt,
     deadline: Instant,
 ) -> Report {
@@ -102,8 +110,8 @@ pub async fn publish<C: Channel>(
         last_sent: Instant::now(),
         last_answer: None,
     };
-    run.drive(compose, halt, deadline).await;
-    run.finish(halt)
+    run.drive(ends, halt, deadline).await;
+    run.finish(ends, halt)
 }
 
 struct Run<'a, C> {
@@ -138,10 +146,10 @@ struct Open {
 }
 
 impl<C: Channel> Run<'_, C> {
-    async fn drive(&mut self, compose: &mut (dyn FnMut(Index) -> Composed + Send), halt: &mut Halt, deadline: Instant) {
+    async fn drive(&mut self, ends: &mut Ends<'_>, halt: &mut Halt, deadline: Instant) {
         while halt.may_continue() && Instant::now() < deadline {
             if halt.may_send() && self.channel.close_reason().is_none() {
-                self.fill(compose);
+                self.fill(ends.compose);
             }
             if self.is_over(halt) {
                 return;
@@ -149,7 +157,7 @@ impl<C: Channel> Run<'_, C> {
             let quiet = self.quiet_at().map_or(deadline, |at| at.min(deadline));
             tokio::select! {
                 biased;
-                answers = self.channel.progress() => self.take(answers),
+                answers = self.channel.progress() => self.take(answers, ends),
                 () = tokio::time::sleep_until(quiet) => return,
                 () = tokio::time::sleep(LOOK_AGAIN), if !self.parked.is_empty() => {}
                 () = halt.changed() => {}
@@ -264,13 +272,16 @@ impl<C: Channel> Run<'_, C> {
         self.report.events.push((index, sent));
     }
 
-    fn take(&mut self, answers: Vec<(Token, Reply)>) {
+    fn take(&mut self, answers: Vec<(Token, Reply)>, ends: &Ends<'_>) {
         let now = Instant::now();
         if !answers.is_empty() {
             self.last_answer = Some(now);
         }
         for (token, reply) in answers {
             let Some(chain) = self.owner.remove(&token) else {
+                if let Some(destination) = (ends.owed)(token) {
+                    self.pace.answered(&destination, reply == Reply::Confirmed, now);
+                }
                 self.report.late.push((token, reply));
                 continue;
             };
@@ -301,13 +312,13 @@ impl<C: Channel> Run<'_, C> {
     }
 
     /// Collects what is still open, after one last look at what has arrived.
-    fn finish(mut self, halt: &Halt) -> Report {
+    fn finish(mut self, ends: &Ends<'_>, halt: &Halt) -> Report {
         use futures_util::FutureExt;
         while let Some(answers) = self.channel.progress().now_or_never() {
             if answers.is_empty() {
                 break;
             }
-            self.take(answers);
+            self.take(answers, ends);
         }
         let now = Instant::now();
         for chain in std::mem::take(&mut self.parked) {

@@ -166,8 +166,8 @@ impl Settlement {
 /// What settling could not do; the rest is committed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Waits and dead letters that the database refused; their events stay pending.
-    pub refused: Vec<String>,
+    /// Waits and dead letters that the database refused, by event; their events stay pending.
+    pub refused: Vec<(Uuid, String)>,
 }
 
 /// The database cannot be used, or said no.

@@ -3,18 +3,14 @@
 //! Called by the worker within the batch's deadline. Only the one that closes its channel again is found guilty, and only if another
 //! message of its destination passes (hazard B6); innocents cost nothing.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::deadline::deadline;
 use crate::relay::answer::ChannelFault;
 use crate::relay::broker::{Broker, Channel, Message, Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::evidence::Evidence;
-
-/// A destination counts as open if it took a message within this time.
-const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What became of one suspect.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +19,6 @@ pub enum Trial {
     Answered(Reply),
     /// The channel closed again.
     Closed(ChannelFault),
-    /// Not tried, or not answered in time.
-    Untried,
 }
 
 /// Tries `suspects` in order until `until`.
@@ -37,7 +31,7 @@ pub async fn try_alone<B: Broker>(
     let mut trials = Vec::with_capacity(suspects.len());
     let mut channel = None;
     for suspect in suspects {
-        let (token, destination) = (suspect.token, suspect.destination.clone());
+        let (token, event, destination) = (suspect.token, suspect.event_id, suspect.destination.clone());
         let trial = match try_one(broker, &mut channel, suspect, until).await {
             Some(Ok(reply)) => {
                 if reply == Reply::Confirmed {
@@ -46,26 +40,29 @@ pub async fn try_alone<B: Broker>(
                 }
                 Trial::Answered(reply)
             }
-            Some(Err(text)) => Trial::Closed(ChannelFault::Culprit { text }),
-            None => Trial::Untried,
+            Some(Err(text)) => {
+                evidence.closed_over(event);
+                Trial::Closed(ChannelFault::Culprit { text })
+            }
+            // No channel or no time: the others would fare no better.
+            None => break,
         };
-        trials.push((token, destination, trial));
+        trials.push((token, event, destination, trial));
     }
-    weigh(evidence, trials)
+    trials
+        .into_iter()
+        .map(|(token, event, destination, trial)| (token, weigh(evidence, event, &destination, trial)))
+        .collect()
 }
 
 /// A message that nothing else of its destination speaks against shares the guilt with its destination.
-fn weigh(evidence: &Evidence, trials: Vec<(Token, Destination, Trial)>) -> Vec<(Token, Trial)> {
-    let since = Instant::now().checked_sub(OPEN_WITHIN).unwrap_or_else(Instant::now);
-    trials
-        .into_iter()
-        .map(|(token, destination, trial)| match trial {
-            Trial::Closed(ChannelFault::Culprit { text }) if !evidence.accepted_since(&destination, since) => {
-                (token, Trial::Closed(ChannelFault::DestinationClosed { text }))
-            }
-            other => (token, other),
-        })
-        .collect()
+fn weigh(evidence: &Evidence, event: Uuid, destination: &Destination, trial: Trial) -> Trial {
+    match trial {
+        Trial::Closed(ChannelFault::Culprit { text }) if !evidence.is_convicted(event, destination) => {
+            Trial::Closed(ChannelFault::DestinationClosed { text })
+        }
+        other => other,
+    }
 }
 
 /// `Some(Err(text))` if the channel closed, `None` if there was no answer or no channel.
@@ -75,8 +72,9 @@ async fn try_one<B: Broker>(
     message: Message,
     until: Instant,
 ) -> Option<Result<Reply, String>> {
+    let left = until.checked_duration_since(Instant::now())?;
     if channel.as_ref().is_none_or(|channel| channel.close_reason().is_some() || channel.outstanding() > 0) {
-        *channel = broker.open().await.ok();
+        *channel = deadline(left, "a channel for a suspect", broker.open()).await.ok()?.ok();
     }
     let channel = channel.as_mut()?;
     let token = message.token;

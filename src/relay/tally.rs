@@ -1,14 +1,17 @@
-//! Counts and logs what became of events. Called by `run_batch` with each answer and each verdict; decides nothing.
+//! Counts and logs what became of events. Called by `run_batch` with each answer and, after the commit, with what was settled; decides
+//! nothing.
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::relay::Relay;
-use crate::relay::answer::{Answer, Verdict};
+use crate::relay::answer::Answer;
 use crate::relay::broker::Broker;
-use crate::relay::event::Event;
+use crate::relay::event::{Event, WaitReason};
 use crate::relay::routing::Route;
-use crate::relay::store::Store;
+use crate::relay::store::{Settled, Settlement, Store};
 use crate::relay::verdict;
+use crate::relay::work::Work;
 
 impl<S: Store, B: Broker> Relay<S, B> {
     pub(super) fn count_answer(&self, event: &Event, route: &Route, answer: &Answer) {
@@ -41,26 +44,40 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
     }
 
-    pub(super) fn count_verdict(&self, event: &Event, verdict: &Verdict) {
-        match verdict {
-            Verdict::Retry { attempts, error, .. } => {
-                self.metrics.retry();
-                tracing::debug!(event_id = %event.id, key = event.key(), event_type = event.event_type, attempts, error, "retry");
+    /// After the commit: what was retried or given up, and what the database refused.
+    pub(super) fn count_settled(&self, work: &Work, settlement: &Settlement, settled: &Settled) {
+        for (event_id, error) in &settled.refused {
+            self.metrics.failure("settle_refused");
+            if let Some(left_out) = self.quota.take() {
+                tracing::error!(%event_id, error, left_out, "the database refused a part of a batch; the event stays pending");
             }
-            Verdict::DeadLetter { reason, attempts, error } => {
-                self.metrics.dead_lettered(reason.as_str());
-                let reason = reason.as_str();
-                tracing::warn!(event_id = %event.id, key = event.key(), event_type = event.event_type, correlation_id = event.correlation_id, reason, attempts, error, "dead letter");
+        }
+        let is_refused = |id: &Uuid| settled.refused.iter().any(|(refused, _)| refused == id);
+        for wait in settlement.waits.iter().filter(|wait| !is_refused(&wait.event_id)) {
+            match wait.reason {
+                WaitReason::Retry => {
+                    self.metrics.retry();
+                    let (event_id, attempts, error) = (wait.event_id, wait.attempts, wait.error.as_deref());
+                    tracing::debug!(%event_id, key = wait.key, attempts, error, "retry");
+                }
+                WaitReason::NoRoute => {
+                    self.metrics.no_route();
+                    self.metrics.failure("no_route");
+                }
+                WaitReason::Held | WaitReason::Unconfirmed | WaitReason::AfterDeadLetter => {}
             }
-            Verdict::NoRoute { .. } => {
-                self.metrics.no_route();
-                self.metrics.failure("no_route");
-            }
-            Verdict::Published
-            | Verdict::Hold { .. }
-            | Verdict::WaitForHold { .. }
-            | Verdict::AwaitConfirm { .. }
-            | Verdict::Leave => {}
+        }
+        for letter in settlement.dead_letters.iter().filter(|letter| !is_refused(&letter.event_id)) {
+            self.metrics.dead_lettered(letter.reason.as_str());
+            let Some(left_out) = self.quota.take() else { continue };
+            let event = work.events.iter().find(|event| event.id == letter.event_id);
+            let (event_id, reason, attempts, error) =
+                (letter.event_id, letter.reason.as_str(), letter.attempts, &letter.error);
+            let (event_type, correlation_id) =
+                (event.map(|event| &event.event_type), event.and_then(|event| event.correlation_id.as_ref()));
+            tracing::warn!(
+                %event_id, key = letter.key, event_type, correlation_id, reason, attempts, error, left_out, "dead letter"
+            );
         }
     }
 }

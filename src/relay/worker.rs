@@ -84,24 +84,30 @@ enum Step {
 impl<S: Store, B: Broker> Worker<S, B> {
     async fn run(mut self) {
         while !self.relay.draining.is_cancelled() {
-            match AssertUnwindSafe(self.step()).catch_unwind().await {
-                Ok(Ok(Step::Worked)) => {
-                    self.recovered();
-                    if let Turn::Wake(wake) = &mut self.turn {
-                        wake.found_work();
-                    }
-                    tokio::task::yield_now().await;
-                }
-                Ok(Ok(Step::Idle)) => {
-                    self.recovered();
-                    self.rest().await;
-                }
-                Ok(Ok(Step::NoLink)) => self.wait_for_link().await,
-                Ok(Err(error)) => self.failed(&error).await,
-                Err(_) => self.panicked().await,
+            if AssertUnwindSafe(self.turn()).catch_unwind().await.is_err() {
+                self.panicked().await;
             }
         }
         self.hand_over().await;
+    }
+
+    /// One step, and the pause that belongs to how it ended.
+    async fn turn(&mut self) {
+        match self.step().await {
+            Ok(Step::Worked) => {
+                self.recovered();
+                if let Turn::Wake(wake) = &mut self.turn {
+                    wake.found_work();
+                }
+                tokio::task::yield_now().await;
+            }
+            Ok(Step::Idle) => {
+                self.recovered();
+                self.rest().await;
+            }
+            Ok(Step::NoLink) => self.wait_for_link().await,
+            Err(error) => self.failed(&error).await,
+        }
     }
 
     /// One look for work, and the batch that follows.
@@ -149,6 +155,9 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// Marks what was confirmed in a batch that was lost. Until that works nothing more is published, so a database that takes no
     /// marks costs at most one batch of duplicates.
     async fn pay(&mut self) -> Result<(), StoreError> {
+        if let Some(desk) = &mut self.desk {
+            self.owed.append(&mut desk.unmarked);
+        }
         if self.owed.is_empty() {
             return Ok(());
         }
@@ -203,6 +212,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// What a dead channel owed will never be answered: those events are due at once.
     async fn bury_desk(&mut self) {
         let Some(mut desk) = self.desk.take() else { return };
+        self.owed.append(&mut desk.unmarked);
         let unanswered = desk.late.abandon();
         if unanswered.is_empty() {
             return;
@@ -237,10 +247,17 @@ impl<S: Store, B: Broker> Worker<S, B> {
             desk.late.suspend(message.destination.clone());
             stuck.push((message.event, message.destination));
         }
-        if !stuck.is_empty()
-            && let Err(error) = self.relay.store.hold_unconfirmed(&stuck, probe_after).await
-        {
-            tracing::warn!(%error, "destinations that do not confirm could not be put on hold");
+        if stuck.is_empty() {
+            return;
+        }
+        let events: Vec<Uuid> = stuck.iter().map(|(event, _)| *event).collect();
+        match self.relay.store.hold_unconfirmed(&stuck, probe_after).await {
+            // From now on they may be claimed again, by a probe first. A late confirm of this copy still marks them.
+            Ok(()) => self.relay.evidence.land(&events),
+            Err(error) => {
+                desk.late.unreport(&events);
+                tracing::warn!(%error, "destinations that do not confirm could not be put on hold");
+            }
         }
     }
 
@@ -355,16 +372,25 @@ impl<S: Store, B: Broker> Worker<S, B> {
         tokio::time::sleep(self.jitter.next_pause()).await;
     }
 
-    /// At the end: awaits what the channel owes for as long as a batch may take, and marks what is owed.
+    /// At the end: awaits what the channel owes, for as long as the drain timeout leaves time to settle it, and marks what is owed.
+    /// What has been owed for longer than the confirm timeout is not waited for: nobody knows whether it ever comes.
     async fn hand_over(&mut self) {
-        let until = Instant::now() + self.relay.batch_deadline;
         let relay = Arc::clone(&self.relay);
+        let until = Instant::now() + relay.drain_timeout.mul_f64(0.8);
+        let timeout = relay.policy.confirm_timeout;
         if let Some(desk) = &mut self.desk {
-            while !desk.late.is_empty() && matches!(*relay.broker.link().borrow(), LinkState::Up(_)) {
+            while desk.late.next_overdue(timeout).is_some() && matches!(*relay.broker.link().borrow(), LinkState::Up(_))
+            {
                 tokio::select! {
                     answers = desk.channel.progress() => relay.take_late(desk, answers).await,
                     () = tokio::time::sleep_until(until) => break,
                 }
+            }
+            if !desk.late.is_empty() {
+                tracing::warn!(
+                    unconfirmed = desk.late.len(),
+                    "stopping without their confirms; they may be sent again"
+                );
             }
         }
         while let Err(error) = self.pay().await {

@@ -11,6 +11,7 @@ use outbox_relay::relay::Relay;
 use outbox_relay::relay::backoff::RetrySteps;
 use outbox_relay::relay::event::Event;
 use outbox_relay::relay::evidence::Evidence;
+use outbox_relay::relay::quota::Quota;
 use outbox_relay::relay::route::RouteTable;
 use outbox_relay::relay::settle::OnDeadLetter;
 use outbox_relay::relay::store::ClaimLimits;
@@ -58,6 +59,8 @@ fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -
     let routes = RouteTable::single("order.events", "order-service");
     let metrics = Arc::new(Metrics::new(routes.all().map(|route| &*route.name)));
     Arc::new(Relay {
+        quota: Quota::default(),
+        drain_timeout: Duration::from_secs(5),
         store: store.clone(),
         broker: broker.clone(),
         routes,
