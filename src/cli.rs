@@ -32,7 +32,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// PostgreSQL URL, for example postgres://user@host:5432/shop
+    /// PostgreSQL URL, for example postgres://user@localhost:5432/shop; to another host append ?sslmode=disable (no TLS yet)
     #[arg(long, env = "OUTBOX_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// User; overrules the URL's
@@ -86,7 +86,7 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
-    /// RabbitMQ URL, for example amqp://user@host:5672/vhost; several for the nodes of a cluster
+    /// RabbitMQ URL, for example amqp://user@host:5672/vhost; for a cluster several, with commas or the flag repeated
     #[arg(
         long = "amqp-url",
         env = "OUTBOX_AMQP_URL",
@@ -126,13 +126,13 @@ pub struct PaceArgs {
     #[arg(long, env = "OUTBOX_POLL_INTERVAL", default_value = "250ms", value_name = "DURATION")]
     pub poll_interval: String,
     /// Events in a batch, 1 to 10000
-    #[arg(long, env = "OUTBOX_BATCH_SIZE", default_value = "500", value_name = "EVENTS")]
+    #[arg(long, allow_hyphen_values = true, env = "OUTBOX_BATCH_SIZE", default_value = "500", value_name = "EVENTS")]
     pub batch_size: String,
     /// Bytes of payload in flight, of all workers together
     #[arg(long, env = "OUTBOX_BATCH_BYTES", default_value = "16MiB", value_name = "SIZE")]
     pub batch_bytes: String,
     /// Workers at the most, 1 to 16; one works while there is little to do
-    #[arg(long, env = "OUTBOX_WORKERS", default_value = "4", value_name = "COUNT")]
+    #[arg(long, allow_hyphen_values = true, env = "OUTBOX_WORKERS", default_value = "4", value_name = "COUNT")]
     pub workers: String,
     /// A batch ends after this long, whatever the broker does
     #[arg(long, env = "OUTBOX_BATCH_DEADLINE", default_value = "2s", value_name = "DURATION")]
@@ -144,7 +144,7 @@ pub struct PaceArgs {
 #[command(next_help_heading = "Failures")]
 pub struct FailureArgs {
     /// Retries after the first attempt, 0 to 100
-    #[arg(long, env = "OUTBOX_MAX_RETRIES", default_value = "3", value_name = "COUNT")]
+    #[arg(long, allow_hyphen_values = true, env = "OUTBOX_MAX_RETRIES", default_value = "3", value_name = "COUNT")]
     pub max_retries: String,
     /// Pause before the first retry; it doubles
     #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MIN", default_value = "1s", value_name = "DURATION")]
@@ -221,7 +221,7 @@ pub enum WakeMode {
 pub enum AfterDeadLetter {
     /// Its later events leave.
     Continue,
-    /// They wait for an operator.
+    /// They wait until its row in outbox.waits is deleted.
     Hold,
 }
 

@@ -328,7 +328,7 @@ fn postgres_url(problems: &mut Problems, flag: &str, url: &str) -> Option<tokio_
         SslMode::Disable => Some(config),
         SslMode::Prefer if !remote => Some(config),
         _ => {
-            problems.add(flag, "TLS is not built into this version; say sslmode=disable where the network is trusted");
+            problems.add(flag, "this version has no TLS, which another host is asked for unless told otherwise; where the network is trusted, append ?sslmode=disable");
             None
         }
     }

@@ -57,10 +57,16 @@ fn run(cli: Cli) -> Result<(), AppError> {
                 command.database.ok_or_else(|| AppError::Config(vec!["--database-url is missing".into()]))?;
             let applied = runtime(1)?.block_on(migrate::migrate(&database, &command.schema, command.notify))?;
             let schema = &command.schema;
+            let trigger = match command.notify {
+                migrate::Notify::Keep => "",
+                migrate::Notify::With => "the trigger that wakes relays is there\n",
+                migrate::Notify::Without => "the trigger that wakes relays is gone\n",
+            };
             print(&match applied.last() {
                 Some(version) => format!("schema '{schema}' is now at version {version}\n"),
                 None => format!("schema '{schema}' was up to date\n"),
             });
+            print(trigger);
             Ok(())
         }
     }

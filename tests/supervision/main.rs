@@ -7,6 +7,7 @@ mod fakes;
 
 mod configuration;
 mod first_events;
+mod grants;
 mod outage;
 mod panics;
 mod starting;

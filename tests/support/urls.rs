@@ -51,3 +51,9 @@ pub fn user_of(url: &str) -> (String, String) {
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     if name.is_empty() { ("guest".into(), "guest".into()) } else { (name.into(), password.into()) }
 }
+
+/// The URL with another user and no password.
+pub fn with_user(url: &str, name: &str) -> String {
+    let Parts { scheme, host, path, .. } = split(url);
+    format!("{scheme}{name}@{host}{path}")
+}
