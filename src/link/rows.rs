@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use crate::relay::destination::{Hold, HoldScope};
 use crate::relay::event::{Event, Payload, WaitReason, Waited};
+use crate::relay::message::HEADERS_BYTES_MAX;
 use crate::relay::store::StoreError;
 
 /// One claimed event.
@@ -23,7 +24,9 @@ fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {
     let created_at: Option<OffsetDateTime> = row.try_get("created_at")?;
     let defect = match (&headers, headers_bytes, created_at) {
         (_, _, None) => Some("created_at is out of range".to_owned()),
-        (None, Some(bytes), _) => Some(format!("the headers take {bytes} bytes, more than a frame")),
+        (None, Some(bytes), _) => {
+            Some(format!("the headers take {bytes} bytes, more than the {HEADERS_BYTES_MAX} of a frame"))
+        }
         (Some(_) | None, _, Some(_)) => None,
     };
     Ok(Event {
