@@ -5,6 +5,7 @@
 //! within the drain timeout, then the process ends with 0.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -28,6 +29,9 @@ use crate::relay::quota::Quota;
 use crate::relay::wake::{Hints, Wake};
 use crate::relay::worker::crew;
 use crate::upkeep::{self, Upkeep};
+
+/// How long the links may take to close at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sets the log up as configured.
 pub fn start_logging(config: &RunConfig) -> Result<(), AppError> {
@@ -73,33 +77,46 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let mut work = JoinSet::new();
     work.spawn(crew(Arc::clone(&relay), workers, wake));
     work.spawn(probe(relay));
-    supervise(signals, draining, work, drain_timeout).await;
+    let ended = supervise(signals, draining.clone(), work, drain_timeout).await;
+    draining.cancel();
     stop.cancel();
-    let ended = async { while background.join_next().await.is_some() {} };
-    if let Err(error) = deadline(std::time::Duration::from_secs(3), "closing the links", ended).await {
+    let closed = async { while background.join_next().await.is_some() {} };
+    if let Err(error) = deadline(CLOSE_TIMEOUT, "closing the links", closed).await {
         tracing::warn!(%error, "ending without them");
     }
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
-/// Waits for the signal to drain, then for the work to end: in good order, at the drain timeout, or at the second signal.
+/// Waits for the signal to drain, then for the work to end: in good order, at the drain timeout, or at the second signal. Work that ends
+/// before it was told to is a bug, and the process ends with it so that its supervisor starts a new one.
 async fn supervise(
     signals: Signals,
     draining: CancellationToken,
     mut work: JoinSet<()>,
-    drain_timeout: std::time::Duration,
-) {
+    drain_timeout: Duration,
+) -> Result<(), AppError> {
     let timeout = async {
         draining.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
     };
-    let drained = async { while work.join_next().await.is_some() {} };
+    let drained = async {
+        while let Some(ended) = work.join_next().await {
+            if let Err(error) = ended {
+                return Err(AppError::Bug(format!("a task failed: {error}")));
+            }
+            if !draining.is_cancelled() {
+                return Err(AppError::Bug("a task ended before it was told to".into()));
+            }
+        }
+        Ok(())
+    };
     tokio::select! {
-        () = drained => {}
+        ended = drained => return ended,
         () = timeout => tracing::warn!(?drain_timeout, "not drained in time; what is in flight may be sent again"),
         () = signals.drain_then_end(draining.clone()) => {}
     }
+    Ok(())
 }
 
 async fn bind_admin(

@@ -55,7 +55,6 @@ fn waited(row: &Row) -> Result<Option<Waited>, tokio_postgres::Error> {
         // A reason of a newer relay is handled like a retry: the key's head is due, whatever it waited for.
         reason: WaitReason::parse(reason).unwrap_or(WaitReason::Retry),
         attempts: u32::try_from(attempts).unwrap_or(0),
-        hold: row.try_get("hold_id")?,
         routes_confirmed: row.try_get("routes_confirmed")?,
     }))
 }

@@ -29,6 +29,7 @@ const FAILURES: &[&str] = &[
     "marks_refused",
     "settle_refused",
     "late_settle",
+    "upkeep",
 ];
 
 /// Everything that is counted.

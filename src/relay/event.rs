@@ -57,8 +57,6 @@ pub struct Waited {
     pub reason: WaitReason,
     /// Attempts charged so far.
     pub attempts: u32,
-    /// The hold that it waited for.
-    pub hold: Option<HoldId>,
     /// Routes that confirmed already; they are not sent again.
     pub routes_confirmed: Vec<String>,
 }

@@ -145,11 +145,6 @@ impl Pace {
                 && self.last_confirm.is_some_and(|at| at > flow.owing_since)
         })
     }
-
-    /// When a confirm came last.
-    pub fn last_confirm(&self) -> Option<Instant> {
-        self.last_confirm
-    }
 }
 
 impl Default for Pace {

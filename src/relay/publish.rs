@@ -204,7 +204,7 @@ impl<C: Channel> Run<'_, C> {
                     self.staged.insert(chain, staged);
                     self.parked.push(chain);
                 }
-                Permit::Refused => self.give_up(index, staged.messages, now, &Outcome::Refused),
+                Permit::Refused => self.give_up(index, staged.messages, now),
             }
         }
     }
@@ -250,13 +250,18 @@ impl<C: Channel> Run<'_, C> {
         count
     }
 
-    /// Reports an event that is not sent in this batch.
-    fn give_up(&mut self, index: Index, messages: Vec<Message>, now: Instant, why: &Outcome) {
+    /// Reports an event that is not sent in this batch: its destination refused another, is silent, or simply had no room.
+    fn give_up(&mut self, index: Index, messages: Vec<Message>, now: Instant) {
         let sent = messages.into_iter().map(|message| {
-            let outcome = match (why, self.pace.permit(&message.destination, now)) {
-                (Outcome::Refused, Permit::Refused) => Outcome::Refused,
-                (Outcome::Stalled, _) if self.pace.is_stuck(&message.destination, now) => Outcome::Stalled,
-                (_, _) => Outcome::NotSent,
+            let outcome = match self.pace.permit(&message.destination, now) {
+                Permit::Refused => Outcome::Refused,
+                Permit::Stalled | Permit::Full | Permit::Go => {
+                    if self.pace.is_stuck(&message.destination, now) {
+                        Outcome::Stalled
+                    } else {
+                        Outcome::NotSent
+                    }
+                }
             };
             let body_bytes = message.body.len();
             Sent {
@@ -323,7 +328,7 @@ impl<C: Channel> Run<'_, C> {
         let now = Instant::now();
         for chain in std::mem::take(&mut self.parked) {
             if let (Some(&index), Some(staged)) = (self.chains[chain].front(), self.staged.remove(&chain)) {
-                self.give_up(index, staged.messages, now, &Outcome::Stalled);
+                self.give_up(index, staged.messages, now);
             }
         }
         let lost = halt.link_is_lost();

@@ -48,7 +48,13 @@ pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, 
         };
         tasks.spawn(worker.run());
     }
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
 }
 
 enum Turn {

@@ -104,7 +104,14 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                 Ok(true) if due.job == Job::Sweep => due.job.interval().max(started.elapsed() * 20),
                 Ok(_) => due.job.interval(),
                 Err(error) => {
-                    tracing::debug!(job = due.job.name(), %error, "upkeep");
+                    upkeep.metrics.failure("upkeep");
+                    match error {
+                        // The workers say so already.
+                        StoreError::Unreachable(_) | StoreError::Schema(_) => {}
+                        StoreError::Failed { .. } | StoreError::MarksRefused { .. } => {
+                            tracing::warn!(job = due.job.name(), %error, "an upkeep job failed; trying again");
+                        }
+                    }
                     due.job.interval().max(AFTER_FAILURE)
                 }
             };
