@@ -104,6 +104,26 @@ async fn a_payload_over_the_brokers_limit_is_a_dead_letter_and_its_neighbours_le
     assert_eq!((verdict.delivered, verdict.dead_lettered), (2 * (40 * 5 + 5), 2));
 }
 
+#[tokio::test]
+async fn a_time_that_no_message_can_carry_is_a_dead_letter_and_its_neighbours_leave() {
+    let stage = Stage::new("bad_time", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut client = stage.bed.client().await;
+    stage.commit(&keys("before", 20), |key| good(key, 5)).await;
+    for (number, time) in ["infinity", "-infinity", "10000-01-01"].iter().enumerate() {
+        let bad = NewEvent::new("order.created", "{}").dead_letter("INVALID_EVENT");
+        let events = [vec![bad], good("", 2)].concat();
+        let ids = stage.writer.commit_events(&mut client, &format!("bad-{number}"), events).await;
+        let update = "UPDATE outbox.events SET created_at = $2::text::timestamptz WHERE id = $1";
+        assert_eq!(client.execute(update, &[&ids[0], time]).await.expect("the time is set"), 1);
+    }
+    stage.commit(&keys("after", 20), |key| good(key, 5)).await;
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(0);
+    assert_eq!((verdict.delivered, verdict.dead_lettered), (2 * 100 + 3 * 2, 3));
+}
+
 /// The database refuses dead letters of this type, as a policy or a full disk might.
 const REFUSE: &str = "
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no dead letters today'; END $$;

@@ -29,6 +29,25 @@ async fn a_backlog_of_large_events_is_drained_in_bounded_memory() {
     assert_eq!(verdict.delivered, 2_000);
 }
 
+#[tokio::test]
+async fn headers_far_too_large_are_dead_letters_in_bounded_memory() {
+    let stage = Stage::new("p6_headers", [orders()]).await;
+    let headers = format!("{{\"h\": \"{}\"}}", "x".repeat(5_000_000));
+    let bad = NewEvent::new("order.created", "{}").headers(&headers).dead_letter("INVALID_EVENT");
+    let middle = |key: &str| [good(key, 1), vec![bad.clone()], good(key, 2)].concat();
+    stage.commit(&keys("bad", 10), middle).await;
+    stage.commit(&keys("good", 20), |key| good(key, 5)).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    let peak = relay.rss_max_kib();
+    println!("10 rows with headers of 5 MB: {peak} KiB at the most");
+    assert!(peak < MEMORY_KIB_MAX, "{peak} KiB");
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(0);
+    assert_eq!((verdict.delivered, verdict.dead_lettered), (10 * 3 + 100, 10));
+}
+
 const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND starts_with(application_name, 'outbox-relay/')";
 
