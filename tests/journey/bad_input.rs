@@ -151,6 +151,30 @@ async fn a_dead_letter_that_the_database_refuses_loses_no_marks() {
 }
 
 #[tokio::test]
+async fn dead_letters_that_the_database_refuses_do_not_fill_the_log() {
+    let stage = Stage::new("bad_quiet", [orders()]).await;
+    let client = stage.bed.client().await;
+    client.batch_execute(REFUSE).await.expect("dead letters are refused");
+    let _consumer = stage.consume("orders");
+    stage.commit(&keys("bad", 20), |key| [vec![NewEvent::poison()], good(key, 1)].concat()).await;
+    stage.commit(&keys("good", 20), |key| good(key, 5)).await;
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    stage.delivered(SOON, 100).await;
+    let refused = async || relay.metric_where("outbox_failures_total", r#"reason="settle_refused""#).await >= 200.0;
+    eventually(SOON, "200 refusals are counted", refused).await;
+    let lines = relay.log().lines().count();
+    println!("{lines} lines after 200 refusals");
+    assert!(lines < 100, "{lines} lines\n{}", relay.log());
+    eventually(SOON, "all but the bad rows and their successors are marked", async || stage.bed.pending().await == 40)
+        .await;
+    assert_eq!(stage.bed.dead_letters().await.len(), 0);
+    client.batch_execute("DROP TRIGGER refuse ON outbox.dead_letters").await.expect("dead letters are taken");
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(0);
+    assert_eq!((verdict.delivered, verdict.dead_lettered), (20 + 100, 20));
+}
+
+#[tokio::test]
 async fn a_nul_in_the_brokers_words_loses_no_marks() {
     let stage = Stage::new("bad_nul", []).await;
     let text = "ACCESS_REFUSED - access to exchange 'order.events' in vhost '/' refused for user 'gu\0est'";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::stage::{SOON, Stage, assert_nothing_charged, good, keys, of_type, orders};
 use crate::support::traffic::Load;
-use crate::support::{Behaviour, FakeBroker, Relay, Topology, Traffic, eventually};
+use crate::support::{Behaviour, FakeBroker, Queue, QueueKind, Relay, Topology, Traffic, eventually};
 
 /// Orders written all the time, so that things happen under load.
 fn load(stage: &Stage) -> Traffic {
@@ -108,4 +108,62 @@ async fn a_connection_that_was_silent_for_a_while_leaves_no_hold_behind() {
     // While it was silent hardly anything was risked: the first message of each worker, and one at a time of another type.
     let copies = broker.total() - 300;
     assert!(copies < 50, "{copies} copies");
+}
+
+#[tokio::test]
+async fn a_revoked_permission_on_the_default_exchange_charges_nobody() {
+    let queue = Queue::new("order.created", QueueKind::Classic).bound_to(&[]);
+    let stage = Stage::new("p5_default", [queue]).await;
+    let _consumer = stage.consume("order.created");
+    let mut relay = Relay::start(&stage.bed, &["--exchange", ""]).await;
+    let (management, vhost) = (stage.bed.management(), stage.bed.vhost());
+    stage.commit(&keys("before", 50), |_| of_type("order.created", 2)).await;
+    stage.delivered(SOON, 100).await;
+    management.set_permissions(vhost, "guest", ".*", "^$", ".*").await;
+    // A channel goes by the permission it has cached; a fresh one asks.
+    let closed = async || management.close_connections(vhost, "outbox-relay/").await > 0;
+    eventually(SOON, "the relay's connection is closed", closed).await;
+    stage.commit(&keys("during", 50), |_| of_type("order.created", 2)).await;
+    eventually(SOON, "the exchange is on hold", async || stage.holds().await == ["forbidden"]).await;
+    let probed = "SELECT EXISTS (SELECT FROM outbox.holds
+        WHERE kind = 'forbidden' AND probes >= 4 AND since < clock_timestamp() - interval '10 seconds')";
+    eventually(SOON, "the hold was probed for ten seconds", async || stage.ask::<bool>(probed, &[]).await).await;
+    assert_eq!(stage.holds().await, ["forbidden"]);
+    assert_nothing_charged(&stage, &relay).await;
+    assert_eq!(stage.bed.pending().await, 100);
+    management.set_permissions(vhost, "guest", ".*", ".*", ".*").await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    assert_nothing_charged(&stage, &relay).await;
+    assert_eq!(stage.holds().await, [""; 0]);
+    let verdict = stage.finish(&mut relay).await;
+    verdict.assert_clean(4 * 500);
+    assert_eq!(verdict.delivered, 200);
+}
+
+/// The broker never answers the `nth` publish, and every other at once, on connections that stay healthy.
+async fn expect_no_destination_stranded(nth: u64) {
+    let stage = Stage::new("p5_lost_ack", []).await;
+    let broker = FakeBroker::start(Behaviour::LoseAck { nth });
+    stage.commit(&keys("first", 100), |key| good(key, 2)).await;
+    let relay = Relay::start(
+        &stage.bed,
+        &["--amqp-url", &broker.url(), "--confirm-timeout", "2s", "--batch-deadline", "500ms"],
+    )
+    .await;
+    eventually(SOON, "the confirm is lost", async || broker.total() >= nth).await;
+    stage.commit(&keys("second", 100), |key| good(key, 2)).await;
+    eventually(SOON, "every event is marked", async || stage.bed.pending().await == 0).await;
+    eventually(SOON, "no hold is left", async || stage.holds().await.is_empty()).await;
+    assert_nothing_charged(&stage, &relay).await;
+    assert_eq!(broker.published().len(), 400);
+}
+
+#[tokio::test]
+async fn a_first_confirm_that_is_lost_strands_no_destination() {
+    expect_no_destination_stranded(1).await;
+}
+
+#[tokio::test]
+async fn a_confirm_that_is_lost_on_the_way_strands_no_destination() {
+    expect_no_destination_stranded(60).await;
 }

@@ -33,6 +33,10 @@ pub enum Behaviour {
     AckUnknownTag {
         after: u64,
     },
+    /// Each acked singly at once, but the `nth` never, while the connection goes on.
+    LoseAck {
+        nth: u64,
+    },
     /// Never confirms; the connection is healthy otherwise, heartbeats included.
     Silent,
     CloseChannel {

@@ -126,6 +126,17 @@ async fn silence_confirms_nothing_until_it_ends() {
 /// With few messages in flight lapin reports it; with many its error text, a list of all their tags, does not fit into a
 /// `ShortString`: the I/O thread panics, no confirm resolves any more, and the status still says connected.
 #[tokio::test]
+async fn a_lost_ack_is_the_only_one_that_is_missing() {
+    let broker = FakeBroker::start(Behaviour::LoseAck { nth: 7 });
+    let (connection, channel) = connect(&broker).await;
+    assert!(burst(&channel, 6).await.iter().all(Result::is_ok));
+    let lost = publish(&channel, "order.created", 6).await.expect("sent");
+    assert!(burst(&channel, 20).await.iter().all(Result::is_ok), "the connection goes on");
+    let answer = timeout(Duration::from_millis(500), lost).await;
+    assert!(answer.is_err() && connection.status().connected(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn an_ack_of_an_unknown_tag_leaves_lapin_deaf() {
     for (in_flight, deaf) in [(1, false), (100, true)] {
         let broker =

@@ -191,6 +191,12 @@ impl Session {
                 self.mute = true;
                 self.be_good();
             }
+            Behaviour::LoseAck { nth } => {
+                let lost = self.channels.get_mut(&number).and_then(|c| c.unconfirmed.pop_if(|_| counted == nth));
+                if lost.is_none() {
+                    self.confirm(number, behaviour);
+                }
+            }
             Behaviour::CloseChannel { after, code, text } if counted >= after => {
                 self.channels.remove(&number);
                 self.out.extend(
@@ -230,7 +236,7 @@ impl Session {
         let Some(channel) = self.channels.get_mut(&number).filter(|_| !self.mute) else { return };
         let mut publishes = std::mem::take(&mut channel.unconfirmed);
         let Some(last) = publishes.last().map(|publish| publish.tag) else { return };
-        let singly = matches!(behaviour, Behaviour::AckOutOfOrderSingly { .. });
+        let singly = matches!(behaviour, Behaviour::AckOutOfOrderSingly { .. } | Behaviour::LoseAck { .. });
         if singly {
             fastrand::shuffle(&mut publishes);
         }
