@@ -1,6 +1,7 @@
 //! What this process has seen of destinations, events and connections beyond one batch: the facts that verdicts need.
 //!
-//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never correctness.
+//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never
+//! correctness. An event that stays noted as in flight is not claimed by this process: whoever notes one has to land it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

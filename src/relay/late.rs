@@ -51,6 +51,8 @@ struct LateMessage {
 struct LateEvent {
     open: usize,
     confirmed_so_far: bool,
+    /// Reported as overdue: it may be claimed again, whatever this copy becomes.
+    released: bool,
 }
 
 /// What late answers settle.
@@ -69,9 +71,11 @@ pub struct Settles {
 impl Late {
     /// Remembers one message.
     pub fn add(&mut self, owed: Owed) {
-        let entry = self.events.entry(owed.event).or_insert(LateEvent { open: 0, confirmed_so_far: true });
+        let entry =
+            self.events.entry(owed.event).or_insert(LateEvent { open: 0, confirmed_so_far: true, released: false });
         entry.open += 1;
         entry.confirmed_so_far &= owed.complete;
+        entry.released = false;
         self.messages.insert(owed.token, LateMessage { owed, reported: false });
     }
 
@@ -126,6 +130,9 @@ impl Late {
         overdue
             .map(|message| {
                 message.reported = true;
+                if let Some(event) = self.events.get_mut(&message.owed.event) {
+                    event.released = true;
+                }
                 message.owed.clone()
             })
             .collect()
@@ -135,6 +142,11 @@ impl Late {
     pub fn unreport(&mut self, events: &[Uuid]) {
         for message in self.messages.values_mut().filter(|message| events.contains(&message.owed.event)) {
             message.reported = false;
+        }
+        for event in events {
+            if let Some(late) = self.events.get_mut(event) {
+                late.released = false;
+            }
         }
     }
 
@@ -155,9 +167,9 @@ impl Late {
         self.events.drain().map(|(event, _)| event).collect()
     }
 
-    /// Whether a confirm of this event is owed.
-    pub fn owes(&self, event: &Uuid) -> bool {
-        self.events.contains_key(event)
+    /// Whether this event must not be claimed again yet: a confirm of it is owed, and not overdue.
+    pub fn keeps(&self, event: &Uuid) -> bool {
+        self.events.get(event).is_some_and(|late| !late.released)
     }
 
     /// How many messages are owed.
@@ -211,7 +223,9 @@ mod tests {
         let timeout = Duration::from_secs(15);
         assert!(late.overdue(timeout, Instant::now()).is_empty());
         tokio::time::advance(timeout).await;
+        assert!(late.keeps(&event));
         assert_eq!(late.overdue(timeout, Instant::now()).len(), 1);
+        assert!(!late.keeps(&event), "it may be claimed again");
         assert!(late.overdue(timeout, Instant::now()).is_empty());
         late.suspend(there("a"));
         assert_eq!(late.answered(vec![(1, Reply::Confirmed)]).alive, [there("a")]);

@@ -349,7 +349,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             BatchEnd::Settled(_) => &[],
             BatchEnd::Lost { confirmed, .. } => confirmed,
         };
-        let landed = work.ids().filter(|id| allowed.contains(*id) && !desk.late.owes(id) && !owed.contains(*id));
+        let landed = work.ids().filter(|id| allowed.contains(*id) && !desk.late.keeps(id) && !owed.contains(*id));
         self.evidence.land(landed);
         self.metrics.in_flight(self.evidence.in_flight());
     }

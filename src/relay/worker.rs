@@ -130,6 +130,8 @@ impl<S: Store, B: Broker> Worker<S, B> {
         if self.number > 0 && (self.is_silent(generation) || !self.relay.evidence.is_proved(generation)) {
             return Ok(Step::Idle);
         }
+        // A channel that was just buried, or a late confirm, may have left something to mark.
+        self.pay().await?;
         let looked = Instant::now();
         let claim = self.relay.store.claim(&self.limits()).await?;
         self.relay.metrics.database_connected(true);

@@ -93,7 +93,7 @@ async fn p4_a_full_queue_beside_a_healthy_one_costs_nothing() {
     let healthy = Consumer::start(&bed.amqp_url(), "orders", &history);
     let relay = Relay::start(&bed, &[]).await;
     let traffic = Traffic::start(&bed.database_url(), &history, &slow_load());
-    // Nobody drains the full queue: every order.created beyond the first few is nacked, and kept by the healthy queue each time.
+    // The fault itself. Nobody drains the full queue: every order.created beyond the first few is nacked, and kept by the healthy queue each time.
     tokio::time::sleep(Duration::from_secs(30)).await;
     nothing_was_charged(&bed, &relay).await;
     traffic.stop().await;

@@ -63,7 +63,7 @@ async fn drain(url: String, queue: String, history: History, mut stopped: watch:
             }
         }
         // Not a wait for something to happen, only a pause between attempts.
-        let _ = timeout(Duration::from_millis(100), stopped.changed()).await;
+        let _paused = timeout(Duration::from_millis(100), stopped.changed()).await;
     }
 }
 
