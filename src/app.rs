@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{PROGRAM, RunConfig};
+use crate::config::PROGRAM;
+use crate::config::run::RunConfig;
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::broker::RabbitMq;

@@ -39,12 +39,12 @@ fn run(cli: Cli) -> Result<(), AppError> {
     };
     match cli.command {
         Command::Run(args) => {
-            let config = config::run_config(&args).map_err(AppError::Config)?;
+            let config = config::run::run_config(&args).map_err(AppError::Config)?;
             app::start_logging(&config)?;
             runtime(2)?.block_on(app::run(config))
         }
         Command::Migrate(args) => {
-            let command = config::migrate_config(&args).map_err(AppError::Config)?;
+            let command = config::migrate::migrate_config(&args).map_err(AppError::Config)?;
             if args.print {
                 print(&migrate::print_up(&command.schema, command.notify));
                 return Ok(());

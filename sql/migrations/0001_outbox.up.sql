@@ -19,6 +19,8 @@ CREATE TABLE outbox.events (
     lane           smallint    NOT NULL
                    GENERATED ALWAYS AS ((hashtextextended(coalesce(partition_key, aggregate_id), 0) & 63)::smallint) STORED,
     replay_id      uuid,
+    -- Set by a replay: of the event's routes only these are sent; null is all of them.
+    only_routes    text[],
     published_at   timestamptz
 ) WITH (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1,
@@ -34,6 +36,9 @@ ALTER TABLE outbox.events ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX events_pending ON outbox.events (lane, seq) WHERE published_at IS NULL;
 -- Retention walks published rows oldest first.
 CREATE INDEX events_published ON outbox.events USING brin (published_at) WITH (pages_per_range = 32, autosummarize = on);
+
+-- For `trace` and `replay` of one aggregate. Only published events are in it, so that no INSERT pays for it.
+CREATE INDEX events_published_aggregate ON outbox.events USING hash (aggregate_id) WHERE published_at IS NOT NULL;
 
 -- Seq below which every committed row of a lane is published or waits; claims start here.
 CREATE TABLE outbox.lanes (

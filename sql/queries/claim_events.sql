@@ -42,7 +42,7 @@ SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.pa
        CASE WHEN b.payload_bytes <= $6 THEN e.payload::text END AS payload, b.payload_bytes,
        CASE WHEN octet_length(e.headers::text) <= 131072 THEN e.headers::text END AS headers, octet_length(e.headers::text) AS headers_bytes,
        left(e.correlation_id, 256) AS correlation_id,
-       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id,
+       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.only_routes,
        b.reason, b.attempts, b.hold_id, b.routes_confirmed
 FROM batch b
 JOIN outbox.events e ON e.id = b.id

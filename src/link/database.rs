@@ -49,6 +49,29 @@ impl DatabaseSettings {
         }
         Ok(config)
     }
+
+    /// One connection, driven by a task that ends with it. The pool's, and that of commands; LISTEN drives its own.
+    pub async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
+        let config = self.now().map_err(ConnectError::Secret)?;
+        let (client, connection) = config.connect(NoTls).await?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = chain(&error), "a database connection ended");
+            }
+        });
+        Ok((client, task))
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A file that holds a secret cannot be read.
+    #[error("{0}")]
+    Secret(String),
+    /// The server, or the way to it.
+    #[error("{}", chain(.0))]
+    Server(#[from] tokio_postgres::Error),
 }
 
 /// Connections for the batches and the upkeep.
@@ -108,18 +131,20 @@ struct FreshPassword(DatabaseSettings);
 impl deadpool_postgres::Connect for FreshPassword {
     fn connect(&self, _config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         async move {
-            // A file that cannot be read now leaves the URL's own password: the server's refusal is what the log then shows.
-            let config = self.0.now().unwrap_or_else(|error| {
-                tracing::warn!(error, "the database password cannot be read");
-                self.0.config.clone()
-            });
-            let (client, connection) = config.connect(NoTls).await?;
-            let task = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(error = chain(&error), "a database connection ended");
+            match self.0.connect().await {
+                Ok(connected) => Ok(connected),
+                Err(ConnectError::Server(error)) => Err(error),
+                // The pool's error type has no room for it: the server's refusal of the URL's own password is what follows.
+                Err(ConnectError::Secret(error)) => {
+                    tracing::warn!(error, "the database password cannot be read");
+                    DatabaseSettings { config: self.0.config.clone(), password: None }.connect().await.map_err(|error| {
+                        match error {
+                            ConnectError::Server(error) => error,
+                            ConnectError::Secret(_) => unreachable!("there is no secret to read"),
+                        }
+                    })
                 }
-            });
-            Ok((client, task))
+            }
         }
         .boxed()
     }

@@ -43,6 +43,7 @@ fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {
         correlation_id: row.try_get("correlation_id")?,
         created_at: created_at.unwrap_or(OffsetDateTime::UNIX_EPOCH),
         replay_id: row.try_get("replay_id")?,
+        only_routes: row.try_get("only_routes")?,
         defect,
         waited: waited(row)?,
     })

@@ -35,6 +35,8 @@ pub struct Event {
     pub created_at: OffsetDateTime,
     /// Set when an operator sends a published event again.
     pub replay_id: Option<Uuid>,
+    /// Set by a replay: of its routes only these are sent. None is all of them.
+    pub only_routes: Option<Vec<String>>,
     /// Why it can never be sent, where the claim could not even read it.
     pub defect: Option<String>,
     /// What `outbox.waits` knows of it, if its key waited.

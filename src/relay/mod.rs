@@ -203,15 +203,15 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Payload::Text(text) => text,
             Payload::TooLarge(bytes) => return Err(Fate::TooLarge { bytes: *bytes, limit }),
         };
-        let routes = self.routes.routes_for(&event.event_type);
-        if routes.is_empty() {
+        let mut routes = self.routes.routes_of(event).peekable();
+        if routes.peek().is_none() {
             return Err(Fate::NoRoute);
         }
         let invalid = |error: message::InvalidEvent| Fate::Invalid { error: error.to_string() };
         message::check_payload(text).map_err(invalid)?;
         let done = event.waited.as_ref().map_or(&[][..], |waited| &waited.routes_confirmed);
         let (mut legs, mut messages, now) = (Vec::new(), Vec::new(), OffsetDateTime::now_utc());
-        for route in routes.iter().filter(|route| !done.iter().any(|name| **name == *route.name)) {
+        for route in routes.filter(|route| !done.iter().any(|name| **name == *route.name)) {
             let destination = route.destination(event);
             let state = if let Some(hold) = holds.covering(&route.name, &destination) {
                 LegState::Held(hold.id)

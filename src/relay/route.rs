@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::relay::destination::OnUnroutable;
+use crate::relay::event::Event;
 use crate::relay::labels::Envelope;
 use crate::relay::routing::{Route, Template};
 
@@ -42,6 +43,13 @@ impl RouteTable {
         self.exact.get(event_type).unwrap_or(&self.any)
     }
 
+    /// The routes that `event` takes: those of its type, and of a replayed event only those it was replayed for.
+    pub fn routes_of<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Arc<Route>> {
+        let only = event.only_routes.as_deref();
+        let wanted = move |route: &&Arc<Route>| only.is_none_or(|names| names.iter().any(|name| **name == *route.name));
+        self.routes_for(&event.event_type).iter().filter(wanted)
+    }
+
     /// Every route, for metrics and declarations.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.exact.values().flatten().chain(&self.any)
@@ -66,6 +74,23 @@ mod tests {
         assert_eq!(routes.len(), 1);
         assert_eq!(routes[0].destination(&event).to_string(), "order.events/order.created");
         assert_eq!(table.label_for("order.created"), "_other");
+    }
+
+    #[test]
+    fn a_replayed_event_takes_only_the_routes_it_was_replayed_for() {
+        let mut table = RouteTable::single("order.events", "order-service");
+        for name in ["a", "b"] {
+            let mut route = Route::clone(&table.any[0]);
+            route.name = name.into();
+            table.add("order.created", route);
+        }
+        let mut event = fixtures::event("order-1", 1);
+        let names = |event: &Event| table.routes_of(event).map(|route| route.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&event), ["a", "b"]);
+        event.only_routes = Some(vec!["b".into(), "renamed".into()]);
+        assert_eq!(names(&event), ["b"]);
+        event.only_routes = Some(vec!["renamed".into()]);
+        assert!(names(&event).is_empty());
     }
 
     #[test]

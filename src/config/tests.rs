@@ -1,8 +1,13 @@
 //! Wrong values are found together, and URLs work as pasted.
 
-use super::*;
-use crate::cli::{Cli, Command};
+use std::time::Duration;
+
 use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::config::broker::amqp_url;
+use crate::config::problems::Problems;
+use crate::config::run::{RunConfig, run_config};
 
 fn config(extra: &[&str]) -> Result<RunConfig, Vec<String>> {
     let mut args = vec!["outbox-relay", "run"];
@@ -58,7 +63,7 @@ fn missing_services_are_named_with_their_variables() {
 fn the_defaults_are_the_documented_ones() {
     let config = config(&GOOD).expect("valid");
     assert_eq!((config.workers, config.limits.events, config.limits.bytes), (4, 500, 16 << 20));
-    assert_eq!(config.retention, Some(DAY * 7));
+    assert_eq!(config.retention, Some(Duration::from_secs(7 * 86_400)));
     assert_eq!(config.policy.retries_max, 3);
     assert!(config.listen.is_none());
 }

@@ -1,53 +1,10 @@
-//! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
+//! The arguments of `run`.
 
-use std::path::PathBuf;
+use clap::{Args, ValueEnum};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
+use crate::cli::services::{BrokerArgs, DatabaseArgs, RouteArgs};
 use crate::ops::admin::WakeFrom;
 use crate::ops::logging::LogFormat;
-
-/// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
-///
-/// Every flag has an environment twin: OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s,
-/// 7d or off, sizes 512KiB or 16MiB.
-#[derive(Debug, Parser)]
-#[command(name = "outbox-relay", version, max_term_width = 120)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Relay events until told to stop.
-    Run(Box<RunArgs>),
-    /// Create or upgrade the outbox tables.
-    Migrate(MigrateArgs),
-}
-
-/// How to reach the database.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Database")]
-pub struct DatabaseArgs {
-    /// PostgreSQL URL, for example postgres://user@localhost:5432/shop; to another host append ?sslmode=disable (no TLS yet)
-    #[arg(long, env = "OUTBOX_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: Option<String>,
-    /// User; overrules the URL's
-    #[arg(long, env = "OUTBOX_DATABASE_USER", value_name = "NAME")]
-    pub database_user: Option<String>,
-    /// Password; overrules the URL's
-    #[arg(long, env = "OUTBOX_DATABASE_PASSWORD", hide_env_values = true, value_name = "SECRET")]
-    pub database_password: Option<String>,
-    /// File that holds the password; read again at each connect
-    #[arg(long, env = "OUTBOX_DATABASE_PASSWORD_FILE", value_name = "FILE")]
-    pub database_password_file: Option<PathBuf>,
-    /// Schema of the outbox tables
-    #[arg(long, env = "OUTBOX_SCHEMA", default_value = "outbox", value_name = "NAME")]
-    pub schema: String,
-}
 
 /// `run`.
 #[derive(Debug, Clone, Args)]
@@ -69,6 +26,10 @@ pub struct RunArgs {
     #[command(flatten)]
     pub broker: BrokerArgs,
 
+    /// Where to publish.
+    #[command(flatten)]
+    pub routes: RouteArgs,
+
     /// The pace.
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -80,39 +41,6 @@ pub struct RunArgs {
     /// Operation.
     #[command(flatten)]
     pub ops: OpsArgs,
-}
-
-/// How to reach the broker, and where to publish.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Broker")]
-pub struct BrokerArgs {
-    /// RabbitMQ URL, for example amqp://user@host:5672/vhost; for a cluster several, with commas or the flag repeated
-    #[arg(
-        long = "amqp-url",
-        env = "OUTBOX_AMQP_URL",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_name = "URL"
-    )]
-    pub amqp_urls: Vec<String>,
-    /// User; overrules the URLs'
-    #[arg(long, env = "OUTBOX_AMQP_USER", value_name = "NAME")]
-    pub amqp_user: Option<String>,
-    /// Password; overrules the URLs'
-    #[arg(long, env = "OUTBOX_AMQP_PASSWORD", hide_env_values = true, value_name = "SECRET")]
-    pub amqp_password: Option<String>,
-    /// File that holds the password; read again at each connect
-    #[arg(long, env = "OUTBOX_AMQP_PASSWORD_FILE", value_name = "FILE")]
-    pub amqp_password_file: Option<PathBuf>,
-    /// Exchange that every event goes to, with its type as the routing key
-    #[arg(long, env = "OUTBOX_EXCHANGE", default_value = "order.events", value_name = "NAME")]
-    pub exchange: String,
-    /// Who publishes: app_id and the envelope's source
-    #[arg(long, env = "OUTBOX_SOURCE", default_value = "order-service", value_name = "NAME")]
-    pub source: String,
-    /// Declare the exchange (durable, topic) after each connect, and nothing else
-    #[arg(long, env = "OUTBOX_DECLARE")]
-    pub declare: bool,
 }
 
 /// How fast and how much.
@@ -187,26 +115,6 @@ pub struct OpsArgs {
     pub log_level: String,
 }
 
-/// `migrate`.
-#[derive(Debug, Clone, Args)]
-pub struct MigrateArgs {
-    /// The database.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// Print the SQL instead of running it
-    #[arg(long)]
-    pub print: bool,
-    /// Print the SQL that undoes every migration
-    #[arg(long, conflicts_with = "print")]
-    pub print_down: bool,
-    /// Create the trigger that wakes relays with --wake listen
-    #[arg(long, conflicts_with = "without_notify")]
-    pub with_notify: bool,
-    /// Drop that trigger
-    #[arg(long)]
-    pub without_notify: bool,
-}
-
 /// What wakes the relay besides polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WakeMode {
@@ -223,26 +131,4 @@ pub enum AfterDeadLetter {
     Continue,
     /// They wait until its row in outbox.waits is deleted.
     Hold,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_flag_of_run_has_its_environment_twin() {
-        let cli = Cli::command();
-        let run = cli.find_subcommand("run").expect("run is a command");
-        for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
-            let flag = argument.get_long().expect("every argument is a flag");
-            let twin = format!("OUTBOX_{}", flag.replace('-', "_").to_uppercase());
-            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(twin.as_str()), "--{flag}");
-        }
-    }
 }

@@ -1,0 +1,53 @@
+//! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
+
+pub mod migrate;
+pub mod run;
+pub mod services;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::migrate::MigrateArgs;
+use crate::cli::run::RunArgs;
+
+/// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
+///
+/// Every flag has an environment twin: OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s,
+/// 7d or off, sizes 512KiB or 16MiB.
+#[derive(Debug, Parser)]
+#[command(name = "outbox-relay", version, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Relay events until told to stop.
+    Run(Box<RunArgs>),
+    /// Create or upgrade the outbox tables.
+    Migrate(MigrateArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_run_has_its_environment_twin() {
+        let cli = Cli::command();
+        let run = cli.find_subcommand("run").expect("run is a command");
+        for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
+            let flag = argument.get_long().expect("every argument is a flag");
+            let twin = format!("OUTBOX_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(twin.as_str()), "--{flag}");
+        }
+    }
+}

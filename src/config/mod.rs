@@ -1,0 +1,30 @@
+//! From arguments to a configuration: every value is checked before anything is connected, and every problem is reported together.
+//!
+//! One file a command; `database` and `broker` read the URLs that several share. Called by `main`.
+
+mod broker;
+mod database;
+pub mod migrate;
+mod problems;
+pub mod run;
+
+use std::path::Path;
+
+/// Prefix of the application and connection names of every relay.
+pub const PROGRAM: &str = concat!("outbox-relay/", env!("CARGO_PKG_VERSION"));
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// This host's name: Kubernetes and most shells set it, and the kernel knows it.
+fn host() -> String {
+    let from_kernel = || std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok();
+    let name = std::env::var("HOSTNAME").ok().or_else(from_kernel).unwrap_or_default();
+    let name: String =
+        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).take(30).collect();
+    if name.is_empty() { "unknown".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests;

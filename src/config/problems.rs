@@ -1,0 +1,68 @@
+//! Values as people write them. What is wrong is collected, so that every problem is reported together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::link::secret::Secret;
+
+/// Collects problems while values are read.
+#[derive(Default)]
+pub struct Problems(pub Vec<String>);
+
+impl Problems {
+    pub fn add(&mut self, flag: &str, problem: impl std::fmt::Display) {
+        self.0.push(format!("--{flag}: {problem}"));
+    }
+
+    pub fn duration(&mut self, flag: &str, text: &str, range: (Duration, Duration)) -> Duration {
+        match humantime::parse_duration(text) {
+            Ok(duration) if duration >= range.0 && duration <= range.1 => return duration,
+            Ok(_) => {
+                let (min, max) = (humantime::format_duration(range.0), humantime::format_duration(range.1));
+                self.add(flag, format_args!("'{text}' is not from {min} to {max}"));
+            }
+            Err(_) => self.add(flag, format_args!("'{text}' is no duration such as 250ms, 30s or 7d")),
+        }
+        range.0
+    }
+
+    pub fn number(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
+        match text.parse::<usize>() {
+            Ok(number) if number >= range.0 && number <= range.1 => return number,
+            Ok(_) | Err(_) => self.add(flag, format_args!("'{text}' is no number from {} to {}", range.0, range.1)),
+        }
+        range.0
+    }
+
+    pub fn size(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
+        match text.parse::<bytesize::ByteSize>() {
+            Ok(size) => match usize::try_from(size.as_u64()) {
+                Ok(size) if size >= range.0 && size <= range.1 => return size,
+                Ok(_) | Err(_) => {
+                    let (min, max) = (bytesize::ByteSize(range.0 as u64), bytesize::ByteSize(range.1 as u64));
+                    self.add(flag, format_args!("'{text}' is not from {min} to {max}"));
+                }
+            },
+            Err(_) => self.add(flag, format_args!("'{text}' is no size such as 512KiB or 16MiB")),
+        }
+        range.0
+    }
+
+    pub fn secret(&mut self, flag: &str, text: Option<&String>, file: Option<&PathBuf>) -> Option<Secret> {
+        match (text, file) {
+            (Some(_), Some(_)) => {
+                self.add(flag, format_args!("given beside --{flag}-file; one of them is enough"));
+                None
+            }
+            (Some(text), None) => Some(Secret::Text(text.as_str().into())),
+            (None, Some(file)) => {
+                let secret = Secret::File(file.clone());
+                if let Err(error) = secret.read() {
+                    self.add(&format!("{flag}-file"), error);
+                }
+                Some(secret)
+            }
+            (None, None) => None,
+        }
+    }
+}

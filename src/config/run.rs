@@ -1,0 +1,180 @@
+//! The configuration of `run`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cli::run::{AfterDeadLetter, FailureArgs, RunArgs, WakeMode};
+use crate::config::broker::broker;
+use crate::config::database::{check_schema, database, postgres_url};
+use crate::config::problems::Problems;
+use crate::config::{PROGRAM, host};
+use crate::link::broker::BrokerSettings;
+use crate::link::database::DatabaseSettings;
+use crate::ops::admin::WakeFrom;
+use crate::ops::logging::{self, LogFormat};
+use crate::relay::backoff::RetrySteps;
+use crate::relay::route::RouteTable;
+use crate::relay::settle::OnDeadLetter;
+use crate::relay::store::ClaimLimits;
+use crate::relay::verdict::Policy;
+
+const LANES_PER_BATCH: usize = 16;
+const EVENTS_OF_KEY_PER_BATCH: usize = 32;
+const NO_ROUTE_PAUSE: Duration = Duration::from_secs(30);
+const RETURNS_IN_A_ROW_MAX: u32 = 20;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything that `run` needs.
+#[derive(Debug)]
+pub struct RunConfig {
+    /// The database.
+    pub database: DatabaseSettings,
+    /// For LISTEN, if asked for.
+    pub listen: Option<DatabaseSettings>,
+    /// The broker.
+    pub broker: BrokerSettings,
+    /// Schema of the outbox tables.
+    pub schema: String,
+    /// The routes.
+    pub routes: RouteTable,
+    /// Verdicts.
+    pub policy: Policy,
+    /// After a dead letter.
+    pub on_dead_letter: OnDeadLetter,
+    /// What one claim takes.
+    pub limits: ClaimLimits,
+    /// Workers at the most.
+    pub workers: usize,
+    /// How often to look for work.
+    pub poll_interval: Duration,
+    /// How long a batch may stay open.
+    pub batch_deadline: Duration,
+    /// How long a stop may take.
+    pub drain_timeout: Duration,
+    /// How long published events are kept.
+    pub retention: Option<Duration>,
+    /// Where the admin port listens.
+    pub admin_addr: Option<SocketAddr>,
+    /// Who may poke.
+    pub wake_from: WakeFrom,
+    /// Form of the log.
+    pub log_format: LogFormat,
+    /// Level of the log.
+    pub log_level: String,
+    /// This process among the replicas.
+    pub replica: String,
+}
+
+/// Checks `run`'s arguments.
+pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
+    let mut problems = Problems::default();
+    let (milli, second) = (Duration::from_millis(1), Duration::from_secs(1));
+    let name = format!("{PROGRAM}/{}", host());
+    let database = database(&mut problems, &args.database, &name);
+    let listen = listen(&mut problems, args, &name);
+    let broker = broker(&mut problems, &args.broker, &args.routes, name.clone());
+    let (pace, failures, ops) = (&args.pace, &args.failures, &args.ops);
+    let policy = policy(&mut problems, failures);
+    let limits = ClaimLimits {
+        lanes: LANES_PER_BATCH,
+        events: problems.number("batch-size", &pace.batch_size, (1, 10_000)),
+        bytes: problems.size("batch-bytes", &pace.batch_bytes, (64 << 10, 1 << 30)),
+        events_of_key: EVENTS_OF_KEY_PER_BATCH,
+        payload_bytes: problems.size("max-message-size", &failures.max_message_size, (1 << 10, 512 << 20)),
+    };
+    // The transaction's own timeouts cut a batch off after 10 s.
+    let batch_deadline = problems.duration("batch-deadline", &pace.batch_deadline, (milli * 100, second * 8));
+    if policy.confirm_timeout < batch_deadline {
+        problems.add("confirm-timeout", "shorter than --batch-deadline");
+    }
+    let retention = match ops.retention.as_str() {
+        "off" => None,
+        text => Some(problems.duration("retention", text, (second, DAY * 3_650))),
+    };
+    let admin_addr = admin_addr(&mut problems, &ops.admin_addr);
+    if let Err(error) = logging::filter(&ops.log_level) {
+        problems.add("log-level", error);
+    }
+    let workers = problems.number("workers", &pace.workers, (1, 16));
+    let poll_interval = problems.duration("poll-interval", &pace.poll_interval, (milli, second * 3_600));
+    let drain_timeout = problems.duration("drain-timeout", &ops.drain_timeout, (second, second * 3_600));
+    check_schema(&mut problems, &args.database.schema);
+    let (Some(database), Ok(listen), Some(broker), true) = (database, listen, broker, problems.0.is_empty()) else {
+        return Err(problems.0);
+    };
+    Ok(RunConfig {
+        database,
+        listen,
+        broker,
+        schema: args.database.schema.clone(),
+        routes: RouteTable::single(&args.routes.exchange, &args.routes.source),
+        policy,
+        on_dead_letter: match failures.on_dead_letter {
+            AfterDeadLetter::Continue => OnDeadLetter::Continue,
+            AfterDeadLetter::Hold => OnDeadLetter::Hold,
+        },
+        limits,
+        workers,
+        poll_interval,
+        batch_deadline,
+        drain_timeout,
+        retention,
+        admin_addr,
+        wake_from: ops.wake_from,
+        log_format: ops.log_format,
+        log_level: ops.log_level.clone(),
+        replica: format!("{name}/{}", std::process::id()),
+    })
+}
+
+fn policy(problems: &mut Problems, args: &FailureArgs) -> Policy {
+    let range = (Duration::from_millis(1), DAY);
+    let steps = RetrySteps {
+        min: problems.duration("retry-backoff-min", &args.retry_backoff_min, range),
+        max: problems.duration("retry-backoff-max", &args.retry_backoff_max, range),
+    };
+    if steps.min > steps.max {
+        problems.add("retry-backoff-min", "longer than --retry-backoff-max");
+    }
+    let confirm_range = (Duration::from_secs(1), Duration::from_secs(600));
+    Policy {
+        retries_max: u32::try_from(problems.number("max-retries", &args.max_retries, (0, 100))).unwrap_or(u32::MAX),
+        steps,
+        confirm_timeout: problems.duration("confirm-timeout", &args.confirm_timeout, confirm_range),
+        no_route_pause: NO_ROUTE_PAUSE,
+        returns_in_a_row_max: RETURNS_IN_A_ROW_MAX,
+    }
+}
+
+fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAddr> {
+    if text == "off" {
+        return None;
+    }
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            problems.add(
+                "admin-addr",
+                format_args!("'{text}' is no address such as [::]:9632 or 127.0.0.1:9632, and not off"),
+            );
+            None
+        }
+    }
+}
+
+fn listen(problems: &mut Problems, args: &RunArgs, name: &str) -> Result<Option<DatabaseSettings>, ()> {
+    if args.pace.wake == WakeMode::Poll {
+        return Ok(None);
+    }
+    let mut database_args = args.database.clone();
+    if args.listen_database_url.is_some() {
+        database_args.database_url.clone_from(&args.listen_database_url);
+    }
+    // What is wrong with the common values has been said once already.
+    let mut own = Problems::default();
+    let settings = database(&mut own, &database_args, name);
+    if let (Some(url), None) = (&args.listen_database_url, &settings) {
+        postgres_url(problems, "listen-database-url", url);
+    }
+    settings.map(Some).ok_or(())
+}
