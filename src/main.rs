@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use outbox_relay::cli::{Cli, Command};
 use outbox_relay::commands::migrate;
+use outbox_relay::commands::output::print;
 use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 
@@ -69,13 +70,5 @@ fn run(cli: Cli) -> Result<(), AppError> {
             print(trigger);
             Ok(())
         }
-    }
-}
-
-/// Prints to standard output; a closed pipe is the reader's choice and no error.
-fn print(text: &str) {
-    use std::io::Write;
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        eprintln!("outbox-relay: {error}");
     }
 }

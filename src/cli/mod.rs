@@ -1,5 +1,6 @@
 //! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
 
+pub mod command;
 pub mod migrate;
 pub mod run;
 pub mod services;

@@ -1,3 +1,5 @@
-//! The commands that operators run once. Each file is one command.
+//! The commands that operators run. Each file is one command, but for `session` and `output`, which they share.
 
 pub mod migrate;
+pub mod output;
+pub mod session;

@@ -137,12 +137,12 @@ impl deadpool_postgres::Connect for FreshPassword {
                 // The pool's error type has no room for it: the server's refusal of the URL's own password is what follows.
                 Err(ConnectError::Secret(error)) => {
                     tracing::warn!(error, "the database password cannot be read");
-                    DatabaseSettings { config: self.0.config.clone(), password: None }.connect().await.map_err(|error| {
-                        match error {
+                    DatabaseSettings { config: self.0.config.clone(), password: None }.connect().await.map_err(
+                        |error| match error {
                             ConnectError::Server(error) => error,
                             ConnectError::Secret(_) => unreachable!("there is no secret to read"),
-                        }
-                    })
+                        },
+                    )
                 }
             }
         }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::Object;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::link::batch::PgBatch;
@@ -49,33 +48,6 @@ impl PgStore {
         &self.queries
     }
 
-    async fn check_schema(&self, client: &Object) -> Result<(), StoreError> {
-        let schema = &self.schema;
-        let row = call::one(client, "reading the schema version", &self.queries.schema_version, &[]).await;
-        let row = match row {
-            Ok(row) => row,
-            Err(StoreError::Failed { error, .. }) if error.contains("does not exist") => {
-                return Err(StoreError::Schema(format!(
-                    "the schema '{schema}' has no outbox tables; run: outbox-relay migrate --schema {schema}"
-                )));
-            }
-            Err(other) => return Err(other),
-        };
-        let (version, min_relay): (Option<i32>, Option<i32>) = (row.get(0), row.get(1));
-        match (version, min_relay) {
-            (Some(version), _) if version < SCHEMA_VERSION => Err(StoreError::Schema(format!(
-                "the schema '{schema}' has version {version}, this relay needs {SCHEMA_VERSION}; run: outbox-relay migrate --schema {schema}"
-            ))),
-            (Some(version), Some(needed)) if needed > SCHEMA_VERSION => Err(StoreError::Schema(format!(
-                "the schema '{schema}' has version {version}, which this relay is too old for; run a newer outbox-relay"
-            ))),
-            (Some(_), _) => Ok(()),
-            (None, _) => Err(StoreError::Schema(format!(
-                "the schema '{schema}' is only half there; run: outbox-relay migrate --schema {schema}"
-            ))),
-        }
-    }
-
     /// Opens a transaction for the upkeep, with a batch's timeouts.
     pub(crate) async fn begin_upkeep(&self) -> Result<PgBatch, StoreError> {
         self.begin().await
@@ -87,7 +59,7 @@ impl PgStore {
         let batch = PgBatch::new(client, Arc::clone(&self.queries));
         call::batch(batch.client(), "opening a batch", &self.queries.begin_batch).await?;
         if !self.schema_seen.load(Ordering::Relaxed) {
-            self.check_schema(batch.client()).await?;
+            check_schema(batch.client(), &self.queries, &self.schema).await?;
             self.schema_seen.store(true, Ordering::Relaxed);
         }
         Ok(batch)
@@ -261,5 +233,32 @@ impl Store for PgStore {
         let lifted: Vec<i64> = lifted.iter().map(|row| row.get(0)).collect();
         batch.lift_waits(&lifted).await?;
         batch.commit().await
+    }
+}
+
+/// Whether the tables are there and of a version that this program works with.
+pub(crate) async fn check_schema(client: &Client, queries: &Queries, schema: &str) -> Result<(), StoreError> {
+    let row = call::one(client, "reading the schema version", &queries.schema_version, &[]).await;
+    let row = match row {
+        Ok(row) => row,
+        Err(StoreError::Failed { error, .. }) if error.contains("does not exist") => {
+            return Err(StoreError::Schema(format!(
+                "the schema '{schema}' has no outbox tables; run: outbox-relay migrate --schema {schema}"
+            )));
+        }
+        Err(other) => return Err(other),
+    };
+    let (version, min_relay): (Option<i32>, Option<i32>) = (row.get(0), row.get(1));
+    match (version, min_relay) {
+        (Some(version), _) if version < SCHEMA_VERSION => Err(StoreError::Schema(format!(
+            "the schema '{schema}' has version {version}, this relay needs {SCHEMA_VERSION}; run: outbox-relay migrate --schema {schema}"
+        ))),
+        (Some(version), Some(needed)) if needed > SCHEMA_VERSION => Err(StoreError::Schema(format!(
+            "the schema '{schema}' has version {version}, which this relay is too old for; run a newer outbox-relay"
+        ))),
+        (Some(_), _) => Ok(()),
+        (None, _) => Err(StoreError::Schema(format!(
+            "the schema '{schema}' is only half there; run: outbox-relay migrate --schema {schema}"
+        ))),
     }
 }

@@ -33,6 +33,7 @@ pub fn event(key: &str, seq: i64, lane: i16) -> Event {
         correlation_id: None,
         created_at: OffsetDateTime::now_utc(),
         replay_id: None,
+        only_routes: None,
         defect: None,
         waited: None,
     }

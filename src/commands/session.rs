@@ -1,0 +1,88 @@
+//! One command's connection to the outbox: bounded in time, with the schema checked.
+//!
+//! Reading commands see one snapshot and change nothing, whatever they run: their transaction is read only. Changing commands open a
+//! transaction for each step. Everything is transaction-local, so that it passes a pooler in transaction mode.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use crate::config::command::CommandConfig;
+use crate::deadline::deadline;
+use crate::error::AppError;
+use crate::link::call;
+use crate::link::queries::Queries;
+use crate::link::store::check_schema;
+use crate::relay::store::StoreError;
+
+/// Reading commands give up after this long (design section 7).
+const READ_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection whose schema is there and not too new.
+pub struct Session {
+    /// For the queries.
+    pub client: Client,
+    /// In the session's schema.
+    pub queries: Arc<Queries>,
+    /// Of the outbox tables.
+    pub schema: String,
+}
+
+impl Session {
+    /// For reading: a snapshot that stays the same until the end, and 2 s for every statement.
+    pub async fn read(config: &CommandConfig) -> Result<Self, AppError> {
+        let session = Self::connect(config, READ_CONNECT_TIMEOUT).await?;
+        session.run("opening a transaction", &session.queries.begin_read).await?;
+        check_schema(&session.client, &session.queries, &session.schema).await?;
+        Ok(session)
+    }
+
+    /// For changing: nothing is open yet; see `begin`.
+    pub async fn change(config: &CommandConfig) -> Result<Self, AppError> {
+        let session = Self::connect(config, CHANGE_CONNECT_TIMEOUT).await?;
+        session.begin().await?;
+        check_schema(&session.client, &session.queries, &session.schema).await?;
+        session.commit().await?;
+        Ok(session)
+    }
+
+    async fn connect(config: &CommandConfig, limit: Duration) -> Result<Self, AppError> {
+        let connecting = deadline(limit, "connecting to the database", config.database.connect()).await;
+        let (client, _) = connecting
+            .map_err(|error| AppError::Unreachable(error.to_string()))?
+            .map_err(|error| AppError::Unreachable(format!("the database cannot be reached: {error}")))?;
+        Ok(Self { client, queries: Queries::new(&config.schema), schema: config.schema.clone() })
+    }
+
+    /// Opens a transaction that changes; what is not committed before the session ends did not happen.
+    pub async fn begin(&self) -> Result<(), AppError> {
+        self.run("opening a transaction", &self.queries.begin_change).await
+    }
+
+    /// Commits what was begun.
+    pub async fn commit(&self) -> Result<(), AppError> {
+        self.run("committing", "COMMIT").await
+    }
+
+    /// Gives up what was begun.
+    pub async fn roll_back(&self) -> Result<(), AppError> {
+        self.run("rolling back", "ROLLBACK").await
+    }
+
+    async fn run(&self, action: &'static str, sql: &str) -> Result<(), AppError> {
+        Ok(call::batch(&self.client, action, sql).await?)
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unreachable(_) => Self::Unreachable(error.to_string()),
+            StoreError::Failed { .. } | StoreError::Schema(_) | StoreError::MarksRefused { .. } => {
+                Self::No(error.to_string())
+            }
+        }
+    }
+}

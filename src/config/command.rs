@@ -1,0 +1,31 @@
+//! The configuration of the commands that look at the outbox or change it.
+
+use crate::cli::command::CommandArgs;
+use crate::config::PROGRAM;
+use crate::config::database::{check_schema, database};
+use crate::config::problems::Problems;
+use crate::link::database::DatabaseSettings;
+
+/// Which outbox, and how to answer.
+#[derive(Debug)]
+pub struct CommandConfig {
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The schema.
+    pub schema: String,
+    /// One JSON document instead of text.
+    pub json: bool,
+}
+
+/// Checks the arguments that `name`, a command, shares with the others.
+pub fn command_config(args: &CommandArgs, name: &str) -> Result<CommandConfig, Vec<String>> {
+    let mut problems = Problems::default();
+    let database = database(&mut problems, &args.database, &format!("{PROGRAM}/{name}"));
+    check_schema(&mut problems, &args.database.schema);
+    match database {
+        Some(database) if problems.0.is_empty() => {
+            Ok(CommandConfig { database, schema: args.database.schema.clone(), json: args.json })
+        }
+        Some(_) | None => Err(problems.0),
+    }
+}
