@@ -43,7 +43,7 @@ pub fn start_logging(config: &RunConfig) -> Result<(), AppError> {
 pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let signals =
         Signals::listen().map_err(|error| AppError::Bug(format!("signals cannot be listened to: {error}")))?;
-    let metrics = Arc::new(Metrics::new(config.routes.all().map(|route| &*route.name)));
+    let metrics = Arc::new(Metrics::new(config.routes.series(), config.routes.sha()));
     let (hints, broker) = (Hints::default(), RabbitMq::new());
     // The workers stop first; what they need to finish stops after them.
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
@@ -52,6 +52,8 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         version = env!("CARGO_PKG_VERSION"),
         schema = config.schema,
         workers = config.workers,
+        routes = config.routes.all().count(),
+        routes_sha = config.routes.sha(),
         "outbox-relay starts"
     );
 
@@ -145,6 +147,7 @@ fn upkeep(config: &RunConfig, store: &PgStore, metrics: &Arc<Metrics>, hints: &H
         replica: config.replica.clone(),
         program: PROGRAM.split('/').next().unwrap_or(PROGRAM).to_owned() + "/",
         retention: config.retention,
+        routes: config.routes.clone(),
     }
 }
 

@@ -3,9 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use outbox_relay::cli::routes::RoutesCommand;
 use outbox_relay::cli::{Cli, Command};
+<<<<<<< HEAD
 use outbox_relay::commands::migrate;
 use outbox_relay::commands::output::print;
+=======
+use outbox_relay::commands::{migrate, routes_render};
+>>>>>>> af045b4 (Read routes from a file; render five envelopes; show what a route would send)
 use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 
@@ -68,6 +73,11 @@ fn run(cli: Cli) -> Result<(), AppError> {
                 None => format!("schema '{schema}' was up to date\n"),
             });
             print(trigger);
+            Ok(())
+        }
+        Command::Routes(RoutesCommand::Render(args)) => {
+            let command = config::routes_render::render_config(&args).map_err(AppError::Config)?;
+            print(&routes_render::render(command, std::io::stdin().lock())?);
             Ok(())
         }
     }

@@ -2,12 +2,14 @@
 
 pub mod command;
 pub mod migrate;
+pub mod routes;
 pub mod run;
 pub mod services;
 
 use clap::{Parser, Subcommand};
 
 use crate::cli::migrate::MigrateArgs;
+use crate::cli::routes::RoutesCommand;
 use crate::cli::run::RunArgs;
 
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
@@ -29,6 +31,9 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Create or upgrade the outbox tables.
     Migrate(MigrateArgs),
+    /// Look at routes.
+    #[command(subcommand)]
+    Routes(RoutesCommand),
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct RunArgs {
     /// Where to publish.
     #[command(flatten)]
     pub routes: RouteArgs,
+    /// Declare the exchanges of the routes (durable; topic, unless the routes file says otherwise) after each connect, and nothing else
+    #[arg(long, env = "OUTBOX_DECLARE", help_heading = "Routes")]
+    pub declare: bool,
 
     /// The pace.
     #[command(flatten)]

@@ -53,13 +53,13 @@ pub struct BrokerArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Routes")]
 pub struct RouteArgs {
-    /// Exchange that every event goes to, with its type as the routing key
+    /// Routes file (TOML, see docs/routes.md); without one every event goes to --exchange with its type as the routing key
+    #[arg(long, env = "OUTBOX_ROUTES", value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    /// Exchange of every route that names none
     #[arg(long, env = "OUTBOX_EXCHANGE", default_value = "order.events", value_name = "NAME")]
     pub exchange: String,
-    /// Who publishes: app_id and the envelope's source
+    /// Who publishes, where the route does not say so: app_id and the envelope's source
     #[arg(long, env = "OUTBOX_SOURCE", default_value = "order-service", value_name = "NAME")]
     pub source: String,
-    /// Declare the exchange (durable, topic) after each connect, and nothing else
-    #[arg(long, env = "OUTBOX_DECLARE")]
-    pub declare: bool,
 }

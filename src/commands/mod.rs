@@ -2,4 +2,5 @@
 
 pub mod migrate;
 pub mod output;
+pub mod routes_render;
 pub mod session;

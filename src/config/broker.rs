@@ -2,29 +2,22 @@
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
-use crate::cli::services::{BrokerArgs, RouteArgs};
+use crate::cli::services::BrokerArgs;
 use crate::config::problems::Problems;
-use crate::link::broker::BrokerSettings;
-use crate::relay::message::SHORT_STRING_BYTES_MAX;
+use crate::link::broker::{BrokerSettings, Exchange};
 
 pub(super) fn broker(
     problems: &mut Problems,
     args: &BrokerArgs,
-    routes: &RouteArgs,
+    declare: Vec<Exchange>,
     connection_name: String,
 ) -> Option<BrokerSettings> {
     let password = problems.secret("amqp-password", args.amqp_password.as_ref(), args.amqp_password_file.as_ref());
-    for (flag, text) in [("exchange", &routes.exchange), ("source", &routes.source)] {
-        if text.len() > SHORT_STRING_BYTES_MAX {
-            problems.add(flag, format_args!("longer than AMQP's {SHORT_STRING_BYTES_MAX} bytes"));
-        }
-    }
     if args.amqp_urls.is_empty() {
         problems.add("amqp-url", "missing (or OUTBOX_AMQP_URL)");
         return None;
     }
     let uris: Vec<AMQPUri> = args.amqp_urls.iter().filter_map(|url| amqp_url(problems, url)).collect();
-    let declare = if routes.declare { vec![routes.exchange.clone()] } else { Vec::new() };
     (uris.len() == args.amqp_urls.len()).then(|| BrokerSettings {
         uris,
         user: args.amqp_user.clone(),

@@ -7,6 +7,8 @@ pub mod command;
 mod database;
 pub mod migrate;
 mod problems;
+pub mod routes;
+pub mod routes_render;
 pub mod run;
 
 use std::path::Path;

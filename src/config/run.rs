@@ -7,6 +7,7 @@ use crate::cli::run::{AfterDeadLetter, FailureArgs, RunArgs, WakeMode};
 use crate::config::broker::broker;
 use crate::config::database::{check_schema, database, postgres_url};
 use crate::config::problems::Problems;
+use crate::config::routes::routes;
 use crate::config::{PROGRAM, host};
 use crate::link::broker::BrokerSettings;
 use crate::link::database::DatabaseSettings;
@@ -72,7 +73,9 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let name = format!("{PROGRAM}/{}", host());
     let database = database(&mut problems, &args.database, &name);
     let listen = listen(&mut problems, args, &name);
-    let broker = broker(&mut problems, &args.broker, &args.routes, name.clone());
+    let routes = routes(&mut problems, &args.routes);
+    let declare = routes.as_ref().filter(|_| args.declare).map_or_else(Vec::new, |routes| routes.exchanges.clone());
+    let broker = broker(&mut problems, &args.broker, declare, name.clone());
     let (pace, failures, ops) = (&args.pace, &args.failures, &args.ops);
     let policy = policy(&mut problems, failures);
     let limits = ClaimLimits {
@@ -99,7 +102,9 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let poll_interval = problems.duration("poll-interval", &pace.poll_interval, (milli, second * 3_600));
     let drain_timeout = problems.duration("drain-timeout", &ops.drain_timeout, (second, second * 3_600));
     check_schema(&mut problems, &args.database.schema);
-    let (Some(database), Ok(listen), Some(broker), true) = (database, listen, broker, problems.0.is_empty()) else {
+    let is_sound = problems.0.is_empty();
+    let (Some(database), Ok(listen), Some(routes), Some(broker), true) = (database, listen, routes, broker, is_sound)
+    else {
         return Err(problems.0);
     };
     Ok(RunConfig {
@@ -107,7 +112,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         listen,
         broker,
         schema: args.database.schema.clone(),
-        routes: RouteTable::single(&args.routes.exchange, &args.routes.source),
+        routes: routes.table,
         policy,
         on_dead_letter: match failures.on_dead_letter {
             AfterDeadLetter::Continue => OnDeadLetter::Continue,

@@ -188,7 +188,8 @@ impl PgBatch {
         call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await.map(|_| ())
     }
 
-    /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway.
+    /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway. What a
+    /// route has confirmed meanwhile must not be lost with them.
     async fn put_held_waits(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let mut new_holds: Vec<_> = settlement.holds.iter().collect();
         new_holds.sort_by(|left, right| left.scope.columns().cmp(&right.scope.columns()));
@@ -212,21 +213,29 @@ impl PgBatch {
             let id = self.put_hold(&hold.scope, hold.kind, &hold.error, hold.probe_after).await?;
             holds.insert(hold.scope.clone(), id);
         }
-        let still_held = |wait: &&NewWait| match &wait.hold {
+        let is_held = |wait: &NewWait| match &wait.hold {
             Some(WaitsFor::Existing(id)) => kept.contains(id),
             Some(WaitsFor::New(_)) | None => true,
         };
-        let waits: Vec<&NewWait> = settlement.waits.iter().filter(still_held).collect();
+        let (held, lifted): (Vec<&NewWait>, Vec<&NewWait>) = settlement.waits.iter().partition(|wait| is_held(wait));
+        let due = |wait: &&NewWait| NewWait {
+            reason: WaitReason::Retry,
+            until: Until::After(Duration::ZERO),
+            hold: None,
+            ..NewWait::clone(wait)
+        };
+        let due: Vec<NewWait> = lifted.iter().filter(|wait| !wait.routes_confirmed.is_empty()).map(due).collect();
+        let waits: Vec<&NewWait> = held.into_iter().chain(&due).collect();
         self.put_waits(&waits, &holds).await
     }
 
     async fn settle_waits(&self, settlement: &Settlement, settled: &mut Settled) -> Result<(), StoreError> {
-        if settlement.waits.is_empty() {
+        if settlement.waits.is_empty() && settlement.holds.is_empty() {
             return Ok(());
         }
         let Err(error) = self.in_savepoint(self.put_held_waits(settlement)).await? else { return Ok(()) };
         tracing::debug!(%error, "the waits of a batch were refused together; trying them one by one");
-        // One of them is in the way; the others must not suffer from it.
+        // One of them is in the way; the others must not suffer from it. A hold that none of them names comes again with the next refusal.
         for wait in &settlement.waits {
             let holds = settlement.holds.iter().filter(|hold| wait.hold == Some(WaitsFor::New(hold.scope.clone())));
             let alone =

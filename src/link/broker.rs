@@ -45,7 +45,16 @@ pub struct BrokerSettings {
     /// Shown in the broker's management pages.
     pub connection_name: String,
     /// Exchanges to declare after each connect.
-    pub declare: Vec<String>,
+    pub declare: Vec<Exchange>,
+}
+
+/// An exchange that the relay may declare.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ExchangeKind,
 }
 
 /// RabbitMQ, as the hot path sees it.
@@ -272,19 +281,23 @@ async fn connect_to(mut uri: AMQPUri, settings: &BrokerSettings) -> Result<Conne
     }
 }
 
-/// Declares a durable topic exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
+/// Declares a durable exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
 /// a finding for the log, not a reason to stay away.
-async fn declare(connection: &Connection, exchange: &str) {
+async fn declare(connection: &Connection, exchange: &Exchange) {
     let declaring = async {
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
-        let name = wire::short(exchange).map_err(|error| error.to_string())?;
+        let name = wire::short(&exchange.name).map_err(|error| error.to_string())?;
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel
-            .exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default())
+            .exchange_declare(name, exchange.kind.clone(), options, FieldTable::default())
             .await
             .map_err(|error| error.to_string())
     };
     if let Err(error) = declaring.await {
-        tracing::warn!(exchange, error, "the exchange could not be declared; going on as if it were there");
+        tracing::warn!(
+            exchange = exchange.name,
+            error,
+            "the exchange could not be declared; going on as if it were there"
+        );
     }
 }

@@ -8,7 +8,7 @@ pub mod database;
 pub mod judge;
 pub mod listen;
 pub mod queries;
-mod rows;
+pub(crate) mod rows;
 pub mod secret;
 pub mod store;
 pub mod wire;

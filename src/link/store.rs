@@ -165,13 +165,14 @@ impl PgStore {
             call::rows(client, "reading the holds", &self.queries.list_holds, &[])
         )?;
         batch.set_lanes(vec![lane], false);
-        let Some(event) = event else {
+        let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
+        let (Some(event), Some(scope)) = (event, holds.scope_of(hold)) else {
             batch.abandon().await?;
             return Ok(None);
         };
-        let holds = Holds::new(holds.iter().filter_map(rows::hold).collect()).without(hold);
+        let holds = holds.without(hold);
         let probes = u32::try_from(probes).unwrap_or(0);
-        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, probes, kind, holds }))
+        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds }))
     }
 }
 

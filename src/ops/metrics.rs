@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::relay::event::FailureReason;
@@ -41,6 +42,7 @@ pub struct Metrics {
     retries: IntCounter,
     dead_lettered: IntCounterVec,
     unrouted: IntCounterVec,
+    route_held: IntGaugeVec,
     no_route: IntCounter,
     possible_duplicates: IntCounter,
     wakeups: IntCounterVec,
@@ -79,8 +81,8 @@ pub struct BacklogNow {
 }
 
 impl Metrics {
-    /// Registers everything. `routes` are the routes' names.
-    pub fn new<'a>(routes: impl Iterator<Item = &'a str>) -> Self {
+    /// Registers everything. `series` are the routes, each with its type's label and its name; `routes_sha` identifies the routes file.
+    pub fn new<'a>(series: impl Iterator<Item = (&'a str, &'a str)>, routes_sha: &str) -> Self {
         let registry = Registry::new();
         let make = Maker(&registry);
         let metrics = Self {
@@ -100,6 +102,11 @@ impl Metrics {
             unrouted: make.counters(
                 "outbox_unrouted_total",
                 "returned messages of routes that may be unrouted",
+                &["route"],
+            ),
+            route_held: make.gauges(
+                "outbox_route_held",
+                "1 while a destination of the route is on hold, seen every few seconds",
                 &["route"],
             ),
             no_route: make.counter("outbox_no_route_total", "looks at an event whose type no route names"),
@@ -122,15 +129,22 @@ impl Metrics {
             backlog: Backlog::new(),
             registry: registry.clone(),
         };
-        make.build_info();
+        make.info("outbox_build_info", "1, with the version", "version", env!("CARGO_PKG_VERSION"));
+        make.info(
+            "outbox_config_info",
+            "1, with the first digits of the routes file's SHA-256",
+            "routes_sha",
+            routes_sha,
+        );
         make.process();
-        metrics.start_at_zero(routes);
+        metrics.start_at_zero(series);
         metrics
     }
 
-    fn start_at_zero<'a>(&self, routes: impl Iterator<Item = &'a str>) {
-        for route in routes {
-            self.published.with_label_values(&["_other", route]);
+    fn start_at_zero<'a>(&self, series: impl Iterator<Item = (&'a str, &'a str)>) {
+        for (event_type, route) in series {
+            self.published.with_label_values(&[event_type, route]);
+            self.route_held.with_label_values(&[route]);
             self.attempts.with_label_values(&[route]);
             self.unrouted.with_label_values(&[route]);
         }
@@ -180,6 +194,11 @@ impl Metrics {
     /// A message came back where nobody has to listen.
     pub fn unrouted(&self, route: &str) {
         self.unrouted.with_label_values(&[route]).inc();
+    }
+
+    /// Whether a destination of the route is on hold.
+    pub fn route_held(&self, route: &str, is_held: bool) {
+        self.route_held.with_label_values(&[route]).set(is_held.into());
     }
 
     /// No route names an event's type.
@@ -324,9 +343,13 @@ impl Maker<'_> {
         self.register(Histogram::with_opts(options).expect("a valid metric name"))
     }
 
-    fn build_info(&self) {
-        let options =
-            Opts::new("outbox_build_info", "1, with the version").const_label("version", env!("CARGO_PKG_VERSION"));
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid metric name"))
+    }
+
+    /// A gauge that is always 1 and says something by its label.
+    fn info(&self, name: &str, help: &str, label: &str, value: &str) {
+        let options = Opts::new(name, help).const_label(label, value);
         self.register(Gauge::with_opts(options).expect("a valid metric name")).set(1.0);
     }
 
@@ -342,10 +365,15 @@ mod tests {
 
     #[test]
     fn counters_exist_from_the_start_and_database_gauges_only_where_they_are_computed() {
-        let metrics = Metrics::new(["default"].into_iter());
+        let metrics = Metrics::new([("_other", "default"), ("order.paid", "paid")].into_iter(), "none");
         let text = || String::from_utf8(metrics.text().expect("encodes")).expect("utf-8");
         for line in [
             "outbox_published_total{event_type=\"_other\",route=\"default\"} 0",
+            "outbox_published_total{event_type=\"order.paid\",route=\"paid\"} 0",
+            "outbox_publish_attempts_total{route=\"paid\"} 0",
+            "outbox_unrouted_total{route=\"paid\"} 0",
+            "outbox_route_held{route=\"paid\"} 0",
+            "outbox_config_info{routes_sha=\"none\"} 1",
             "outbox_dead_lettered_total{reason=\"UNROUTABLE\"} 0",
             "outbox_failures_total{reason=\"nacked\"} 0",
             "outbox_wakeups_total{cause=\"poke\"} 0",

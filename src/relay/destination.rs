@@ -31,6 +31,25 @@ pub enum OnUnroutable {
     Ignore,
 }
 
+impl OnUnroutable {
+    /// Every choice, for the routes file and tests.
+    pub const ALL: [Self; 3] = [Self::DeadLetter, Self::Hold, Self::Ignore];
+
+    /// The word in the routes file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DeadLetter => "dead_letter",
+            Self::Hold => "hold",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
+}
+
 /// What a hold covers (`outbox.holds.scope`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HoldScope {
@@ -156,6 +175,11 @@ impl Holds {
     /// The hold that a message of `route` for `destination` has to wait for.
     pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
         self.0.iter().find(|hold| hold.scope.covers(route, destination))
+    }
+
+    /// What a hold covers.
+    pub fn scope_of(&self, id: HoldId) -> Option<HoldScope> {
+        self.0.iter().find(|hold| hold.id == id).map(|hold| hold.scope.clone())
     }
 
     /// The same without one hold: what the hold's own probe has to respect.

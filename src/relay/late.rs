@@ -35,6 +35,8 @@ pub struct Owed {
     pub route: Arc<str>,
     /// Where it went.
     pub destination: Destination,
+    /// Whether its return would be as good as a confirm.
+    pub may_be_unrouted: bool,
     /// When it was sent.
     pub at: Instant,
     /// Whether every other route of the event has confirmed or is owed too.
@@ -97,7 +99,8 @@ impl Late {
         for (token, reply) in answers {
             let Some(message) = self.messages.remove(&token) else { continue };
             let confirmed = reply == Reply::Confirmed;
-            let Owed { event: id, event_type, route, destination, .. } = message.owed;
+            let Owed { event: id, event_type, route, destination, may_be_unrouted, .. } = message.owed;
+            let is_done = confirmed || (may_be_unrouted && matches!(reply, Reply::Returned(_)));
             if confirmed {
                 settles.messages.push((event_type, route));
                 if self.suspended.remove(&destination) {
@@ -106,7 +109,7 @@ impl Late {
             }
             let Some(event) = self.events.get_mut(&id) else { continue };
             event.open -= 1;
-            event.confirmed_so_far &= confirmed;
+            event.confirmed_so_far &= is_done;
             if event.open == 0 {
                 let list = if event.confirmed_so_far { &mut settles.confirmed } else { &mut settles.recheck };
                 list.push(id);
@@ -189,7 +192,8 @@ mod tests {
 
     fn owed(token: Token, event: Uuid, key: &str, complete: bool) -> Owed {
         let (event_type, route) = ("_other".to_owned(), "default".into());
-        Owed { token, event, event_type, route, destination: there(key), at: Instant::now(), complete }
+        let (destination, at) = (there(key), Instant::now());
+        Owed { token, event, event_type, route, destination, may_be_unrouted: false, at, complete }
     }
 
     fn there(key: &str) -> Destination {
@@ -214,6 +218,16 @@ mod tests {
         late.add(owed(2, second, "a", false));
         let settles = late.answered(vec![(1, Reply::Nacked), (2, Reply::Confirmed), (9, Reply::Confirmed)]);
         assert_eq!((settles.confirmed.len(), settles.recheck), (0, vec![first, second]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_return_where_nobody_has_to_listen_is_as_good_as_a_confirm() {
+        let (mut late, event) = (Late::default(), Uuid::new_v4());
+        late.add(Owed { may_be_unrouted: true, ..owed(1, event, "a", true) });
+        late.add(owed(2, event, "b", true));
+        let answers = vec![(1, Reply::Returned("NO_ROUTE".into())), (2, Reply::Confirmed)];
+        let settles = late.answered(answers);
+        assert_eq!((settles.confirmed, settles.messages.len()), (vec![event], 1));
     }
 
     #[tokio::test(start_paused = true)]

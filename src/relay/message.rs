@@ -1,6 +1,6 @@
 //! The message stage: one event on one route as an AMQP message, or why it can never become one.
 //!
-//! Called per event and route after the envelope is known. Refuses here what would close the broker's channel, or the connection,
+//! Called per event and route after the envelope is known; `own_headers` once per event before. Refuses here what would close the broker's channel, or the connection,
 //! and with it the confirms of every neighbour (hazards B6, B7): such a row is judged without touching the broker.
 
 use serde_json::{Map, Value};
@@ -29,13 +29,14 @@ pub fn check_payload(text: &str) -> Result<(), InvalidEvent> {
     if text.trim() == "null" { Err(InvalidEvent("the payload is null".into())) } else { Ok(()) }
 }
 
-/// Builds the message of `event` with its rendered `body`.
+/// Builds the message of `event` with its rendered `body`; `headers` are the event's own and its route's.
 pub fn build(
     token: Token,
     event: &Event,
     labels: &Labels,
     destination: Destination,
     body: Vec<u8>,
+    mut headers: Map<String, Value>,
     now: OffsetDateTime,
 ) -> Result<Message, InvalidEvent> {
     short("the routing key", &destination.routing_key)?;
@@ -43,7 +44,6 @@ pub fn build(
     if let Some(correlation_id) = &event.correlation_id {
         short("the correlation id", correlation_id)?;
     }
-    let mut headers = own_headers(event.headers.as_deref())?;
     add_relay_headers(&mut headers, event, now);
     let bytes = table_bytes(&headers);
     if bytes > HEADERS_BYTES_MAX {
@@ -56,7 +56,7 @@ pub fn build(
         timestamp_seconds: u64::try_from(event.created_at.unix_timestamp()).unwrap_or(0),
         app_id: labels.source.clone(),
         correlation_id: event.correlation_id.clone(),
-        content_type: "application/json",
+        content_type: labels.content_type,
         headers,
     };
     Ok(Message { token, event_id: event.id, destination, body, properties })
@@ -74,7 +74,7 @@ fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {
 }
 
 /// The producer's headers, checked.
-fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEvent> {
+pub fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEvent> {
     let Some(text) = text else { return Ok(Map::new()) };
     let value: Value =
         serde_json::from_str(text).map_err(|error| InvalidEvent(format!("the headers cannot be read: {error}")))?;
@@ -95,8 +95,9 @@ fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEvent> {
     Ok(headers)
 }
 
-/// `CC` and `BCC` add routes behind the relay's back; the others are the broker's and ours to write.
-fn is_reserved(name: &str) -> bool {
+/// Whether neither a row nor a route may set this header: `CC` and `BCC` add routes behind the relay's back; the others are the broker's
+/// and ours to write.
+pub fn is_reserved(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     matches!(lower.as_str(), "cc" | "bcc")
         || ["x-death", "x-first-death", "x-last-death", "x-outbox-"].iter().any(|prefix| lower.starts_with(prefix))
@@ -126,7 +127,7 @@ fn add_relay_headers(headers: &mut Map<String, Value>, event: &Event, now: Offse
 }
 
 /// Bytes of a table on the wire (AMQP 0-9-1 section 4.2.5.5): per field a short name, a type octet and the value.
-fn table_bytes(table: &Map<String, Value>) -> usize {
+pub fn table_bytes(table: &Map<String, Value>) -> usize {
     4 + table.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum::<usize>()
 }
 
@@ -149,11 +150,16 @@ mod tests {
     fn build_from(change: impl FnOnce(&mut Event)) -> Result<Message, InvalidEvent> {
         let mut event = fixtures::event("order-1", 7);
         change(&mut event);
-        let labels =
-            Labels { message_type: event.event_type.as_str().into(), version: None, source: "order-service".into() };
+        let labels = Labels {
+            message_type: event.event_type.as_str().into(),
+            version: None,
+            source: "order-service".into(),
+            content_type: "application/json",
+        };
         let destination =
             Destination { exchange: "order.events".into(), routing_key: event.event_type.as_str().into() };
-        build(1, &event, &labels, destination, b"{}".to_vec(), OffsetDateTime::UNIX_EPOCH)
+        let headers = own_headers(event.headers.as_deref())?;
+        build(1, &event, &labels, destination, b"{}".to_vec(), headers, OffsetDateTime::UNIX_EPOCH)
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod broker;
 mod closing;
 pub mod destination;
+pub mod draft;
 pub mod envelope;
 pub mod event;
 pub mod evidence;
@@ -50,7 +51,8 @@ use uuid::Uuid;
 use crate::ops::metrics::Metrics;
 use answer::{Answer, ChannelFault, Fate};
 use broker::{Broker, Channel, Message, Reply, Token};
-use event::{Event, Payload};
+use destination::{HoldScope, OnUnroutable};
+use event::Event;
 use evidence::Evidence;
 use halt::Halt;
 use late::{Late, Owed};
@@ -195,36 +197,31 @@ impl<S: Store, B: Broker> Relay<S, B> {
         holds: &destination::Holds,
         next_token: &mut Token,
     ) -> Result<(Vec<Leg>, Vec<Message>), Fate> {
-        if let Some(error) = event.defect.clone() {
-            return Err(Fate::Invalid { error });
-        }
-        let limit = self.limits.payload_bytes;
-        let text = match &event.payload {
-            Payload::Text(text) => text,
-            Payload::TooLarge(bytes) => return Err(Fate::TooLarge { bytes: *bytes, limit }),
-        };
-        let mut routes = self.routes.routes_of(event).peekable();
-        if routes.peek().is_none() {
-            return Err(Fate::NoRoute);
-        }
-        let invalid = |error: message::InvalidEvent| Fate::Invalid { error: error.to_string() };
-        message::check_payload(text).map_err(invalid)?;
+        let (draft, ways) = draft::draft(&self.routes, event, self.limits.payload_bytes)?;
         let done = event.waited.as_ref().map_or(&[][..], |waited| &waited.routes_confirmed);
         let (mut legs, mut messages, now) = (Vec::new(), Vec::new(), OffsetDateTime::now_utc());
-        for route in routes.filter(|route| !done.iter().any(|name| **name == *route.name)) {
-            let destination = route.destination(event);
+        for (route, destination) in ways {
+            if done.iter().any(|name| **name == *route.name) {
+                continue;
+            }
             let state = if let Some(hold) = holds.covering(&route.name, &destination) {
                 LegState::Held(hold.id)
             } else {
-                let (labels, token) = (route.labels(event), *next_token);
+                let token = *next_token;
                 *next_token += 1;
-                let body = envelope::render(route.envelope, event, text, &labels);
-                messages.push(message::build(token, event, &labels, destination, body, now).map_err(invalid)?);
+                messages.push(draft.message(&route, destination, token, now)?);
                 LegState::Message(token)
             };
-            legs.push(Leg { route: Arc::clone(route), state });
+            legs.push(Leg { route, state });
         }
         Ok((legs, messages))
+    }
+
+    /// The routes of `event` that `scope` covers: those that a probe of it tries.
+    fn routes_under(&self, event: &Event, scope: &HoldScope) -> Vec<Arc<str>> {
+        let Ok((_, ways)) = draft::draft(&self.routes, event, self.limits.payload_bytes) else { return Vec::new() };
+        let covered = ways.into_iter().filter(|(route, destination)| scope.covers(&route.name, destination));
+        covered.map(|(route, _)| Arc::clone(&route.name)).collect()
     }
 
     /// Turns the report into answers: evidence first, then what a closed channel says, then each leg.
@@ -240,14 +237,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
         for (index, sent) in report.events {
             let event = &work.events[index];
             let Some(Plan::Routes(legs)) = work.plans.get_mut(&index) else { continue };
-            let may_confirm = |message: &publish::Sent| {
-                matches!(message.outcome, Outcome::Unconfirmed | Outcome::Replied(Reply::Confirmed))
-            };
-            let complete = sent.len() == legs.len() && sent.iter().all(may_confirm);
+            let complete = sent.len() == legs.len() && sent.iter().all(|message| may_be_done(message, legs));
             for message in sent {
-                let of_message =
-                    |leg: &&mut Leg| matches!(leg.state, LegState::Message(token) if token == message.token);
-                let Some(leg) = legs.iter_mut().find(of_message) else { continue };
+                let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {
                         token: message.token,
@@ -255,6 +247,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                         event_type: self.routes.label_for(&event.event_type).to_owned(),
                         route: Arc::clone(&leg.route.name),
                         destination: message.destination.clone(),
+                        may_be_unrouted: leg.route.on_unroutable == OnUnroutable::Ignore,
                         at: message.at,
                         complete,
                     }),
@@ -321,7 +314,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     fn decide<'a>(&self, event: &'a Event, plan: Plan, policy: &Policy) -> Decision<'a> {
         let mut routes_confirmed =
             event.waited.as_ref().map_or_else(Vec::new, |waited| waited.routes_confirmed.clone());
-        let (mut routes_failed, mut answers) = (Vec::new(), Vec::new());
+        let (mut routes_failed, mut answers, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         let fate = match plan {
             Plan::Judged(fate) => fate,
             Plan::Routes(legs) => {
@@ -334,13 +327,14 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     let list = if verdict::is_confirmed(&answer) { &mut routes_confirmed } else { &mut routes_failed };
                     list.push(route.name.to_string());
                     self.count_answer(event, &route, &answer);
+                    holds.extend(verdict::hold_for(&answer, policy));
                     answers.push(answer);
                 }
                 verdict::fate(answers)
             }
         };
         let verdict = verdict::verdict(fate, event.attempts(), policy);
-        Decision { event, verdict, routes_confirmed, routes_failed }
+        Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 
     /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
@@ -407,5 +401,19 @@ impl<S: Store, B: Broker> Relay<S, B> {
             self.store.lift_unconfirmed(alive).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether nothing but a late confirm of it can be missing.
+fn may_be_done(message: &publish::Sent, legs: &[Leg]) -> bool {
+    let may_be_unrouted = || {
+        let leg = legs.iter().find(|leg| leg.is_of(message.token));
+        leg.is_some_and(|leg| leg.route.on_unroutable == OnUnroutable::Ignore)
+    };
+    match &message.outcome {
+        Outcome::Unconfirmed | Outcome::Replied(Reply::Confirmed) => true,
+        Outcome::Replied(Reply::Returned(_)) => may_be_unrouted(),
+        Outcome::Replied(Reply::Nacked | Reply::Unknown) => false,
+        Outcome::Stalled | Outcome::Refused | Outcome::NotSent => false,
     }
 }

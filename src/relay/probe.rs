@@ -78,14 +78,15 @@ async fn probe_once<S: Store, B: Broker>(
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
-    let ProbeClaim { batch, event, hold, probes, kind, holds } = claim;
+    let ProbeClaim { batch, event, hold, scope, probes, kind, holds } = claim;
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
     let mut desk = Desk::new(channel);
     let event_id = event.id;
     let (started, generation) = (Instant::now(), desk.channel.generation());
     let shared = Arc::clone(relay);
     let is_alive = move || shared.evidence.has_answered_since(generation, started);
-    let batch = ProbeBatch { batch, hold, pause: pause_after(kind, probes), is_alive };
+    let routes = relay.routes_under(&event, &scope);
+    let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
     // While a binding is missing, a return is what the probe has to expect; it charges nobody.
     let is_unbound = kind == HoldKind::Unroutable;
@@ -140,6 +141,8 @@ const PAUSE_WHEN_SILENT: Duration = Duration::from_secs(5);
 struct ProbeBatch<T, F> {
     batch: T,
     hold: HoldId,
+    /// The event's routes that the hold covers.
+    routes: Vec<Arc<str>>,
     pause: Duration,
     /// Whether the connection answered anything since the probe was sent.
     is_alive: F,
@@ -148,7 +151,12 @@ struct ProbeBatch<T, F> {
 impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settlement = settlement.clone();
-        settlement.probe = Some(if !settlement.published.is_empty() {
+        // Another of the event's routes may have something else in its way.
+        let confirmed = |route: &Arc<str>| {
+            settlement.waits.iter().any(|wait| wait.routes_confirmed.iter().any(|name| **name == **route))
+        };
+        let is_accepted = !settlement.published.is_empty() || self.routes.iter().any(confirmed);
+        settlement.probe = Some(if is_accepted {
             ProbeResult::Accepted(self.hold)
         } else if (self.is_alive)() {
             ProbeResult::Refused(self.hold, self.pause)

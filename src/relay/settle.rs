@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::relay::answer::Verdict;
+use crate::relay::destination::{HoldKind, HoldScope};
 use crate::relay::event::{Event, WaitReason};
 use crate::relay::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, WaitsFor};
 
@@ -22,6 +23,8 @@ pub struct Decision<'a> {
     pub event: &'a Event,
     /// What becomes of it.
     pub verdict: Verdict,
+    /// What goes on hold because of any of its routes, whichever decided the verdict: scope, kind, the broker's words.
+    pub holds: Vec<(HoldScope, HoldKind, String)>,
     /// Routes that have it, from earlier batches and this one.
     pub routes_confirmed: Vec<String>,
     /// Routes that do not.
@@ -46,6 +49,9 @@ pub fn plan(decisions: Vec<Decision<'_>>, on_dead_letter: OnDeadLetter) -> Settl
 fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDeadLetter) {
     let event = decision.event;
     let attempts = event.attempts();
+    for (scope, kind, error) in &decision.holds {
+        add_hold(settlement, scope.clone(), *kind, error.clone());
+    }
     match decision.verdict.clone() {
         Verdict::Published => settlement.published.push(event.id),
         Verdict::Retry { attempts, pause, error } => {
@@ -63,10 +69,7 @@ fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDe
             key_waits: (on_dead_letter == OnDeadLetter::Hold).then_some((event.lane, event.seq)),
         }),
         Verdict::Hold { scope, kind, error } => {
-            add_hold(
-                settlement,
-                NewHold { scope: scope.clone(), kind, error: clean(error.clone()), probe_after: FIRST_PROBE_AFTER },
-            );
+            add_hold(settlement, scope.clone(), kind, error.clone());
             let hold = Some(WaitsFor::New(scope));
             settlement.waits.push(wait(decision, WaitReason::Held, attempts, Until::Lifted, hold, Some(error)));
         }
@@ -114,9 +117,9 @@ fn wait(
     }
 }
 
-fn add_hold(settlement: &mut Settlement, hold: NewHold) {
-    if !settlement.holds.iter().any(|known| known.scope == hold.scope) {
-        settlement.holds.push(hold);
+fn add_hold(settlement: &mut Settlement, scope: HoldScope, kind: HoldKind, error: String) {
+    if !settlement.holds.iter().any(|known| known.scope == scope) {
+        settlement.holds.push(NewHold { scope, kind, error: clean(error), probe_after: FIRST_PROBE_AFTER });
     }
 }
 
@@ -133,12 +136,13 @@ fn clean(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::destination::{Destination, HoldKind, HoldScope};
+    use crate::relay::destination::Destination;
     use crate::relay::event::FailureReason;
     use crate::relay::fixtures;
 
     fn decide(event: &Event, verdict: Verdict) -> Decision<'_> {
-        Decision { event, verdict, routes_confirmed: Vec::new(), routes_failed: vec!["default".into()] }
+        let (holds, routes_confirmed, routes_failed) = (Vec::new(), Vec::new(), vec!["default".into()]);
+        Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 
     fn hold(event: &Event) -> Decision<'_> {
@@ -159,6 +163,16 @@ mod tests {
         let settlement = plan(vec![hold(&first), hold(&second)], OnDeadLetter::Continue);
         assert_eq!((settlement.holds.len(), settlement.waits.len()), (1, 2));
         assert!(settlement.waits.iter().all(|wait| wait.until == Until::Lifted && wait.attempts == 0));
+    }
+
+    #[test]
+    fn a_broken_destination_goes_on_hold_though_another_route_decides_the_verdict() {
+        let event = fixtures::event("a", 1);
+        let mut left = decide(&event, Verdict::Leave);
+        left.holds = vec![(HoldScope::Exchange("gone".into()), HoldKind::Missing, "NOT_FOUND".into())];
+        let settlement = plan(vec![left], OnDeadLetter::Continue);
+        assert_eq!((settlement.holds.len(), settlement.waits.len()), (1, 0));
+        assert_eq!(settlement.holds[0].scope, HoldScope::Exchange("gone".into()));
     }
 
     #[test]

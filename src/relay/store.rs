@@ -47,6 +47,8 @@ pub struct ProbeClaim<B> {
     pub event: Event,
     /// The hold that it probes.
     pub hold: HoldId,
+    /// What the hold covers.
+    pub scope: HoldScope,
     /// Probes before this one.
     pub probes: u32,
     /// Why the destination is on hold.

@@ -79,6 +79,21 @@ pub fn verdict(fate: Fate, attempts: u32, policy: &Policy) -> Verdict {
     }
 }
 
+/// The hold that this answer calls for, whatever the event's other routes say: where one of several destinations is broken, the event
+/// must not be sent there again together with the others.
+pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind, String)> {
+    match refused(answer.clone(), 0, policy) {
+        Verdict::Hold { scope, kind, error } => Some((scope, kind, error)),
+        Verdict::Published
+        | Verdict::Retry { .. }
+        | Verdict::DeadLetter { .. }
+        | Verdict::WaitForHold { .. }
+        | Verdict::AwaitConfirm { .. }
+        | Verdict::NoRoute { .. }
+        | Verdict::Leave => None,
+    }
+}
+
 fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
     match answer {
         Answer::Confirmed => Verdict::Published,

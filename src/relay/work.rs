@@ -45,6 +45,13 @@ pub struct Leg {
     pub state: LegState,
 }
 
+impl Leg {
+    /// Whether it was sent as this message, and has no answer yet.
+    pub fn is_of(&self, message: Token) -> bool {
+        matches!(self.state, LegState::Message(token) if token == message)
+    }
+}
+
 /// Whether a leg was sent.
 #[derive(Debug)]
 pub enum LegState {

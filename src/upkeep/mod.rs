@@ -4,6 +4,7 @@
 //! sweep for rows that commit very late.
 
 mod floors;
+mod holds;
 mod retention;
 mod stats;
 mod sweep;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::link::call;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
+use crate::relay::route::RouteTable;
 use crate::relay::store::StoreError;
 use crate::relay::wake::Hints;
 
@@ -41,12 +43,15 @@ pub struct Upkeep {
     pub program: String,
     /// How long published events are kept; `None` keeps them.
     pub retention: Option<Duration>,
+    /// The routes, to say which are held.
+    pub routes: RouteTable,
 }
 
 /// One of the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Job {
     Floors,
+    Holds,
     Sweep,
     Stats,
     Retention,
@@ -54,11 +59,12 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 5] = [Self::Floors, Self::Sweep, Self::Stats, Self::Retention, Self::Backends];
+    const ALL: [Self; 6] = [Self::Floors, Self::Holds, Self::Sweep, Self::Stats, Self::Retention, Self::Backends];
 
     fn name(self) -> &'static str {
         match self {
             Self::Floors => "floors",
+            Self::Holds => "holds",
             Self::Sweep => "sweep",
             Self::Stats => "stats",
             Self::Retention => "retention",
@@ -68,7 +74,7 @@ impl Job {
 
     fn interval(self) -> Duration {
         match self {
-            Self::Floors => Duration::from_secs(2),
+            Self::Floors | Self::Holds => Duration::from_secs(2),
             Self::Sweep => Duration::from_secs(5),
             Self::Stats => Duration::from_secs(10),
             Self::Retention => Duration::from_secs(30),
@@ -128,7 +134,8 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
 impl Upkeep {
     /// Runs a job if this replica is elected for it; says whether it was.
     async fn run_job(&self, job: Job, interval: Duration, floors: &mut floors::Floors) -> Result<bool, StoreError> {
-        if !self.elected(job, interval).await? {
+        // Every replica looks at the holds for itself: the gauge is about its own routes.
+        if job != Job::Holds && !self.elected(job, interval).await? {
             if job == Job::Stats {
                 self.metrics.no_backlog();
             }
@@ -136,6 +143,7 @@ impl Upkeep {
         }
         match job {
             Job::Floors => floors.run(self).await?,
+            Job::Holds => holds::run(self).await?,
             Job::Sweep => sweep::run(self).await?,
             Job::Stats => stats::run(self).await?,
             Job::Retention => retention::run(self).await?,

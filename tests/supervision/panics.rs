@@ -57,7 +57,7 @@ impl Log {
 
 fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -> Arc<Relay<FakeStore, FakeBroker>> {
     let routes = RouteTable::single("order.events", "order-service");
-    let metrics = Arc::new(Metrics::new(routes.all().map(|route| &*route.name)));
+    let metrics = Arc::new(Metrics::new(routes.series(), routes.sha()));
     Arc::new(Relay {
         quota: Quota::default(),
         drain_timeout: Duration::from_secs(5),

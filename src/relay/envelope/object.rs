@@ -1,0 +1,36 @@
+//! A JSON object written field by field, so that the payload's text goes through untouched. Used by the envelopes.
+
+/// The object so far.
+pub(super) struct Object(Vec<u8>);
+
+impl Object {
+    /// With room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    /// A field that holds a text.
+    pub(super) fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        serde_json::to_writer(&mut self.0, value).expect("a string always serialises into memory");
+    }
+
+    /// A field that holds JSON text as it is.
+    pub(super) fn unparsed(&mut self, name: &str, json: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(json);
+    }
+
+    /// The object's text.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+}

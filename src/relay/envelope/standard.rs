@@ -1,0 +1,22 @@
+//! The envelope `standard`: the `StandardMessage` of seed document 003.
+
+use super::object::Object;
+use super::{AROUND_BYTES, version};
+use crate::relay::event::Event;
+use crate::relay::labels::{Labels, timestamp};
+
+/// `correlationId` is left out where the row has none.
+pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
+    let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
+    body.string("messageId", &format!("msg-{}", event.id));
+    body.string("messageType", &labels.message_type);
+    body.string("messageVersion", version(event, labels));
+    body.string("timestamp", &timestamp(event.created_at));
+    body.string("source", &labels.source);
+    if let Some(correlation_id) = &event.correlation_id {
+        body.string("correlationId", correlation_id);
+    }
+    body.string("partitionKey", event.key());
+    body.unparsed("payload", text.as_bytes());
+    body.finish()
+}
