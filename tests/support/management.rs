@@ -82,6 +82,16 @@ impl Management {
         self.delete(&["queues", vhost, queue]).await;
     }
 
+    /// The names and kinds of the exchanges, by name.
+    pub async fn exchanges(&self, vhost: &str) -> Vec<(String, String)> {
+        let response = self.try_call("GET", &["exchanges", vhost], "").await.expect("the management API answers");
+        let exchanges: Vec<Value> = serde_json::from_str(&response.body).expect("a list of exchanges");
+        let text = |exchange: &Value, field: &str| exchange[field].as_str().unwrap_or_default().to_owned();
+        let mut exchanges: Vec<_> = exchanges.iter().map(|one| (text(one, "name"), text(one, "type"))).collect();
+        exchanges.sort();
+        exchanges
+    }
+
     pub async fn delete_exchange(&self, vhost: &str, exchange: &str) {
         self.delete(&["exchanges", vhost, exchange]).await;
     }

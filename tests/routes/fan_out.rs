@@ -1,0 +1,156 @@
+//! An event with two routes of which one is broken: what the other has confirmed is not sent again, not by probes, not after a restart,
+//! and once the broken one is mended each queue has each event.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::stand::{SOON, Stand, queue, routes_file};
+use crate::support::bed::channel;
+use crate::support::{Relay, Topology, eventually};
+
+const EVENTS: usize = 10;
+
+/// `order.created` goes to `one` and to `two`, and `order.paid` to `two` alone.
+fn two_routes(exchange_of_two: &str) -> String {
+    let route = |name: &str, event_type: &str, exchange: &str, key: &str| {
+        format!(
+            "[[route]]\nname = \"{name}\"\nevent_type = \"{event_type}\"\nexchange = \"{exchange}\"\nrouting_key = \"{key}\"\n"
+        )
+    };
+    let routes = [
+        route("one", "order.created", "order.events", "one"),
+        route("two", "order.created", exchange_of_two, "two"),
+        route("two-paid", "order.paid", exchange_of_two, "two"),
+    ];
+    routes_file(&routes.concat())
+}
+
+async fn commit(stand: &Stand, count: usize) {
+    for number in 0..count {
+        stand.row(&format!("order-{number}"), "order.created", &format!("{{\"n\": {number}}}")).await;
+    }
+}
+
+async fn held_gauge(relay: &Relay, route: &str) -> f64 {
+    relay.metric_where("outbox_route_held", &format!("route=\"{route}\"")).await
+}
+
+/// While `two` is broken: every event has its one copy in `one` and waits; probes and a restart add none.
+async fn waits_without_repeating(stand: &Stand, relay: Relay, routes: &str) -> Relay {
+    let all_wait = async || stand.held_with(&["one"]).await == EVENTS as i64;
+    eventually(SOON, "every event waits for route two", all_wait).await;
+    let copies = stand.bed.queue_messages("one").await;
+    eventually(SOON, "the gauge says so", async || held_gauge(&relay, "two").await == 1.0).await;
+    assert_eq!(held_gauge(&relay, "one").await, 0.0);
+    let before = stand.probes().await;
+    eventually(SOON, "it was probed three times more", async || stand.probes().await >= before + 3).await;
+    assert_eq!(stand.bed.queue_messages("one").await, copies, "probes of route two repeat nothing on route one");
+    let mut relay = relay;
+    assert_eq!(relay.stop(Duration::from_secs(30)).await.code(), Some(0));
+    let relay = Relay::start(&stand.bed, &["--routes", routes]).await;
+    let before = stand.probes().await;
+    eventually(SOON, "the new relay probes", async || stand.probes().await > before).await;
+    eventually(SOON, "the new relay's gauge says so", async || held_gauge(&relay, "two").await == 1.0).await;
+    assert_eq!(stand.bed.queue_messages("one").await, copies, "nor does a new relay");
+    assert_eq!(stand.bed.pending().await, EVENTS as i64);
+    relay
+}
+
+/// Every event is published, nothing was charged, and `two` has each event once.
+async fn mended(stand: &Stand, relay: &Relay) {
+    eventually(SOON, "every event is published", async || stand.bed.pending().await == 0).await;
+    eventually(SOON, "the gauge is back", async || held_gauge(relay, "two").await == 0.0).await;
+    assert_eq!(stand.bed.dead_letters().await.len(), 0);
+    assert_eq!(relay.metric("outbox_retries_total").await, 0.0);
+}
+
+async fn ids(stand: &Stand, queue: &str) -> (usize, HashSet<String>) {
+    let got = stand.drain(queue).await;
+    (got.len(), got.iter().map(crate::stand::Got::id).filter(|id| id != "filler").collect())
+}
+
+#[tokio::test]
+async fn a_full_queue_of_one_route_repeats_nothing_on_the_other() {
+    let stand = Stand::new("fan_full", Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
+    let (management, vhost) = (stand.bed.management(), stand.bed.vhost());
+    let full = json!({"max-length": 1, "overflow": "reject-publish"});
+    management.put_policy(vhost, "full", "^two$", full).await;
+    let filler = channel(&stand.bed.amqp_url()).await.expect("a channel");
+    let properties = lapin::BasicProperties::default().with_message_id("filler".into());
+    let publish = filler.basic_publish("".into(), "two".into(), Default::default(), b"filler", properties);
+    publish.await.expect("the filler is sent");
+    eventually(SOON, "the queue is full", async || stand.bed.queue_messages("two").await == 1).await;
+    let routes = two_routes("order.events");
+    commit(&stand, EVENTS).await;
+    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    let relay = waits_without_repeating(&stand, relay, &routes).await;
+    assert_eq!(stand.bed.queue_messages("two").await, 1, "full, with nothing of ours");
+    management.delete_policy(vhost, "full").await;
+    mended(&stand, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    assert_eq!((one, two), (EVENTS, EVENTS + 1), "each event once in each queue, beside the filler");
+    assert_eq!((one_ids.len(), &one_ids), (EVENTS, &two_ids));
+}
+
+/// The missing exchange, with its queue.
+fn late_events() -> Topology {
+    Topology { exchange: "late.events".into(), ..Topology::order_events([queue("two", &["two"])]) }
+}
+
+#[tokio::test]
+async fn a_missing_exchange_of_one_route_repeats_nothing_on_the_other() {
+    let stand = Stand::new("fan_missing", Topology::order_events([queue("one", &["one"])])).await;
+    let routes = two_routes("late.events");
+    // Puts the exchange on hold before anything of route one is in flight on the channel that it closes.
+    let first = stand.row("order-first", "order.paid", "{}").await;
+    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    eventually(SOON, "the exchange is on hold", async || stand.held_with(&[]).await == 1).await;
+    commit(&stand, EVENTS).await;
+    let all_wait = async || stand.held_with(&["one"]).await == EVENTS as i64;
+    eventually(SOON, "every event waits for route two", all_wait).await;
+    assert_eq!(stand.bed.queue_messages("one").await, EVENTS as u32, "each once");
+    let before = stand.probes().await;
+    eventually(SOON, "it was probed twice more", async || stand.probes().await >= before + 2).await;
+    stand.bed.declare_topology(&late_events()).await;
+    mended(&stand, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    assert_eq!((one, one_ids.len()), (EVENTS, EVENTS));
+    assert_eq!((two, two_ids.len()), (EVENTS + 1, EVENTS + 1));
+    assert!(two_ids.contains(&first.to_string()) && one_ids.is_subset(&two_ids));
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_missing_from_the_start_costs_the_other_route_one_copy_at_the_most() {
+    let stand = Stand::new("fan_start", Topology::order_events([queue("one", &["one"])])).await;
+    let routes = two_routes("late.events");
+    commit(&stand, EVENTS).await;
+    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    let relay = waits_without_repeating(&stand, relay, &routes).await;
+    stand.bed.declare_topology(&late_events()).await;
+    mended(&stand, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    // What was in flight when the missing exchange closed the channel may have been stored.
+    println!("{one} copies of {EVENTS} events");
+    assert!((EVENTS..=2 * EVENTS).contains(&one), "{one} copies");
+    assert_eq!((one_ids.len(), two, &one_ids), (EVENTS, EVENTS, &two_ids));
+}
+
+#[tokio::test]
+async fn a_mended_route_goes_on_though_another_route_of_its_events_stays_broken() {
+    let three = "[[route]]\nname = \"two\"\nevent_type = \"order.created\"\nexchange = \"late.events\"\nrouting_key = \"two\"\n\
+                 [[route]]\nname = \"three\"\nevent_type = \"order.created\"\nexchange = \"gone.events\"\nrouting_key = \"three\"\n";
+    let stand = Stand::new("fan_both", Topology::order_events([])).await;
+    let routes = routes_file(three);
+    commit(&stand, EVENTS).await;
+    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    let both = async || held_gauge(&relay, "two").await + held_gauge(&relay, "three").await == 2.0;
+    eventually(SOON, "both routes are held", both).await;
+    stand.bed.declare_topology(&late_events()).await;
+    eventually(SOON, "route two has every event", async || stand.bed.queue_messages("two").await == EVENTS as u32)
+        .await;
+    eventually(SOON, "route two is free", async || held_gauge(&relay, "two").await == 0.0).await;
+    assert_eq!(held_gauge(&relay, "three").await, 1.0);
+    assert_eq!(stand.bed.pending().await, EVENTS as i64);
+}

@@ -1,0 +1,21 @@
+//! The routes file with real services: what each of the order service's consumers gets, what happens when one of several routes is
+//! broken, and which files are refused.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stand;
+
+mod declare;
+
+mod documents;
+
+mod fan_out;
+
+mod places;
+
+mod refused;
+
+mod render;
+
+mod shapes;
