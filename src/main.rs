@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use outbox_relay::cli::dead_letters::DlqCommand;
+use outbox_relay::cli::keys::KeysCommand;
+use outbox_relay::cli::purge::PurgeCommand;
 use outbox_relay::cli::routes::RoutesCommand;
 use outbox_relay::cli::{Cli, Command};
-<<<<<<< HEAD
-use outbox_relay::commands::migrate;
 use outbox_relay::commands::output::print;
-=======
-use outbox_relay::commands::{migrate, routes_render};
->>>>>>> af045b4 (Read routes from a file; render five envelopes; show what a route would send)
+use outbox_relay::commands::{
+    dead_letters, dead_letters_discard, dead_letters_replay, keys_change, migrate, purge, replay, routes, routes_render,
+};
 use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 
@@ -75,10 +76,47 @@ fn run(cli: Cli) -> Result<(), AppError> {
             print(trigger);
             Ok(())
         }
-        Command::Routes(RoutesCommand::Render(args)) => {
-            let command = config::routes_render::render_config(&args).map_err(AppError::Config)?;
-            print(&routes_render::render(command, std::io::stdin().lock())?);
+        Command::Keys(args) => runtime(1)?.block_on(keys(&args.command)),
+        Command::Routes(args) => runtime(1)?.block_on(on_routes(&args.command)),
+        Command::Dlq(args) => runtime(1)?.block_on(dlq(&args.command)),
+        Command::Replay(args) => runtime(1)?.block_on(replay::run(checked(config::replay::replay_config(&args))?)),
+        Command::Purge(args) => runtime(1)?.block_on(purge::run(checked(match &args.command {
+            PurgeCommand::Published(args) => config::purge::published_config(args),
+            PurgeCommand::DeadLetters(args) => config::purge::dead_letters_config(args),
+        })?)),
+    }
+}
+
+fn checked<T>(config: Result<T, Vec<String>>) -> Result<T, AppError> {
+    config.map_err(AppError::Config)
+}
+
+async fn keys(command: &KeysCommand) -> Result<(), AppError> {
+    match command {
+        KeysCommand::Release(args) => keys_change::release(checked(config::keys::key_config(args))?).await,
+        KeysCommand::DeadLetter(args) => keys_change::dead_letter(checked(config::keys::key_config(args))?).await,
+    }
+}
+
+async fn on_routes(command: &RoutesCommand) -> Result<(), AppError> {
+    match command {
+        RoutesCommand::List(args) => routes::list(&checked(config::route_holds::list_config(args))?).await,
+        RoutesCommand::Hold(args) => routes::hold(checked(config::route_holds::hold_config(args))?).await,
+        RoutesCommand::Release(args) => routes::release(checked(config::route_holds::release_config(args))?).await,
+        RoutesCommand::Render(args) => {
+            let config = checked(config::routes_render::render_config(args))?;
+            print(&routes_render::render(config, std::io::stdin().lock())?);
             Ok(())
         }
+    }
+}
+
+async fn dlq(command: &DlqCommand) -> Result<(), AppError> {
+    use config::dead_letters as dlq;
+    match command {
+        DlqCommand::List(args) => dead_letters::list(checked(dlq::list_config(args))?).await,
+        DlqCommand::Show(args) => dead_letters::show(checked(dlq::show_config(args))?).await,
+        DlqCommand::Replay(args) => dead_letters_replay::run(checked(dlq::replay_config(args))?).await,
+        DlqCommand::Discard(args) => dead_letters_discard::run(checked(dlq::discard_config(args))?).await,
     }
 }

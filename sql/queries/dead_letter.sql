@@ -10,3 +10,4 @@ SELECT m.id, m.seq, m.aggregate_type, m.aggregate_id, m.event_type, m.partition_
        m.correlation_id, m.created_at, m.lane, m.replay_id, row_to_json(m), $2, $3, $4,
        string_to_array($5, ','), string_to_array($6, ',')
 FROM moved m
+RETURNING id

@@ -1,15 +1,24 @@
 //! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
 
 pub mod command;
+pub mod dead_letters;
+pub mod keys;
 pub mod migrate;
+pub mod purge;
+pub mod replay;
 pub mod routes;
 pub mod run;
+pub mod selection;
 pub mod services;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::dead_letters::DlqArgs;
+use crate::cli::keys::KeysArgs;
 use crate::cli::migrate::MigrateArgs;
-use crate::cli::routes::RoutesCommand;
+use crate::cli::purge::PurgeArgs;
+use crate::cli::replay::ReplayArgs;
+use crate::cli::routes::RoutesArgs;
 use crate::cli::run::RunArgs;
 
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
@@ -31,9 +40,16 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Create or upgrade the outbox tables.
     Migrate(MigrateArgs),
-    /// Look at routes.
-    #[command(subcommand)]
-    Routes(RoutesCommand),
+    /// Keys that wait: let one go on.
+    Keys(KeysArgs),
+    /// Destinations and routes on hold: list them, hold a route, release one.
+    Routes(RoutesArgs),
+    /// Dead letters: list, show, replay, discard.
+    Dlq(DlqArgs),
+    /// Send published events again.
+    Replay(Box<ReplayArgs>),
+    /// Delete published events or resolved dead letters.
+    Purge(PurgeArgs),
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ pub fn print(text: &str) {
     }
 }
 
+/// Tells a person something beside the answer, on standard error. Where that is closed, nobody is left to be told.
+pub fn say(text: &str) {
+    let _closed = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// A table as wide as the terminal allows, ending with a newline. Cells are cleaned.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();

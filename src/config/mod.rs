@@ -5,11 +5,17 @@
 mod broker;
 pub mod command;
 mod database;
+pub mod dead_letters;
+pub mod keys;
 pub mod migrate;
 mod problems;
+pub mod purge;
+pub mod replay;
+pub mod route_holds;
 pub mod routes;
 pub mod routes_render;
 pub mod run;
+pub mod selection;
 
 use std::path::Path;
 

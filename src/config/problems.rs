@@ -14,6 +14,18 @@ impl Problems {
         self.0.push(format!("--{flag}: {problem}"));
     }
 
+    /// What others found wrong is added; a value only where nothing is.
+    pub fn with<T>(mut self, other: Result<T, Vec<String>>) -> Result<T, Vec<String>> {
+        match other {
+            Ok(value) if self.0.is_empty() => Ok(value),
+            Ok(_) => Err(self.0),
+            Err(problems) => {
+                self.0.extend(problems);
+                Err(self.0)
+            }
+        }
+    }
+
     pub fn duration(&mut self, flag: &str, text: &str, range: (Duration, Duration)) -> Duration {
         match humantime::parse_duration(text) {
             Ok(duration) if duration >= range.0 && duration <= range.1 => return duration,

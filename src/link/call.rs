@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -25,7 +26,18 @@ pub(crate) async fn rows(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<Vec<Row>, StoreError> {
-    bounded(action, client.query_typed(sql, params)).await
+    bounded(CALL_DEADLINE, action, client.query_typed(sql, params)).await
+}
+
+/// All rows of a statement that may take longer than a call of the relay: an operator's.
+pub(crate) async fn rows_within(
+    limit: Duration,
+    client: &Client,
+    action: &'static str,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<Vec<Row>, StoreError> {
+    bounded(limit, action, client.query_typed(sql, params)).await
 }
 
 /// The first row, if there is one.
@@ -35,7 +47,7 @@ pub(crate) async fn row(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<Option<Row>, StoreError> {
-    bounded(action, client.query_typed_opt(sql, params)).await
+    bounded(CALL_DEADLINE, action, client.query_typed_opt(sql, params)).await
 }
 
 /// The only row.
@@ -45,7 +57,7 @@ pub(crate) async fn one(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<Row, StoreError> {
-    bounded(action, client.query_typed_one(sql, params)).await
+    bounded(CALL_DEADLINE, action, client.query_typed_one(sql, params)).await
 }
 
 /// How many rows were changed.
@@ -55,22 +67,29 @@ pub(crate) async fn execute(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<u64, StoreError> {
-    bounded(action, client.execute_typed(sql, params)).await
+    bounded(CALL_DEADLINE, action, client.execute_typed(sql, params)).await
 }
 
 /// Statements without parameters or rows, in one round trip.
 pub(crate) async fn batch(client: &Client, action: &'static str, sql: &str) -> Result<(), StoreError> {
-    bounded(action, client.batch_execute(sql)).await
+    bounded(CALL_DEADLINE, action, client.batch_execute(sql)).await
 }
 
 async fn bounded<T>(
+    limit: Duration,
     action: &'static str,
     call: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreError> {
-    match deadline(CALL_DEADLINE, action, call).await {
+    match deadline(limit, action, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) if error.is_closed() => Err(StoreError::Unreachable(format!("{action}: {}", chain(&error)))),
-        Ok(Err(error)) => Err(StoreError::Failed { action, error: chain(&error) }),
+        Ok(Err(error)) => {
+            let passing = error.code().is_some_and(|code| {
+                [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]
+                    .contains(code)
+            });
+            Err(StoreError::Failed { action, error: chain(&error), passing })
+        }
         Err(error) => Err(StoreError::Unreachable(error.to_string())),
     }
 }

@@ -10,7 +10,11 @@ use crate::relay::store::StoreError;
 
 /// One claimed event.
 pub fn event(row: &Row) -> Result<Event, StoreError> {
-    read_event(row).map_err(|error| StoreError::Failed { action: "reading a claimed event", error: error.to_string() })
+    read_event(row).map_err(|error| StoreError::Failed {
+        action: "reading a claimed event",
+        error: error.to_string(),
+        passing: false,
+    })
 }
 
 fn read_event(row: &Row) -> Result<Event, tokio_postgres::Error> {

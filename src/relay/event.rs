@@ -130,11 +130,14 @@ pub enum FailureReason {
     PayloadTooLarge,
     /// It cannot become an AMQP message.
     InvalidEvent,
+    /// An operator took it out of the way (`keys dead-letter`).
+    Operator,
 }
 
 impl FailureReason {
     /// Every reason, for metrics that exist from the start and for tests.
-    pub const ALL: [Self; 4] = [Self::Unroutable, Self::ChannelClosed, Self::PayloadTooLarge, Self::InvalidEvent];
+    pub const ALL: [Self; 5] =
+        [Self::Unroutable, Self::ChannelClosed, Self::PayloadTooLarge, Self::InvalidEvent, Self::Operator];
 
     /// The word in SQL, metrics, logs and docs.
     pub fn as_str(self) -> &'static str {
@@ -143,7 +146,13 @@ impl FailureReason {
             Self::ChannelClosed => "CHANNEL_CLOSED",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::InvalidEvent => "INVALID_EVENT",
+            Self::Operator => "OPERATOR",
         }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 

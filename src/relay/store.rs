@@ -185,6 +185,8 @@ pub enum StoreError {
         action: &'static str,
         /// What the database said.
         error: String,
+        /// Whether the same again may succeed: a deadlock, a serialization failure, a lock that took too long.
+        passing: bool,
     },
     /// The tables are missing or not of this relay's version.
     #[error("{0}")]

@@ -1,0 +1,18 @@
+-- Dead letters, the latest first.
+-- $1 aggregate id, $2 event type, $3 route that failed, $4 reason, $5 dead-lettered since, $6 dead-lettered before; of each null is any.
+-- $7 whether resolved ones are listed too, $8 letters at most.
+SELECT d.dead_letter_id, d.id::text AS event_id, coalesce(d.partition_key, d.aggregate_id) AS key, d.event_type, d.failure_reason,
+       left(d.last_error, 200) AS last_error, d.attempts, d.routes_confirmed, d.routes_failed,
+       to_char(d.dead_lettered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS dead_lettered_at,
+       to_char(d.processed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS processed_at,
+       d.resolution, d.resolved_by, d.note
+FROM outbox.dead_letters d
+WHERE ($7::boolean OR d.processed_at IS NULL)
+  AND ($1::text IS NULL OR d.aggregate_id = $1)
+  AND ($2::text IS NULL OR d.event_type = $2)
+  AND ($3::text IS NULL OR $3 = ANY(d.routes_failed))
+  AND ($4::text IS NULL OR d.failure_reason = $4)
+  AND d.dead_lettered_at >= coalesce($5::text::timestamptz, '-infinity')
+  AND d.dead_lettered_at < coalesce($6::text::timestamptz, 'infinity')
+ORDER BY d.dead_lettered_at DESC, d.dead_letter_id DESC
+LIMIT $8

@@ -1,0 +1,15 @@
+-- Puts revived events ahead of the successors that wait: each key's first takes the place of the wait, tried at once. A wait whose event
+-- may have been sent already, or waits for another dead letter, stays. The caller holds the lanes' locks.
+-- $1 ids of the revived events.
+WITH head AS MATERIALIZED (
+    SELECT DISTINCT ON (key) coalesce(e.partition_key, e.aggregate_id) AS key, e.id, e.seq
+    FROM outbox.events e
+    WHERE e.id = ANY($1::uuid[]) AND coalesce(e.published_at, 'infinity') = 'infinity'
+    ORDER BY key, e.seq
+)
+UPDATE outbox.waits w
+SET event_id = h.id, seq = h.seq, reason = 'retry', attempts = 0, until = clock_timestamp(), hold_id = NULL, error = NULL,
+    routes_confirmed = '{}', since = clock_timestamp()
+FROM head h
+WHERE w.key = h.key AND w.seq >= h.seq AND w.routes_confirmed = '{}'
+  AND (w.reason IN ('retry', 'held', 'no_route') OR (w.reason = 'after_dead_letter' AND w.event_id = ANY($1::uuid[])))

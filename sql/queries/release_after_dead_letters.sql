@@ -1,0 +1,10 @@
+-- Lets keys go on without the dead letter they wait for; the floors of their lanes come down to it. The caller holds the lanes' locks.
+-- $1 event ids.
+WITH ended AS (
+    DELETE FROM outbox.waits WHERE event_id = ANY($1::uuid[]) AND reason = 'after_dead_letter' RETURNING key, lane, seq
+), lowered AS (
+    UPDATE outbox.lanes l SET floor = lowest.seq
+    FROM (SELECT lane, min(seq) AS seq FROM ended GROUP BY lane) lowest
+    WHERE l.lane = lowest.lane AND l.floor > lowest.seq
+)
+SELECT key FROM ended ORDER BY key

@@ -1,0 +1,33 @@
+-- Brings dead letters back as pending events with their id, seq and texts, and resolves them. Only the routes that failed are sent, unless
+-- asked otherwise or none had confirmed. The way through text undoes the compression of the dead letters' storage: the relay tells a
+-- payload's size without reading it. An id that is among the events already is left alone. The caller holds the lanes' locks.
+-- $1 dead-letter ids, $2 run, $3 whether all routes are sent, $4 who (null: the database role), $5 note.
+WITH chosen AS MATERIALIZED (
+    SELECT d.* FROM outbox.dead_letters d
+    WHERE d.dead_letter_id = ANY($1::bigint[]) AND d.processed_at IS NULL
+    ORDER BY d.dead_letter_id
+    FOR UPDATE
+), latest AS MATERIALIZED (
+    SELECT DISTINCT ON (id) * FROM chosen ORDER BY id, dead_letter_id DESC
+), revived AS (
+    INSERT INTO outbox.events (id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
+                               correlation_id, created_at, replay_id, only_routes)
+    SELECT id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload::text::json, headers::text::json,
+           correlation_id, created_at, $2,
+           CASE WHEN $3::boolean THEN NULL
+                WHEN routes_failed <> '{}' AND (routes_confirmed <> '{}' OR json_typeof(original_event -> 'only_routes') = 'array')
+                THEN routes_failed
+                WHEN json_typeof(original_event -> 'only_routes') = 'array'
+                THEN ARRAY(SELECT json_array_elements_text(original_event -> 'only_routes'))
+           END
+    FROM latest
+    ORDER BY seq
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+)
+UPDATE outbox.dead_letters d
+SET processed_at = clock_timestamp(), resolution = 'replayed', resolved_by = coalesce($4::text, current_user), note = coalesce($5::text, d.note)
+FROM latest l
+JOIN revived r ON r.id = l.id
+WHERE d.dead_letter_id = l.dead_letter_id
+RETURNING d.dead_letter_id, d.id

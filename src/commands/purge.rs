@@ -1,0 +1,176 @@
+//! `outbox-relay purge`: deletes published events or resolved dead letters for good, in chunks.
+//!
+//! Promises: a pending event is never deleted, also not one that a replay has just made pending; the conditions stand on the DELETE itself.
+
+use serde::Serialize;
+use tokio_postgres::types::Type;
+
+use crate::commands::consent::{agree, can_ask, log_change};
+use crate::commands::output::Output;
+use crate::commands::progress::{Progress, with_mend};
+use crate::commands::selection_preview::{Preview, SampleRow};
+use crate::commands::session::Session;
+use crate::config::purge::{PurgeConfig, Purged};
+use crate::error::AppError;
+use crate::link::call::{self, Param};
+
+const CHUNK: i64 = 1_000;
+/// Rows are counted up to this many before they are deleted.
+const COUNTED_MAX: i64 = 100_000;
+
+#[derive(Serialize)]
+struct Answer {
+    what: &'static str,
+    deleted: usize,
+    finished: bool,
+    /// What a request for erasure did not reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_reached: Vec<String>,
+}
+
+/// Runs the command.
+pub async fn run(config: PurgeConfig) -> Result<(), AppError> {
+    can_ask(config.consent)?;
+    let output = Output::new(config.common.json);
+    let session = &Session::change(&config.common).await?;
+    // One moment for all chunks, by the database's clock.
+    let before = match config.older_than {
+        Some(age) => Some(moment_ago(session, age.as_secs()).await?),
+        None => None,
+    };
+    let not_reached = not_reached(session, &config).await?;
+    let preview = preview(session, &config, before.as_deref(), &not_reached).await?;
+    if config.consent.dry_run {
+        output.answer(&preview, || preview.text());
+        return Ok(());
+    }
+    if preview.matched == 0 {
+        let beside = not_reached.iter().map(|text| format!("; {text}")).collect::<String>();
+        return Err(AppError::No(format!("nothing matches; nothing was deleted{beside}")));
+    }
+    agree(config.consent, &preview.text())?;
+    delete(session, output, &config, before.as_deref(), preview.matched, not_reached).await
+}
+
+async fn moment_ago(session: &Session, seconds: u64) -> Result<String, AppError> {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let params: [Param<'_>; 1] = [(&seconds, Type::INT8)];
+    let rows = session.select("reading the time", &session.queries.database_time, &params).await?;
+    rows.first().map(|row| row.get(0)).ok_or_else(|| AppError::Bug("a time without a row".into()))
+}
+
+/// What a request for erasure does not reach.
+async fn not_reached(session: &Session, config: &PurgeConfig) -> Result<Vec<String>, AppError> {
+    let Some(aggregate) = &config.aggregate_id else { return Ok(Vec::new()) };
+    let params: [Param<'_>; 1] = [(aggregate, Type::TEXT)];
+    let rows = session.select("counting pending events", &session.queries.count_aggregate_pending, &params).await?;
+    let pending: i64 = rows.first().map_or(0, |row| row.get(0));
+    let mut texts = Vec::new();
+    if pending > 0 {
+        let more = if pending > 1_000 { "more than " } else { "" };
+        texts.push(format!(
+            "{more}{} pending events of the aggregate stay: they are sent first, then run this again",
+            pending.min(1_000)
+        ));
+    }
+    texts.push(match config.what {
+        Purged::Published => "its dead letters stay: outbox-relay purge dead-letters --aggregate-id".into(),
+        Purged::DeadLetters { .. } => "its published events stay: outbox-relay purge published --aggregate-id".into(),
+    });
+    texts.push("messages in the broker's queues, and what consumers keep, are out of reach; so are backups and the log of the database".into());
+    Ok(texts)
+}
+
+async fn preview(
+    session: &Session,
+    config: &PurgeConfig,
+    before: Option<&str>,
+    not_reached: &[String],
+) -> Result<Preview, AppError> {
+    let (aggregate, cap) = (&config.aggregate_id, COUNTED_MAX + 1);
+    let mut params: Vec<Param<'_>> = vec![(&before, Type::TEXT), (aggregate, Type::TEXT)];
+    let (action, sql, consequence) = match &config.what {
+        Purged::Published => (
+            "purge of published events",
+            &session.queries.sample_purge_published,
+            "they are gone for good: neither traced nor replayed any more",
+        ),
+        Purged::DeadLetters { unresolved } => {
+            params.push((unresolved, Type::BOOL));
+            let consequence = if *unresolved {
+                "they are gone for good, among them events that were never delivered; keys that wait because of them go on waiting"
+            } else {
+                "they are gone for good; unresolved ones stay"
+            };
+            ("purge of dead letters", &session.queries.sample_purge_dead_letters, consequence)
+        }
+    };
+    params.push((&cap, Type::INT8));
+    let rows = session.select("looking for rows to delete", sql, &params).await?;
+    let matched: i64 = rows.first().map_or(0, |row| row.get("matched"));
+    let consequences = [consequence.to_owned()].into_iter().chain(not_reached.iter().cloned()).collect();
+    Ok(Preview {
+        action,
+        matched: usize::try_from(matched.min(COUNTED_MAX)).unwrap_or(0),
+        more: matched > COUNTED_MAX,
+        overtaken: None,
+        sample: rows.iter().map(SampleRow::read).collect(),
+        consequences,
+    })
+}
+
+async fn delete(
+    session: &Session,
+    output: Output,
+    config: &PurgeConfig,
+    before: Option<&str>,
+    matched: usize,
+    not_reached: Vec<String>,
+) -> Result<(), AppError> {
+    let mut progress = Progress::start("deleted", matched, None)?;
+    let mut is_done = false;
+    while !is_done && progress.next().await {
+        let chunk = async {
+            let deleted = delete_chunk(session, config, before).await?;
+            is_done = deleted == 0;
+            Ok(deleted)
+        };
+        progress.run(0, chunk).await;
+    }
+    let ended = progress.end();
+    let what = match config.what {
+        Purged::Published => "published events",
+        Purged::DeadLetters { .. } => "dead letters",
+    };
+    log_change(&format!("{} {what} deleted", ended.done), &config.audit);
+    let answer = Answer { what, deleted: ended.done, finished: ended.cut.is_none(), not_reached };
+    output.answer(&answer, || answer.text());
+    match ended.cut {
+        Some(cut) => Err(with_mend(cut, "nothing is half-done; the same command goes on")),
+        None => Ok(()),
+    }
+}
+
+async fn delete_chunk(session: &Session, config: &PurgeConfig, before: Option<&str>) -> Result<usize, AppError> {
+    let mut params: Vec<Param<'_>> = vec![(&before, Type::TEXT), (&config.aggregate_id, Type::TEXT)];
+    let sql = match &config.what {
+        Purged::Published => &session.queries.purge_selected_published,
+        Purged::DeadLetters { unresolved } => {
+            params.push((unresolved, Type::BOOL));
+            &session.queries.purge_selected_dead_letters
+        }
+    };
+    params.push((&CHUNK, Type::INT8));
+    let deleted = session.step(async || call::execute(&session.client, "deleting rows", sql, &params).await).await?;
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let mut text = format!("{} {} deleted\n", self.deleted, self.what);
+        for left in &self.not_reached {
+            text += &format!("- {left}\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,54 @@
+//! The configuration of `replay`.
+
+use uuid::Uuid;
+
+use crate::cli::replay::ReplayArgs;
+use crate::commands::selection::Selection;
+use crate::config::command::{CommandConfig, command_config};
+use crate::config::dead_letters::require_filter;
+use crate::config::problems::Problems;
+use crate::config::selection::{Execution, Ids, execution, selection};
+
+/// What to do.
+#[derive(Debug)]
+pub enum ReplayTask {
+    /// A new run.
+    Start(Selection),
+    /// The rest of a run.
+    Resume(Uuid),
+    /// List the latest runs.
+    Runs,
+}
+
+/// `replay`.
+#[derive(Debug)]
+pub struct ReplayConfig {
+    /// Which outbox.
+    pub common: CommandConfig,
+    /// What to do.
+    pub task: ReplayTask,
+    /// How.
+    pub execution: Execution,
+}
+
+/// Checks the arguments.
+pub fn replay_config(args: &ReplayArgs) -> Result<ReplayConfig, Vec<String>> {
+    let mut problems = Problems::default();
+    let execution = execution(&mut problems, &args.execution);
+    let task = match (&args.resume, args.runs) {
+        (_, true) => ReplayTask::Runs,
+        (Some(run), false) => ReplayTask::Resume(Uuid::try_parse(run).unwrap_or_else(|_| {
+            problems.add("resume", format_args!("'{run}' is no run's id; list them: outbox-relay replay --runs"));
+            Uuid::nil()
+        })),
+        (None, false) => {
+            let mut selection = selection(&mut problems, &args.selection, Ids::OfEvents);
+            // The route says where events are sent, not which are meant.
+            require_filter(&mut problems, &selection);
+            selection.route.clone_from(&args.route);
+            ReplayTask::Start(selection)
+        }
+    };
+    let common = problems.with(command_config(&args.common, "replay"))?;
+    Ok(ReplayConfig { common, task, execution })
+}

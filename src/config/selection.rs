@@ -1,0 +1,169 @@
+//! The configuration of the commands that change many rows: selections, times, pace, consent and audit.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use crate::cli::selection::{AuditArgs, ConsentArgs, ExecutionArgs, SelectionArgs};
+use crate::commands::selection::Selection;
+use crate::config::problems::Problems;
+
+/// Texts of an operator are kept this long, in bytes.
+const TEXT_BYTES_MAX: usize = 1_000;
+const IDS_MAX: usize = 10_000;
+/// So many rows or rows a second at most.
+const COUNT_MAX: usize = 100_000_000;
+
+/// Whether to do it at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Consent {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+}
+
+impl From<ConsentArgs> for Consent {
+    fn from(args: ConsentArgs) -> Self {
+        Self { dry_run: args.dry_run, yes: args.yes }
+    }
+}
+
+/// Who does it, and why; recorded.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// None: the database role.
+    pub by: Option<String>,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// How a change of many rows is made.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Rows a second at most.
+    pub rate: Option<usize>,
+    /// Whether to do it at all.
+    pub consent: Consent,
+    /// Who does it, and why.
+    pub audit: Audit,
+}
+
+/// Which ids a command takes beside those of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// None.
+    OfEvents,
+    /// Those of dead letters.
+    OfDeadLettersToo,
+}
+
+pub(super) fn audit(problems: &mut Problems, args: &AuditArgs) -> Audit {
+    let from_environment = || std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let by = args.by.clone().or_else(from_environment);
+    for (flag, text) in [("by", &by), ("note", &args.note)] {
+        if text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {
+            problems.add(flag, format_args!("longer than {TEXT_BYTES_MAX} bytes, or with a NUL"));
+        }
+    }
+    Audit { by, note: args.note.clone() }
+}
+
+pub(super) fn execution(problems: &mut Problems, args: &ExecutionArgs) -> Execution {
+    let rate = args.rate.as_ref().map(|rate| problems.number("rate", rate, (1, COUNT_MAX)));
+    Execution { rate, consent: args.consent.into(), audit: audit(problems, &args.audit) }
+}
+
+/// Reads a selection; `None` for what is not given.
+pub(super) fn selection(problems: &mut Problems, args: &SelectionArgs, ids: Ids) -> Selection {
+    let mut selection = Selection {
+        aggregate_id: args.aggregate_id.clone(),
+        event_type: args.event_type.clone(),
+        since: args.since.as_ref().and_then(|text| moment(problems, "since", text)),
+        until: args.until.as_ref().and_then(|text| moment(problems, "until", text)),
+        limit: args.limit.as_ref().map(|limit| problems.number("limit", limit, (1, COUNT_MAX))),
+        ..Selection::default()
+    };
+    if args.ids.len() > IDS_MAX {
+        problems.add("id", format_args!("more than {IDS_MAX}"));
+    }
+    for id in args.ids.iter().map(|id| id.trim()) {
+        match (event_id(id), id.parse::<i64>()) {
+            (Some(event), _) => selection.ids.push(event.to_string()),
+            (None, Ok(letter)) if ids == Ids::OfDeadLettersToo && letter > 0 => selection.dead_letter_ids.push(letter),
+            (None, _) => problems.add(
+                "id",
+                match ids {
+                    Ids::OfEvents => format!("'{id}' is no event id (a UUID, with or without 'msg-')"),
+                    Ids::OfDeadLettersToo => format!("'{id}' is no dead letter's number and no event id (a UUID)"),
+                },
+            ),
+        }
+    }
+    if let (Some(since), Some(until)) = (&selection.since, &selection.until)
+        && since >= until
+    {
+        problems.add("since", format_args!("{since} is not before --until, {until}"));
+    }
+    for (flag, text) in [("aggregate-id", &selection.aggregate_id), ("event-type", &selection.event_type)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            problems.add(flag, "a NUL is in no event");
+        }
+    }
+    selection
+}
+
+/// An event's id, also as consumers see it in the standard envelope.
+pub(super) fn event_id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text.strip_prefix("msg-").unwrap_or(text)).ok()
+}
+
+/// A moment, written as RFC 3339 in UTC, all of one length so that they compare as texts.
+fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
+    let ago = |ago: Duration| SystemTime::now().checked_sub(ago).map(OffsetDateTime::from);
+    let parsed =
+        OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| humantime::parse_duration(text).ok().and_then(ago));
+    let written = parsed.filter(|moment| (1970..=9999).contains(&moment.year())).map(|moment| {
+        let moment = moment.to_offset(time::UtcOffset::UTC);
+        let form =
+            time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+        moment.format(&form)
+    });
+    if let Some(Ok(written)) = written {
+        return Some(written);
+    }
+    problems.add(
+        flag,
+        format_args!("'{text}' is neither a moment such as 2026-11-21T12:00:00Z nor a time ago such as 2h or 30m"),
+    );
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, Vec<String>> {
+        let mut problems = Problems::default();
+        moment(&mut problems, "since", text).ok_or(problems.0)
+    }
+
+    #[test]
+    fn moments_are_read_in_any_zone_and_as_a_time_ago() {
+        assert_eq!(read("2026-11-21T12:00:00+02:00"), Ok("2026-11-21T10:00:00.000000Z".into()));
+        let (hours, minutes) = (read("2h").expect("a duration"), read("30m").expect("a duration"));
+        assert!(hours < minutes, "{hours} {minutes}");
+        for wrong in ["yesterday", "2026-11-21", "2026-13-01T00:00:00Z", "", "9999999999y"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_are_taken_as_consumers_see_them() {
+        let id = "3f0c6c9e-6f0c-4d0a-9f43-0c3c5e1f1b7e";
+        assert_eq!(event_id(&format!("msg-{id}")).map(|id| id.to_string()).as_deref(), Some(id));
+        assert_eq!(event_id("42"), None);
+    }
+}
