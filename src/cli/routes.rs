@@ -82,7 +82,7 @@ pub struct RenderArgs {
     #[command(flatten)]
     pub event: EventArgs,
     /// One JSON document
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
 

@@ -1,6 +1,8 @@
 //! Counts and logs what became of events. Called by `run_batch` with each answer and, after the commit, with what was settled; decides
 //! nothing.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -9,7 +11,7 @@ use crate::relay::answer::Answer;
 use crate::relay::broker::Broker;
 use crate::relay::event::{Event, WaitReason};
 use crate::relay::routing::Route;
-use crate::relay::store::{Settled, Settlement, Store};
+use crate::relay::store::{Settled, Settlement, Store, Until};
 use crate::relay::verdict;
 use crate::relay::work::Work;
 
@@ -55,6 +57,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
         let is_refused = |id: &Uuid| settled.refused.iter().any(|(refused, _)| refused == id);
         for wait in settlement.waits.iter().filter(|wait| !is_refused(&wait.event_id)) {
             match wait.reason {
+                // It only goes on where it left off: some of its routes have confirmed.
+                WaitReason::Retry if wait.until == Until::After(Duration::ZERO) => {}
                 WaitReason::Retry => {
                     self.metrics.retry();
                     let (event_id, attempts, error) = (wait.event_id, wait.attempts, wait.error.as_deref());

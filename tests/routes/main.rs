@@ -19,3 +19,5 @@ mod refused;
 mod render;
 
 mod shapes;
+
+mod slow;

@@ -45,7 +45,11 @@ pub fn routes_file(text: &str) -> String {
 
 impl Stand {
     pub async fn new(name: &str, topology: Topology) -> Self {
-        let bed = TestBed::new(name).await;
+        Self::on(TestBed::new(name).await, topology).await
+    }
+
+    /// The same on a bed that is there.
+    pub async fn on(bed: TestBed, topology: Topology) -> Self {
         bed.migrate().await;
         bed.declare_topology(&topology).await;
         Self { bed }
