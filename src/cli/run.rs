@@ -1,5 +1,7 @@
 //! The arguments of `run`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use crate::cli::services::{BrokerArgs, DatabaseArgs, RouteArgs};
@@ -21,6 +23,9 @@ pub struct RunArgs {
         help_heading = "Database"
     )]
     pub listen_database_url: Option<String>,
+    /// File that holds that URL; read again at each connect
+    #[arg(long, env = "OUTBOX_LISTEN_DATABASE_URL_FILE", value_name = "FILE", help_heading = "Database")]
+    pub listen_database_url_file: Option<PathBuf>,
 
     /// The broker.
     #[command(flatten)]

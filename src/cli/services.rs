@@ -8,18 +8,34 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// PostgreSQL URL, for example postgres://user@localhost:5432/shop; to another host append ?sslmode=disable (no TLS yet)
+    /// PostgreSQL URL, for example postgres://user@db.example:5432/shop; TLS with verification unless the host is this one or the URL
+    /// says sslmode=...
     #[arg(long, env = "OUTBOX_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
+    /// File that holds the URL; read again at each connect, as are all files named here
+    #[arg(long, env = "OUTBOX_DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
     /// User; overrules the URL's
     #[arg(long, env = "OUTBOX_DATABASE_USER", value_name = "NAME")]
     pub database_user: Option<String>,
+    /// File that holds the user
+    #[arg(long, env = "OUTBOX_DATABASE_USER_FILE", value_name = "FILE")]
+    pub database_user_file: Option<PathBuf>,
     /// Password; overrules the URL's
     #[arg(long, env = "OUTBOX_DATABASE_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     pub database_password: Option<String>,
-    /// File that holds the password; read again at each connect
+    /// File that holds the password
     #[arg(long, env = "OUTBOX_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub database_password_file: Option<PathBuf>,
+    /// Certificates of private authorities (PEM), beside the built-in public ones
+    #[arg(long, env = "OUTBOX_DATABASE_CA_FILE", value_name = "FILE")]
+    pub database_ca_file: Option<PathBuf>,
+    /// Our certificate (PEM), where the server asks for one
+    #[arg(long, env = "OUTBOX_DATABASE_CERT_FILE", value_name = "FILE")]
+    pub database_cert_file: Option<PathBuf>,
+    /// Its key (PEM, without a password); absent where the certificate's file holds it
+    #[arg(long, env = "OUTBOX_DATABASE_KEY_FILE", value_name = "FILE")]
+    pub database_key_file: Option<PathBuf>,
     /// Schema of the outbox tables
     #[arg(long, env = "OUTBOX_SCHEMA", default_value = "outbox", value_name = "NAME")]
     pub schema: String,
@@ -29,7 +45,7 @@ pub struct DatabaseArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
-    /// RabbitMQ URL, for example amqp://user@host:5672/vhost; for a cluster several, with commas or the flag repeated
+    /// RabbitMQ URL, for example amqps://user@mq.example:5671/vhost (amqp:// is without TLS); for a cluster several, with commas or the flag repeated
     #[arg(
         long = "amqp-url",
         env = "OUTBOX_AMQP_URL",
@@ -38,15 +54,30 @@ pub struct BrokerArgs {
         value_name = "URL"
     )]
     pub amqp_urls: Vec<String>,
+    /// File that holds the URL, or several with commas or line ends; read again at each connect, as are all files named here
+    #[arg(long, env = "OUTBOX_AMQP_URL_FILE", value_name = "FILE")]
+    pub amqp_url_file: Option<PathBuf>,
     /// User; overrules the URLs'
     #[arg(long, env = "OUTBOX_AMQP_USER", value_name = "NAME")]
     pub amqp_user: Option<String>,
+    /// File that holds the user
+    #[arg(long, env = "OUTBOX_AMQP_USER_FILE", value_name = "FILE")]
+    pub amqp_user_file: Option<PathBuf>,
     /// Password; overrules the URLs'
     #[arg(long, env = "OUTBOX_AMQP_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     pub amqp_password: Option<String>,
-    /// File that holds the password; read again at each connect
+    /// File that holds the password
     #[arg(long, env = "OUTBOX_AMQP_PASSWORD_FILE", value_name = "FILE")]
     pub amqp_password_file: Option<PathBuf>,
+    /// Certificates of private authorities (PEM), beside the built-in public ones
+    #[arg(long, env = "OUTBOX_AMQP_CA_FILE", value_name = "FILE")]
+    pub amqp_ca_file: Option<PathBuf>,
+    /// Our certificate (PEM), where the broker asks for one
+    #[arg(long, env = "OUTBOX_AMQP_CERT_FILE", value_name = "FILE")]
+    pub amqp_cert_file: Option<PathBuf>,
+    /// Its key (PEM, without a password); absent where the certificate's file holds it
+    #[arg(long, env = "OUTBOX_AMQP_KEY_FILE", value_name = "FILE")]
+    pub amqp_key_file: Option<PathBuf>,
 }
 
 /// Where events are published.

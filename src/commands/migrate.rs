@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::deadline::deadline;
 use crate::error::AppError;
-use crate::link::database::{DatabaseSettings, chain};
+use crate::link::database::{ConnectError, DatabaseSettings, chain};
 use crate::link::queries::{Queries, in_schema};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const STEP_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One version of the schema.
@@ -68,23 +68,17 @@ pub fn print_down(schema: &str) -> String {
 
 /// Applies what is missing and returns the versions applied.
 pub async fn migrate(settings: &DatabaseSettings, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
-    let config = settings.now().map_err(|error| AppError::Config(vec![error]))?;
-    let connected = deadline(CONNECT_TIMEOUT, "connecting to the database", config.connect(NoTls)).await;
-    let (client, connection) = match connected {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(error)) => {
-            return Err(AppError::Unreachable(format!("the database cannot be reached: {}", chain(&error))));
-        }
-        Err(error) => return Err(AppError::Unreachable(error.to_string())),
-    };
-    let connection = tokio::spawn(connection);
+    let (client, connection) = settings.connect().await.map_err(|error| match error {
+        ConnectError::Settings(error) => AppError::Config(vec![error]),
+        ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
+    })?;
     let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, notify)).await {
         Ok(done) => done,
         Err(error) => Err(AppError::Unreachable(error.to_string())),
     };
     drop(client);
-    if let Ok(Err(error)) = connection.await {
-        tracing::debug!(error = chain(&error), "the database connection ended");
+    if let Err(error) = deadline(CLOSE_TIMEOUT, "closing the database connection", connection).await {
+        tracing::debug!(%error, "ending without it");
     }
     done
 }

@@ -1,10 +1,11 @@
-//! How to reach the broker: AMQP URLs as pasted, user and password beside them.
-
-use lapin::uri::{AMQPScheme, AMQPUri};
+//! How to reach the broker: AMQP URLs as pasted, user, password and certificates beside them.
 
 use crate::cli::services::BrokerArgs;
 use crate::config::problems::Problems;
 use crate::link::broker::{BrokerSettings, Exchange};
+use crate::link::broker_connect::BrokerAddress;
+use crate::link::secret::Secret;
+use crate::link::tls::TlsFiles;
 
 pub(super) fn broker(
     problems: &mut Problems,
@@ -12,49 +13,41 @@ pub(super) fn broker(
     declare: Vec<Exchange>,
     connection_name: String,
 ) -> Option<BrokerSettings> {
-    let password = problems.secret("amqp-password", args.amqp_password.as_ref(), args.amqp_password_file.as_ref());
-    if args.amqp_urls.is_empty() {
-        problems.add("amqp-url", "missing (or OUTBOX_AMQP_URL)");
-        return None;
-    }
-    let uris: Vec<AMQPUri> = args.amqp_urls.iter().filter_map(|url| amqp_url(problems, url)).collect();
-    (uris.len() == args.amqp_urls.len()).then(|| BrokerSettings {
-        uris,
-        user: args.amqp_user.clone(),
-        password,
-        connection_name,
-        declare,
-    })
+    let address = address(problems, args)?;
+    Some(BrokerSettings { address, connection_name, declare })
 }
 
-/// Reads an AMQP URL as people paste it: a trailing `/` is the vhost `/`, and IPv6 literals are addresses, which lapin's own parser
-/// takes for `localhost`.
-pub(super) fn amqp_url(problems: &mut Problems, url: &str) -> Option<AMQPUri> {
-    let mut uri: AMQPUri = match url.parse() {
-        Ok(uri) => uri,
-        Err(error) => {
-            let error: String = error;
-            // The parser repeats parts of the URL in some of its words, and a URL may hold a password.
-            let words = if error.contains("scheme") { "the scheme is not amqp" } else { "it cannot be read" };
-            problems.add("amqp-url", format_args!("no AMQP URL such as amqp://user@host:5672/vhost: {words}"));
+/// Where the broker is and how to log in.
+pub(super) fn address(problems: &mut Problems, args: &BrokerArgs) -> Option<BrokerAddress> {
+    const FLAG: &str = "amqp-url";
+    let user = problems.secret("amqp-user", args.amqp_user.as_ref(), args.amqp_user_file.as_ref());
+    let password = problems.secret("amqp-password", args.amqp_password.as_ref(), args.amqp_password_file.as_ref());
+    let urls = match (&args.amqp_urls[..], &args.amqp_url_file) {
+        ([], None) => {
+            problems.add(FLAG, "missing (or OUTBOX_AMQP_URL)");
+            return None;
+        }
+        ([], file) => vec![problems.secret(FLAG, None, file.as_ref())?],
+        (urls, None) => urls.iter().map(|url| Secret::from(url.as_str())).collect(),
+        (_, Some(_)) => {
+            problems.add(FLAG, "given beside --amqp-url-file; one of them is enough");
             return None;
         }
     };
-    if uri.scheme == AMQPScheme::AMQPS {
-        problems.add("amqp-url", "TLS is not built into this version; use amqp:// where the network is trusted");
-        return None;
+    let files =
+        TlsFiles { ca: args.amqp_ca_file.clone(), cert: args.amqp_cert_file.clone(), key: args.amqp_key_file.clone() };
+    let flag = problems.files_flag(FLAG, "amqp", &files);
+    let address = BrokerAddress { urls, user, password, files };
+    match address.check_urls() {
+        Ok(()) => {
+            if let Err(error) = address.check() {
+                problems.add(&flag, error);
+            }
+            Some(address)
+        }
+        Err(error) => {
+            problems.add(FLAG, error);
+            None
+        }
     }
-    if let Some(host) = ipv6_literal(url) {
-        host.clone_into(&mut uri.authority.host);
-    }
-    if uri.vhost.is_empty() {
-        uri.vhost = "/".into();
-    }
-    Some(uri)
-}
-
-fn ipv6_literal(url: &str) -> Option<&str> {
-    let authority = url.split("://").nth(1)?.split(['/', '?']).next()?;
-    let host = authority.rsplit('@').next()?;
-    host.strip_prefix('[')?.split(']').next()
 }

@@ -1,54 +1,56 @@
-//! How to reach the database: PostgreSQL URLs as pasted, user and password beside them.
+//! How to reach the database: PostgreSQL URLs as pasted, user, password and certificates beside them.
 
-use tokio_postgres::config::{Host, SslMode};
+use std::path::PathBuf;
 
 use crate::cli::services::DatabaseArgs;
-use crate::config::is_loopback;
 use crate::config::problems::Problems;
 use crate::link::database::DatabaseSettings;
+use crate::link::tls::TlsFiles;
 
 pub(super) fn database(problems: &mut Problems, args: &DatabaseArgs, name: &str) -> Option<DatabaseSettings> {
-    let password =
-        problems.secret("database-password", args.database_password.as_ref(), args.database_password_file.as_ref());
-    let Some(url) = &args.database_url else {
-        problems.add("database-url", "missing (or OUTBOX_DATABASE_URL)");
-        return None;
-    };
-    let mut config = postgres_url(problems, "database-url", url)?;
-    if let Some(user) = &args.database_user {
-        config.user(user);
-    }
-    Some(DatabaseSettings::new(config, password, name))
+    let url = Url { flag: "database-url", text: args.database_url.as_ref(), file: args.database_url_file.as_ref() };
+    settings(problems, args, &url, name)
 }
 
-/// Reads a PostgreSQL URL. Secrets in it must not reach an error text, so the parser's own words are used and never the URL.
-pub(super) fn postgres_url(problems: &mut Problems, flag: &str, url: &str) -> Option<tokio_postgres::Config> {
-    let config: tokio_postgres::Config = match url.parse() {
-        Ok(config) => config,
-        Err(error) => {
-            problems.add(
-                flag,
-                format_args!(
-                    "no PostgreSQL URL such as postgres://user@host:5432/database: {}",
-                    crate::link::database::chain(&error)
-                ),
-            );
-            return None;
-        }
-    };
-    if config.get_hosts().is_empty() {
-        problems.add(flag, "names no host");
+/// The URL under one of its two flags.
+pub(super) struct Url<'a> {
+    pub(super) flag: &'static str,
+    pub(super) text: Option<&'a String>,
+    pub(super) file: Option<&'a PathBuf>,
+}
+
+/// The same for another URL with the same login, as LISTEN has it.
+pub(super) fn settings(
+    problems: &mut Problems,
+    args: &DatabaseArgs,
+    url: &Url<'_>,
+    name: &str,
+) -> Option<DatabaseSettings> {
+    let user = problems.secret("database-user", args.database_user.as_ref(), args.database_user_file.as_ref());
+    let password =
+        problems.secret("database-password", args.database_password.as_ref(), args.database_password_file.as_ref());
+    if url.text.is_none() && url.file.is_none() {
+        let twin = url.flag.replace('-', "_").to_uppercase();
+        problems.add(url.flag, format_args!("missing (or OUTBOX_{twin})"));
         return None;
     }
-    let remote = config.get_hosts().iter().any(|host| match host {
-        Host::Tcp(name) => !is_loopback(name),
-        Host::Unix(_) => false,
-    });
-    match config.get_ssl_mode() {
-        SslMode::Disable => Some(config),
-        SslMode::Prefer if !remote => Some(config),
-        _ => {
-            problems.add(flag, "this version has no TLS, which another host is asked for unless told otherwise; where the network is trusted, append ?sslmode=disable");
+    let address = problems.secret(url.flag, url.text, url.file)?;
+    let files = TlsFiles {
+        ca: args.database_ca_file.clone(),
+        cert: args.database_cert_file.clone(),
+        key: args.database_key_file.clone(),
+    };
+    let flag = problems.files_flag(url.flag, "database", &files);
+    let settings = DatabaseSettings::new(address, user, password, files, name);
+    match settings.check_url() {
+        Ok(()) => {
+            if let Err(error) = settings.check() {
+                problems.add(&flag, error);
+            }
+            Some(settings)
+        }
+        Err(error) => {
+            problems.add(url.flag, error);
             None
         }
     }

@@ -22,7 +22,7 @@ pub struct MigrateConfig {
 pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> {
     let mut problems = Problems::default();
     let prints = args.print || args.print_down;
-    let wanted = !prints || args.database.database_url.is_some();
+    let wanted = !prints || args.database.database_url.is_some() || args.database.database_url_file.is_some();
     let name = format!("{PROGRAM}/migrate");
     let database = if wanted { database(&mut problems, &args.database, &name) } else { None };
     check_schema(&mut problems, &args.database.schema);

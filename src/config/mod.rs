@@ -22,10 +22,6 @@ use std::path::Path;
 /// Prefix of the application and connection names of every relay.
 pub const PROGRAM: &str = concat!("outbox-relay/", env!("CARGO_PKG_VERSION"));
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// This host's name: Kubernetes and most shells set it, and the kernel knows it.
 fn host() -> String {
     let from_kernel = || std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok();

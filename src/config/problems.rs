@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::link::secret::Secret;
+use crate::link::tls::TlsFiles;
 
 /// Collects problems while values are read.
 #[derive(Default)]
@@ -60,6 +61,14 @@ impl Problems {
         range.0
     }
 
+    /// The flag under which a problem of certificate files is reported: one that names a file, or the URL that does.
+    pub fn files_flag(&self, url: &'static str, service: &str, files: &TlsFiles) -> String {
+        let given = [("ca", &files.ca), ("cert", &files.cert), ("key", &files.key)];
+        let named = given.iter().find(|(_, file)| file.is_some());
+        named.map_or_else(|| url.to_owned(), |(name, _)| format!("{service}-{name}-file"))
+    }
+
+    /// A value that is given directly or in a file; nothing where it is not given or its problem has been added.
     pub fn secret(&mut self, flag: &str, text: Option<&String>, file: Option<&PathBuf>) -> Option<Secret> {
         match (text, file) {
             (Some(_), Some(_)) => {
@@ -69,10 +78,13 @@ impl Problems {
             (Some(text), None) => Some(Secret::Text(text.as_str().into())),
             (None, Some(file)) => {
                 let secret = Secret::File(file.clone());
-                if let Err(error) = secret.read() {
-                    self.add(&format!("{flag}-file"), error);
+                match secret.read() {
+                    Ok(_) => Some(secret),
+                    Err(error) => {
+                        self.add(&format!("{flag}-file"), error);
+                        None
+                    }
                 }
-                Some(secret)
             }
             (None, None) => None,
         }

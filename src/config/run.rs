@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::run::{AfterDeadLetter, FailureArgs, RunArgs, WakeMode};
 use crate::config::broker::broker;
-use crate::config::database::{check_schema, database, postgres_url};
+use crate::config::database::{Url, check_schema, database, settings};
 use crate::config::problems::Problems;
 use crate::config::routes::routes;
 use crate::config::{PROGRAM, host};
@@ -171,15 +171,16 @@ fn listen(problems: &mut Problems, args: &RunArgs, name: &str) -> Result<Option<
     if args.pace.wake == WakeMode::Poll {
         return Ok(None);
     }
-    let mut database_args = args.database.clone();
-    if args.listen_database_url.is_some() {
-        database_args.database_url.clone_from(&args.listen_database_url);
-    }
+    let (text, file) = (args.listen_database_url.as_ref(), args.listen_database_url_file.as_ref());
     // What is wrong with the common values has been said once already.
     let mut own = Problems::default();
-    let settings = database(&mut own, &database_args, name);
-    if let (Some(url), None) = (&args.listen_database_url, &settings) {
-        postgres_url(problems, "listen-database-url", url);
-    }
+    let settings = if text.is_some() || file.is_some() {
+        let url = Url { flag: "listen-database-url", text, file };
+        let settings = settings(&mut own, &args.database, &url, name);
+        problems.0.extend(own.0.into_iter().filter(|problem| problem.starts_with("--listen-")));
+        settings
+    } else {
+        database(&mut own, &args.database, name)
+    };
     settings.map(Some).ok_or(())
 }

@@ -1,12 +1,10 @@
-//! Wrong values are found together, and URLs work as pasted.
+//! Wrong values are found together, and services are reached safely unless told otherwise.
 
 use std::time::Duration;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::config::broker::amqp_url;
-use crate::config::problems::Problems;
 use crate::config::run::{RunConfig, run_config};
 
 fn config(extra: &[&str]) -> Result<RunConfig, Vec<String>> {
@@ -69,25 +67,29 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn amqp_urls_work_as_pasted() {
-    for (url, host, vhost) in [
-        ("amqp://u:p@h:5672", "h", "/"),
-        ("amqp://u:p@h:5672/", "h", "/"),
-        ("amqp://u:p@h:5672/%2f", "h", "/"),
-        ("amqp://u:p@h/shop", "h", "shop"),
-        ("amqp://u:p@[::1]:5672/shop", "::1", "shop"),
-        ("amqp://[::1]:5672", "::1", "/"),
-    ] {
-        let mut problems = Problems::default();
-        let uri = amqp_url(&mut problems, url).unwrap_or_else(|| panic!("{url}: {:?}", problems.0));
-        assert_eq!((uri.authority.host.as_str(), uri.vhost.as_str()), (host, vhost), "{url}");
-    }
+fn a_remote_service_is_verified_unless_told_otherwise_and_its_user_is_named() {
+    let with = |database: &str, amqp: &str| config(&["--database-url", database, "--amqp-url", amqp]);
+    let (database, amqp) = ("postgres://u@db.example/shop", "amqps://u@mq.example");
+    assert!(with(database, amqp).is_ok());
+    assert!(with(&format!("{database}?sslmode=disable"), "amqp://u@mq.example").is_ok());
+    let guest = with(database, "amqps://mq.example").expect_err("guest is for loopback").join("");
+    assert!(guest.starts_with("--amqp-url: names no user") && guest.contains("--amqp-user"), "{guest}");
+    let urls = ["--database-url", database, "--amqp-url", "amqps://mq.example"];
+    assert!(config(&[&urls[..], &["--amqp-user", "relay"]].concat()).is_ok());
+    let verify_ca = with(&format!("{database}?sslmode=verify-ca"), amqp).expect_err("no authority").join("");
+    assert!(verify_ca.contains("--database-ca-file"), "{verify_ca}");
 }
 
 #[test]
-fn a_remote_database_without_tls_needs_to_be_asked_for() {
-    let remote = ["--database-url", "postgres://u@db.example/shop", "--amqp-url", "amqp://127.0.0.1"];
-    assert!(config(&remote).expect_err("no TLS").join("").contains("sslmode=disable"));
-    let trusted = ["--database-url", "postgres://u@db.example/shop?sslmode=disable", "--amqp-url", "amqp://127.0.0.1"];
-    assert!(config(&trusted).is_ok());
+fn what_is_given_twice_or_cannot_be_read_is_named() {
+    let twice = [&GOOD[..], &["--database-url-file", "/nowhere", "--amqp-ca-file", "/nowhere/ca.pem"]].concat();
+    let problems = config(&twice).expect_err("twice").join("\n");
+    assert!(problems.contains("--database-url: given beside --database-url-file"), "{problems}");
+    let tls = ["--database-url", GOOD[1], "--amqp-url", "amqps://u@mq.example", "--amqp-ca-file", "/nowhere/ca.pem"];
+    let problems = config(&tls).expect_err("no such file").join("\n");
+    assert!(problems.starts_with("--amqp-ca-file: the file '/nowhere/ca.pem' cannot be read"), "{problems}");
+    let listen =
+        [&GOOD[..], &["--wake", "listen", "--listen-database-url", "postgres://u@h/d?pgbouncer=true"]].concat();
+    let problems = config(&listen).expect_err("a parameter of another tool").join("\n");
+    assert!(problems.starts_with("--listen-database-url: the parameter 'pgbouncer'"), "{problems}");
 }

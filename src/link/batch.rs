@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::link::call::{self, Param};
+use crate::link::pool::Object;
 use crate::link::queries::Queries;
 use crate::relay::destination::{HoldKind, HoldScope};
 use crate::relay::event::{HoldId, WaitReason};

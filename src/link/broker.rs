@@ -10,24 +10,20 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, Event, ExchangeKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
+use crate::link::broker_connect::{BrokerAddress, Node};
 use crate::link::channel::LapinChannel;
-use crate::link::secret::Secret;
 use crate::link::wire;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, BrokerError, LinkState};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Detects a dead peer in two to three intervals (hazard B14).
-const HEARTBEAT_SECONDS: u16 = 8;
 /// A connection that has been blocked for this long is replaced: it may be stuck where a fresh one is not.
 const BLOCKED_MAX: Duration = Duration::from_secs(300);
 /// While the broker stays away, it is said again this often.
@@ -36,12 +32,8 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
-    /// One or several nodes, tried in random order.
-    pub uris: Vec<AMQPUri>,
-    /// Overrules the URIs' user.
-    pub user: Option<String>,
-    /// Overrules the URIs' password; read again at each connect.
-    pub password: Option<Secret>,
+    /// One or several nodes, tried in random order, and the login.
+    pub address: BrokerAddress,
     /// Shown in the broker's management pages.
     pub connection_name: String,
     /// Exchanges to declare after each connect.
@@ -88,9 +80,9 @@ impl RabbitMq {
                 connected = connect(&settings) => connected,
             };
             match connected {
-                Ok(connection) => {
+                Ok((connection, place)) => {
                     generation += 1;
-                    outage.ended(generation);
+                    outage.ended(generation, &place);
                     let up_since = Instant::now();
                     let why = self.watch_over(connection, generation, &stop).await;
                     self.0.state.send_replace(LinkState::Down);
@@ -233,8 +225,8 @@ impl Outage {
         }
     }
 
-    fn ended(&mut self, generation: u64) {
-        tracing::info!(generation, failed_attempts = self.attempts, "connected to the broker");
+    fn ended(&mut self, generation: u64, place: &str) {
+        tracing::info!(generation, failed_attempts = self.attempts, "connected to the broker {place}");
         *self = Self::default();
     }
 }
@@ -243,42 +235,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tries each node once, in random order.
-async fn connect(settings: &BrokerSettings) -> Result<Connection, String> {
-    let mut uris = settings.uris.clone();
-    fastrand::shuffle(&mut uris);
+/// Tries each node once, in random order. Returns with the connection what the log says about it.
+async fn connect(settings: &BrokerSettings) -> Result<(Connection, String), String> {
+    let mut nodes = settings.address.nodes()?;
+    fastrand::shuffle(&mut nodes);
     let mut errors = Vec::new();
-    for uri in uris {
-        let node = format!("{}:{}", uri.authority.host, uri.authority.port);
-        match connect_to(uri, settings).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => errors.push(format!("{node}: {error}")),
+    for node in nodes {
+        let (place, login) = (node.place(), node.login());
+        match connect_to(node, settings).await {
+            Ok(connection) => return Ok((connection, format!("{place} {login}"))),
+            Err(error) => errors.push(format!("{place}: {error}")),
         }
     }
     Err(errors.join("; "))
 }
 
-async fn connect_to(mut uri: AMQPUri, settings: &BrokerSettings) -> Result<Connection, String> {
-    if let Some(user) = &settings.user {
-        uri.authority.userinfo.username.clone_from(user);
-    }
-    if let Some(password) = &settings.password {
-        uri.authority.userinfo.password = password.read().map_err(|error| error.to_string())?;
-    }
-    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<Connection, String> {
     let properties = ConnectionProperties::default().with_connection_name(settings.connection_name.as_str().into());
-    let connecting = async {
-        let connection = Connection::connect_uri(uri, properties).await?;
-        for exchange in &settings.declare {
-            declare(&connection, exchange).await;
-        }
-        Ok::<_, lapin::Error>(connection)
-    };
-    match deadline(CONNECT_TIMEOUT, "connecting", connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
+    let connection = node.connect(properties).await?;
+    for exchange in &settings.declare {
+        declare(&connection, exchange).await;
     }
+    Ok(connection)
 }
 
 /// Declares a durable exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
@@ -293,11 +271,9 @@ async fn declare(connection: &Connection, exchange: &Exchange) {
             .await
             .map_err(|error| error.to_string())
     };
-    if let Err(error) = declaring.await {
-        tracing::warn!(
-            exchange = exchange.name,
-            error,
-            "the exchange could not be declared; going on as if it were there"
-        );
+    let declared = deadline(OPEN_TIMEOUT, "declaring", declaring).await;
+    if let Err(error) = declared.map_err(|error| error.to_string()).and_then(|declared| declared) {
+        let exchange = &exchange.name;
+        tracing::warn!(exchange, error, "the exchange could not be declared; going on as if it were there");
     }
 }

@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::poll_fn;
-use futures_util::stream::poll_fn as stream_of;
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
@@ -44,16 +42,10 @@ async fn listen_once(
     jitter: &mut Jitter,
     polling: &mut bool,
 ) -> String {
-    let config = match settings.now() {
-        Ok(config) => config,
-        Err(error) => return error,
-    };
-    let (client, mut connection) = match deadline(LISTEN_TIMEOUT, "connecting", config.connect(NoTls)).await {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(error)) => return chain(&error),
+    let (client, mut messages) = match settings.open().await {
+        Ok(opened) => opened,
         Err(error) => return error.to_string(),
     };
-    let mut messages = Box::pin(stream_of(move |cx| connection.poll_message(cx)));
     let statement = format!("LISTEN \"{schema}_events\"");
     let mut listening = Box::pin(client.batch_execute(&statement));
     let asked = async {
@@ -76,7 +68,7 @@ async fn listen_once(
     // What was inserted while nobody listened.
     hints.give(Cause::Listen);
     loop {
-        match poll_fn(|cx| messages.as_mut().poll_next_unpin(cx)).await {
+        match messages.next().await {
             Some(Ok(AsyncMessage::Notification(_))) => hints.give(Cause::Listen),
             Some(Ok(_)) => {}
             Some(Err(error)) => return chain(&error),

@@ -1,14 +1,32 @@
-//! The two services behind the seams: PostgreSQL (`database`, `store`, `batch`, `listen`) and RabbitMQ (`broker`, `channel`, `judge`).
+//! The two services behind the seams: PostgreSQL (`database`, `pool`, `store`, `batch`, `listen`) and RabbitMQ (`broker`, `channel`,
+//! `judge`). What both need to connect is in `secret` and `tls`.
 
+pub mod amqp_url;
 pub mod batch;
 pub mod broker;
+pub mod broker_connect;
+mod broker_stream;
 pub(crate) mod call;
 pub mod channel;
 pub mod database;
+pub mod database_url;
+mod database_words;
 pub mod judge;
+mod key_values;
 pub mod listen;
+pub mod pool;
 pub mod queries;
 pub(crate) mod rows;
 pub mod secret;
 pub mod store;
+pub mod tls;
+mod tls_verify;
+mod tls_words;
+#[cfg(test)]
+mod url_tests;
 pub mod wire;
+
+/// Whether a host is this machine, as far as its name tells.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

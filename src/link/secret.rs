@@ -1,8 +1,15 @@
-//! A password, or the file that holds it. Files are read again at each connect, so that a rotated secret needs no restart.
+//! A value that must not be shown (a password, a URL), or the file that holds it. Files are read again at each connect, so that a
+//! rotated secret needs no restart.
+//!
+//! Used by the settings of both services. Refuses files that cannot be a secret: unreadable, empty, or larger than any secret is.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
+
+/// More than any password or list of URLs needs.
+const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// Where a secret comes from. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -13,12 +20,12 @@ pub enum Secret {
     File(PathBuf),
 }
 
-/// The file could not be read.
+/// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the secret's file '{path}' cannot be read: {error}")]
+#[error("the file '{path}' cannot be used: {why}")]
 pub struct SecretError {
     path: PathBuf,
-    error: std::io::Error,
+    why: String,
 }
 
 impl Secret {
@@ -26,13 +33,27 @@ impl Secret {
     pub fn read(&self) -> Result<String, SecretError> {
         match self {
             Self::Text(text) => Ok(text.expose_secret().to_owned()),
-            Self::File(path) => read_file(path),
+            Self::File(path) => read_file(path).map_err(|why| SecretError { path: path.clone(), why }),
         }
     }
 }
 
-fn read_file(path: &Path) -> Result<String, SecretError> {
-    std::fs::read_to_string(path)
-        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-        .map_err(|error| SecretError { path: path.to_owned(), error })
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let bytes = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if bytes as u64 > FILE_BYTES_MAX {
+        Err("it is too large to be a secret".to_owned())
+    } else if secret.is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        Ok(secret.to_owned())
+    }
 }

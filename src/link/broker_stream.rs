@@ -1,0 +1,101 @@
+//! What lapin talks through: a connection that we made, plain or with TLS. lapin's own TLS takes neither a name of its own for the
+//! certificate nor files of a private authority beside the built-in ones, and says less about what went wrong.
+//!
+//! Used by `broker_connect` alone. lapin is given the connected stream once; a second one it never gets.
+
+use std::future::{Future, ready};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_rs::Tokio;
+use async_rs::traits::Reactor;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::Stream;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
+
+/// A connection to the broker.
+pub(super) enum BrokerStream {
+    /// As it is.
+    Plain(Compat<TcpStream>),
+    /// Encrypted.
+    Tls(Box<Compat<TlsStream<TcpStream>>>),
+}
+
+impl From<TcpStream> for BrokerStream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Plain(stream.compat())
+    }
+}
+
+impl From<TlsStream<TcpStream>> for BrokerStream {
+    fn from(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(stream.compat()))
+    }
+}
+
+impl AsyncRead for BrokerStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, bytes),
+        }
+    }
+}
+
+impl AsyncWrite for BrokerStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_close(context),
+            Self::Tls(stream) => Pin::new(stream).poll_close(context),
+        }
+    }
+}
+
+/// tokio's timers for lapin, and our streams.
+#[derive(Debug, Clone)]
+pub(super) struct BrokerReactor(pub(super) Tokio);
+
+impl Reactor for BrokerReactor {
+    type TcpStream = BrokerStream;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    fn register<H: Read + Write + AsFd + AsRawFd + Send + 'static>(
+        &self,
+        socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        self.0.register(socket)
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.0.sleep(duration)
+    }
+
+    fn interval(&self, duration: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        self.0.interval(duration)
+    }
+
+    /// Streams are made by `broker_connect`.
+    fn tcp_connect_addr(&self, _: SocketAddr) -> impl Future<Output = io::Result<BrokerStream>> + Send + 'static {
+        ready(Err(io::Error::from(io::ErrorKind::Unsupported)))
+    }
+}

@@ -1,0 +1,96 @@
+//! The connection pool to PostgreSQL: bounded, with a deadline on every wait, and empty but for one connection when there is nothing
+//! to do. Made by `app`; the store and the upkeep take connections from it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime};
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config};
+
+use crate::link::database::DatabaseSettings;
+use crate::link::database_words::chain;
+use crate::relay::store::StoreError;
+
+const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Above the deadline of one host, so that its error is heard; where several are tried, those that fit in.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection that nobody has used for this long is closed.
+const IDLE_MAX: Duration = Duration::from_secs(20);
+
+/// Connections for the batches and the upkeep.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    failure: Failure,
+}
+
+/// A connection of the pool.
+pub type Object = deadpool_postgres::Object;
+
+impl Database {
+    /// A pool of at most `connections`; nothing is connected yet.
+    pub fn new(settings: DatabaseSettings, connections: usize) -> Self {
+        let failure = Failure::default();
+        let connector = Connector { settings, failure: failure.clone() };
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        // The configuration is made anew at each connect; this one is never used.
+        let manager = Manager::from_connect(Config::new(), connector, manager_config);
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            // The other order would use every connection in turn, so that none would ever be idle.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT_TIMEOUT))
+            .create_timeout(Some(CREATE_TIMEOUT))
+            .build()
+            .expect("a pool with a runtime and timeouts always builds");
+        Self { pool, failure }
+    }
+
+    /// A connection, within the pool's deadlines.
+    pub async fn connection(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| {
+            StoreError::Unreachable(match error {
+                PoolError::Backend(error) => self.failure.last().unwrap_or_else(|| chain(&error)),
+                PoolError::Timeout(kind) => format!("no connection in time ({kind:?})"),
+                PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
+            })
+        })
+    }
+
+    /// Closes connections that have been idle for long.
+    pub fn close_idle(&self) {
+        self.pool.retain(|_, metrics| metrics.last_used() < IDLE_MAX);
+    }
+}
+
+/// Why the last connect failed. The pool passes on errors of the driver only, and most of ours are none: a file that cannot be read, what
+/// each of several hosts said.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<String>>>);
+
+impl Failure {
+    fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps `words`, and makes the error that stands for them.
+    fn keep(&self, words: String) -> tokio_postgres::Error {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+        "port=none".parse::<Config>().expect_err("a port that is no number is refused")
+    }
+}
+
+/// Makes the pool's connections.
+struct Connector {
+    settings: DatabaseSettings,
+    failure: Failure,
+}
+
+impl Connect for Connector {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        async move { self.settings.connect().await.map_err(|error| self.failure.keep(error.to_string())) }.boxed()
+    }
+}

@@ -1,0 +1,133 @@
+//! URLs work as pasted, and what is wrong with one is said with its mend and without the URL.
+
+use std::path::Path;
+
+use tokio_postgres::config::Host;
+
+use crate::link::amqp_url;
+use crate::link::database_url::{self, SslMode};
+
+fn refused<T>(parsed: Result<T, String>, url: &str) -> String {
+    match parsed {
+        Ok(_) => panic!("{url} is taken"),
+        Err(words) => {
+            assert!(!words.contains("hunter2") && !words.contains("://u:"), "{url}: {words}");
+            words
+        }
+    }
+}
+
+#[test]
+fn amqp_urls_work_as_pasted() {
+    for (url, host, port, vhost) in [
+        ("amqp://u:p@h:5672", "h", 5672, "/"),
+        ("amqp://u:p@h:5672/", "h", 5672, "/"),
+        ("amqp://u:p@h:5672/%2f", "h", 5672, "/"),
+        ("amqp://u:p@h/shop", "h", 5672, "shop"),
+        ("amqp://u:p@h/a%2Fb%20c", "h", 5672, "a/b c"),
+        ("amqp://u:p@10.1.2.3:5672/shop", "10.1.2.3", 5672, "shop"),
+        ("amqp://u:p@[::1]:5672/shop", "::1", 5672, "shop"),
+        ("amqp://[::1]:5672", "::1", 5672, "/"),
+        ("amqps://u:p@b-1.mq.example", "b-1.mq.example", 5671, "/"),
+        ("amqps://u:p@h/?heartbeat=10&connection_timeout=2000&verify=verify_peer", "h", 5671, "/"),
+    ] {
+        let uri = amqp_url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).uri;
+        let found = (uri.authority.host.as_str(), uri.authority.port, uri.vhost.as_str());
+        assert_eq!(found, (host, port, vhost), "{url}");
+    }
+    let url = amqp_url::parse("amqp://re%40lay:p%2Fa%3As@h").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        (url.uri.authority.userinfo.username, url.uri.authority.userinfo.password),
+        ("re@lay".into(), "p/a:s".into())
+    );
+}
+
+#[test]
+fn rabbitmqs_own_parameters_are_understood() {
+    let url = "amqps://h?cacertfile=/etc/ca%20x.pem&certfile=/c.pem&keyfile=/k.pem&server_name_indication=mq&auth_mechanism=external";
+    let url = amqp_url::parse(url).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(url.files.ca.as_deref(), Some(Path::new("/etc/ca x.pem")));
+    assert_eq!(url.files.cert.as_deref(), Some(Path::new("/c.pem")));
+    assert_eq!(url.files.key.as_deref(), Some(Path::new("/k.pem")));
+    assert_eq!(url.server_name.as_deref(), Some("mq"));
+    assert!(url.has_user, "the certificate says who it is");
+}
+
+#[test]
+fn an_amqp_url_that_cannot_be_is_refused_with_the_mend() {
+    for (url, mend) in [
+        ("http://u:hunter2@h", "amqp nor amqps"),
+        ("amqp://u:hunter2#x@h", "percent-encoded"),
+        ("amqp:///x", "no host"),
+        ("amqps://u:hunter2@h?verify=verify_none", "--amqp-ca-file"),
+        ("amqps://u:hunter2@h?server_name_indication=disable", "leave it out"),
+        ("amqp://u:hunter2@h?cacertfile=/ca", "amqps://"),
+        ("amqp://u:hunter2@h?heartbeat=0", "heartbeat=0"),
+        ("amqp://u:hunter2@h?connection_timeout=99999999", "connection_timeout"),
+        ("amqp://u:hunter2@h?ssl_options=x", "'ssl_options' is not understood"),
+    ] {
+        let words = refused(amqp_url::parse(url), url);
+        assert!(words.contains(mend), "{url}: {words}");
+    }
+}
+
+#[test]
+fn postgres_urls_and_strings_work_as_pasted() {
+    for (url, mode) in [
+        ("postgres://u:p@h/d?sslmode=disable", SslMode::Disable),
+        ("postgresql://u:p@h/d?sslmode=allow", SslMode::Allow),
+        ("postgres://u:p@h/d?sslmode=prefer&connect_timeout=3", SslMode::Prefer),
+        ("postgres://u:p@h/d?connect_timeout=3&sslmode=require&gssencmode=disable", SslMode::Require),
+        ("postgres://u:p@h/d?sslmode=verify-ca&sslrootcert=/etc/ca%20x.pem", SslMode::VerifyCa),
+        ("host=h user=u password='p' dbname=d sslmode=verify-full sslrootcert='/etc/ca x.pem'", SslMode::VerifyFull),
+        (
+            "postgres://u:p@h/d?sslmode=verify-full&target_session_attrs=read-write&channel_binding=require",
+            SslMode::VerifyFull,
+        ),
+    ] {
+        let read = database_url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(read.ssl_mode, Some(mode), "{url}");
+        assert_eq!((read.config.get_user(), read.config.get_password()), (Some("u"), Some(&b"p"[..])), "{url}");
+        assert_eq!(read.config.get_dbname(), Some("d"), "{url}");
+        if url.contains("sslrootcert") {
+            assert_eq!(read.files.ca.as_deref(), Some(Path::new("/etc/ca x.pem")), "{url}");
+        }
+    }
+}
+
+#[test]
+fn several_hosts_are_tried_one_by_one() {
+    for url in [
+        "postgres://u:p%40ss@a,b:6432,[::1]:7432/d",
+        "host=a,b,::1 port=5432,6432,7432 user=u password='p@ss' dbname=d",
+    ] {
+        let nodes = database_url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).nodes();
+        let found: Vec<_> = nodes.iter().map(|node| (node.get_hosts()[0].clone(), node.get_ports()[0])).collect();
+        let expected = [("a", 5432), ("b", 6432), ("::1", 7432)].map(|(host, port)| (Host::Tcp(host.into()), port));
+        assert_eq!(found, expected, "{url}");
+        assert!(
+            nodes.iter().all(|node| node.get_password() == Some(b"p@ss") && node.get_dbname() == Some("d")),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn a_database_url_that_cannot_be_is_refused_with_the_mend() {
+    for (url, mend) in [
+        ("mysql://u:hunter2@h/d", "postgres://"),
+        ("nonsense", "postgres://"),
+        ("postgres:///d", "names no host"),
+        ("postgres://u:hunter2@h/d?sslmode=on", "verify-full"),
+        ("postgres://u:hunter2@h/d?sslcrl=/x", "revocation lists"),
+        ("postgres://u:hunter2@h/d?gssencmode=require", "GSSAPI"),
+        ("postgres://u:hunter2@h/d?pgbouncer=true", "works behind a pooler"),
+        ("postgres://u:hunter2@h/d?schema=shop", "--schema"),
+        ("postgres://u:hunter2@h/d?target_session_attrs=standby", "the relay writes"),
+        ("postgres://u:p@ss?hunter2=x@h/d", "percent-encoded"),
+        ("host=h password=hunter2 schema=x", "--schema"),
+    ] {
+        let words = refused(database_url::parse(url), url);
+        assert!(words.contains(mend), "{url}: {words}");
+    }
+}
