@@ -9,7 +9,7 @@ TEST_ARGS ?=
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt services services-stop rust-tools
+.PHONY: help demo test test-pgbouncer lint fmt services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
 	dev/with-services test -- cargo test --workspace $(TEST_ARGS)
+
+test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
+	dev/install pgbouncer
+	dev/with-services pgbouncer --pgbouncer -- cargo test --workspace $(TEST_ARGS)
+	dev/with-services grants --grants -- cargo test --workspace $(TEST_ARGS)
 
 lint: rust-tools ## formatting, clippy, rustdoc, shellcheck
 	cargo fmt --all --check

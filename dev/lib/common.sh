@@ -61,3 +61,8 @@ find_rabbitmq_sbin() {
   done
   return 1
 }
+
+# Prints the program. (Debian has it in a folder that not every user's PATH has.)
+find_pgbouncer() {
+  PATH=$PATH:/usr/sbin command -v pgbouncer
+}

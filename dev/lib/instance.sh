@@ -20,8 +20,8 @@ choose_instance() {
 choose_services() {
   local service
   for service; do
-    [[ $service == postgres || $service == rabbitmq ]] \
-      || die "$EX_USAGE" "a service is postgres or rabbitmq, not '$service'"
+    [[ $service == postgres || $service == rabbitmq || $service == pgbouncer ]] \
+      || die "$EX_USAGE" "a service is postgres, rabbitmq or pgbouncer, not '$service'"
   done
   services=("$@")
   ((${#services[@]})) || services=(postgres rabbitmq)

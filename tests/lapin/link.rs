@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use outbox_relay::link::broker::{BrokerSettings, RabbitMq};
+use outbox_relay::link::broker_connect::BrokerAddress;
 use outbox_relay::link::channel::LapinChannel;
+use outbox_relay::link::tls::TlsFiles;
 use outbox_relay::relay::broker::{Broker, Channel, LinkState, Message, Properties, Reply, Token};
 use outbox_relay::relay::destination::Destination;
 use tokio::task::JoinHandle;
@@ -29,9 +31,7 @@ impl Link {
     /// Connected.
     pub async fn to(url: &str) -> Self {
         let settings = BrokerSettings {
-            uris: vec![url.parse().expect("an AMQP URL")],
-            user: None,
-            password: None,
+            address: BrokerAddress { urls: vec![url.into()], user: None, password: None, files: TlsFiles::default() },
             connection_name: "outbox-relay/tests".into(),
             declare: Vec::new(),
         };
