@@ -53,7 +53,10 @@ fn run(cli: Cli) -> Result<(), AppError> {
         Command::Migrate(args) => {
             let command = config::migrate::migrate_config(&args).map_err(AppError::Config)?;
             if args.print {
-                print(&migrate::print_up(&command.schema, command.notify));
+                print(&match &command.grants {
+                    Some(grants) => grants.sql(&command.schema),
+                    None => migrate::print_up(&command.schema, command.notify),
+                });
                 return Ok(());
             }
             if args.print_down {
@@ -62,7 +65,12 @@ fn run(cli: Cli) -> Result<(), AppError> {
             }
             let database =
                 command.database.ok_or_else(|| AppError::Config(vec!["--database-url is missing".into()]))?;
-            let applied = runtime(1)?.block_on(migrate::migrate(&database, &command.schema, command.notify))?;
+            let applied = runtime(1)?.block_on(migrate::migrate(
+                &database,
+                &command.schema,
+                command.notify,
+                command.grants.as_ref(),
+            ))?;
             let schema = &command.schema;
             let trigger = match command.notify {
                 migrate::Notify::Keep => "",
@@ -74,6 +82,9 @@ fn run(cli: Cli) -> Result<(), AppError> {
                 None => format!("schema '{schema}' was up to date\n"),
             });
             print(trigger);
+            if command.grants.is_some() {
+                print("the roles have their grants\n");
+            }
             Ok(())
         }
         Command::Keys(args) => runtime(1)?.block_on(keys(&args.command)),

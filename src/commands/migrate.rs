@@ -9,6 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
+use crate::commands::grants::Grants;
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::database::{ConnectError, DatabaseSettings, chain};
@@ -51,14 +52,22 @@ pub enum Notify {
 pub fn print_up(schema: &str, notify: Notify) -> String {
     let (mut sql, queries) = (String::from("BEGIN;\n"), Queries::new(schema));
     for migration in MIGRATIONS {
-        sql.push_str(&in_schema(migration.up, schema));
-        let _infallible = writeln!(sql, "{}", record(&queries, migration));
+        for text in [&in_schema(migration.up, schema), &record(&queries, migration)] {
+            push(&mut sql, text);
+        }
     }
     if let Some(text) = notify_sql(notify) {
-        sql.push_str(&in_schema(text, schema));
+        push(&mut sql, &in_schema(text, schema));
     }
-    sql.push_str("COMMIT;\n");
+    sql.push_str("\nCOMMIT;\n");
     sql
+}
+
+/// Appends a piece of SQL after one blank line.
+fn push(sql: &mut String, text: &str) {
+    sql.push('\n');
+    sql.push_str(text.trim());
+    sql.push('\n');
 }
 
 /// The SQL that undoes every migration, newest first.
@@ -67,12 +76,17 @@ pub fn print_down(schema: &str) -> String {
 }
 
 /// Applies what is missing and returns the versions applied.
-pub async fn migrate(settings: &DatabaseSettings, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
+pub async fn migrate(
+    settings: &DatabaseSettings,
+    schema: &str,
+    notify: Notify,
+    grants: Option<&Grants>,
+) -> Result<Vec<i32>, AppError> {
     let (client, connection) = settings.connect().await.map_err(|error| match error {
         ConnectError::Settings(error) => AppError::Config(vec![error]),
         ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
     })?;
-    let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, notify)).await {
+    let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, notify, grants)).await {
         Ok(done) => done,
         Err(error) => Err(AppError::Unreachable(error.to_string())),
     };
@@ -83,7 +97,7 @@ pub async fn migrate(settings: &DatabaseSettings, schema: &str, notify: Notify) 
     done
 }
 
-async fn apply(client: &Client, schema: &str, notify: Notify) -> Result<Vec<i32>, AppError> {
+async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Grants>) -> Result<Vec<i32>, AppError> {
     let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
     let queries = Queries::new(schema);
     // One transaction for all: nothing is ever half done.
@@ -107,6 +121,9 @@ async fn apply(client: &Client, schema: &str, notify: Notify) -> Result<Vec<i32>
     }
     if let Some(sql) = notify_sql(notify) {
         client.batch_execute(&in_schema(sql, schema)).await.map_err(failed)?;
+    }
+    if let Some(grants) = grants {
+        client.batch_execute(&grants.sql(schema)).await.map_err(failed)?;
     }
     client.batch_execute("COMMIT").await.map_err(failed)?;
     Ok(applied)
@@ -171,7 +188,9 @@ mod tests {
     fn the_printed_sql_is_of_the_schema_asked_for() {
         let sql = print_up("shop", Notify::With);
         assert!(sql.contains("CREATE TABLE \"shop\".events"), "{sql}");
-        assert!(!sql.contains("outbox."), "{sql}");
+        assert!(sql.lines().all(|line| line.starts_with("--") || !line.contains("outbox.")), "{sql}");
+        assert!(!sql.contains("\n\n\n") && !sql.lines().any(|line| line.ends_with(' ')), "{sql}");
+        assert!(sql.contains("-- The outbox:"), "prose stays prose: {sql}");
         assert!(print_down("shop").contains("DROP SCHEMA \"shop\""));
     }
 }

@@ -6,6 +6,8 @@ pub mod dead_letters;
 pub mod dead_letters_discard;
 pub mod dead_letters_replay;
 pub mod keys_change;
+//! The commands that operators run once. Each file is one command, `grants` a part of `migrate`.
+pub mod grants;
 pub mod migrate;
 pub mod output;
 mod progress;

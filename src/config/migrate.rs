@@ -1,6 +1,7 @@
 //! The configuration of `migrate`.
 
 use crate::cli::migrate::MigrateArgs;
+use crate::commands::grants::{Grants, refusal};
 use crate::commands::migrate::Notify;
 use crate::config::PROGRAM;
 use crate::config::database::{check_schema, database};
@@ -16,6 +17,8 @@ pub struct MigrateConfig {
     pub schema: String,
     /// The opt-in trigger.
     pub notify: Notify,
+    /// The grants, if asked for.
+    pub grants: Option<Grants>,
 }
 
 /// Checks `migrate`'s arguments.
@@ -31,8 +34,21 @@ pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> 
         (false, true) => Notify::Without,
         (false, false) => Notify::Keep,
     };
+    let roles =
+        [("writer-role", &args.writer_role), ("relay-role", &args.relay_role), ("admin-role", &args.admin_role)];
+    for (flag, role) in roles {
+        if let Some(refusal) = role.as_deref().and_then(refusal) {
+            problems.add(flag, refusal);
+        }
+    }
+    let grants = args.grants.then(|| Grants {
+        writer: args.writer_role.clone(),
+        relay: args.relay_role.clone(),
+        admin: args.admin_role.clone(),
+        create_roles: args.create_roles,
+    });
     if problems.0.is_empty() {
-        Ok(MigrateConfig { database, schema: args.database.schema.clone(), notify })
+        Ok(MigrateConfig { database, schema: args.database.schema.clone(), notify, grants })
     } else {
         Err(problems.0)
     }

@@ -38,11 +38,21 @@ queries! {
     sample_purge_published, purge_selected_published, sample_purge_dead_letters, purge_selected_dead_letters, count_aggregate_pending,
 }
 
-/// Replaces the word `outbox` by the quoted schema. Identifiers that only contain it, such as `outbox_relay`, stay.
+/// Replaces the word `outbox` by the quoted schema. Identifiers that only contain it, such as `outbox_relay`, stay, and so do comments.
 pub fn in_schema(sql: &str, schema: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    for line in sql.split_inclusive('\n') {
+        let (code, comment) = line.split_at(line.find("--").unwrap_or(line.len()));
+        replace_word(&mut out, code, schema);
+        out.push_str(comment);
+    }
+    out
+}
+
+fn replace_word(out: &mut String, sql: &str, schema: &str) {
     const WORD: &str = "outbox";
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let (mut out, mut rest) = (String::with_capacity(sql.len()), sql);
+    let mut rest = sql;
     while let Some(at) = rest.find(WORD) {
         let (before, after) = (&rest[..at], &rest[at + WORD.len()..]);
         out.push_str(before);
@@ -58,7 +68,6 @@ pub fn in_schema(sql: &str, schema: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
-    out
 }
 
 #[cfg(test)]
@@ -67,8 +76,10 @@ mod tests {
 
     #[test]
     fn the_schema_replaces_the_word_and_nothing_that_contains_it() {
-        let sql = "SELECT outbox.events, 'outbox_relay', \"outbox-relay\" FROM outbox";
-        assert_eq!(in_schema(sql, "shop"), "SELECT \"shop\".events, 'outbox_relay', \"outbox-relay\" FROM \"shop\"");
+        let sql = "-- The outbox.\nSELECT outbox.events, 'outbox_relay', \"outbox-relay\" FROM outbox -- of the outbox";
+        let expected =
+            "-- The outbox.\nSELECT \"shop\".events, 'outbox_relay', \"outbox-relay\" FROM \"shop\" -- of the outbox";
+        assert_eq!(in_schema(sql, "shop"), expected);
     }
 
     #[test]

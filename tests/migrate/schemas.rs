@@ -35,6 +35,7 @@ async fn two_outboxes_in_one_database_have_nothing_to_do_with_each_other() {
     let bed = TestBed::new("two schemas").await;
     for schema in ["shop", "billing_2"] {
         migrated(&bed, &["--schema", schema, "--with-notify"]).await;
+        bed.grant(&["--schema", schema]).await;
         declare(&bed, schema).await;
     }
     let client = bed.client().await;

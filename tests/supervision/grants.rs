@@ -1,8 +1,11 @@
-//! The grants of the README are enough for the relay and for the producer, and the producer gets no more.
+//! The grants of `migrate --grants` are enough for a producer, a relay and an operator, and each gets no more: every role tries what it
+//! may not do.
 
 use std::time::Duration;
 
-use crate::support::bed::{TestBed, try_connect};
+use tokio_postgres::Client;
+
+use crate::support::bed::{RELAY, TestBed, try_connect};
 use crate::support::process::unique;
 use crate::support::relay::Relay;
 use crate::support::topology::{Queue, QueueKind, Topology};
@@ -11,44 +14,102 @@ use crate::support::wait::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The block of the README that opens with `-- Grants`, for roles of other names.
-fn readme_grants(relay: &str, shop: &str) -> String {
-    let readme = include_str!("../../README.md");
-    let from = readme.find("-- Grants").expect("the README has the grants");
-    let block = &readme[from..from + readme[from..].find("```").expect("the block ends")];
-    let statements = block.split_once('\n').expect("a first line").1;
-    statements
-        .replace("TO relay, shop;", &format!("TO {relay}, {shop};"))
-        .replace("TO relay;", &format!("TO {relay};"))
-        .replace("TO shop;", &format!("TO {shop};"))
+const INSERT: &str = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+                      VALUES ('Order', 'order-1', 'order.created', '{}') RETURNING id, seq, created_at";
+
+/// Three roles that `migrate` itself created; names that have to be quoted.
+struct Roles {
+    bed: TestBed,
+    writer: String,
+    relay: String,
+    admin: String,
+}
+
+impl Roles {
+    async fn granted(name: &str) -> Self {
+        let bed = TestBed::new(name).await;
+        let roles = Self { writer: unique("Shop"), relay: unique("Relay"), admin: unique("Admin"), bed };
+        roles.migrate(&[]).await;
+        roles
+    }
+
+    async fn migrate(&self, how: &[&str]) -> String {
+        let mut migrate = tokio::process::Command::new(RELAY);
+        migrate.args(["migrate", "--database-url", &self.bed.database_url(), "--grants", "--create-roles"]).args(how);
+        migrate.args(["--writer-role", &self.writer, "--relay-role", &self.relay, "--admin-role", &self.admin]);
+        let output = tokio::time::timeout(PATIENCE, migrate.kill_on_drop(true).output()).await.expect("in time");
+        let output = output.expect("migrate runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    async fn client(&self, role: &str) -> Client {
+        try_connect(&with_user(&self.bed.database_url(), role)).await.expect("the role logs in")
+    }
+
+    async fn gone(self) {
+        let owner = self.bed.client().await;
+        let roles = format!("\"{}\", \"{}\", \"{}\"", self.writer, self.relay, self.admin);
+        let gone = format!("DROP OWNED BY {roles}; DROP ROLE {roles}");
+        eventually(PATIENCE, "the roles are dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
+    }
+}
+
+async fn may(client: &Client, statements: &[&str]) {
+    for statement in statements {
+        client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+}
+
+async fn may_not(client: &Client, statements: &[&str]) {
+    for statement in statements {
+        let error = client.batch_execute(statement).await.expect_err(statement);
+        let code = error.code().map(|code| code.code().to_owned());
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_grants_are_enough_and_let_a_producer_only_insert() {
-    let bed = TestBed::new("grants").await;
-    bed.migrate().await;
+async fn a_producer_inserts_and_emits_and_nothing_else() {
+    let roles = Roles::granted("writer grants").await;
+    let writer = roles.client(&roles.writer).await;
+    may(&writer, &[INSERT, "SELECT outbox.emit('Order', 'order-1', 'order.paid', '{}')"]).await;
+    let columns = "aggregate_type, aggregate_id, event_type, payload";
+    let inserts: Vec<String> =
+        [("published_at", "now()"), ("replay_id", "gen_random_uuid()"), ("only_routes", "'{a}'"), ("seq", "1")]
+            .iter()
+            .map(|(column, value)| {
+                format!("INSERT INTO outbox.events ({columns}, {column}) VALUES ('O', 'o', 't', '{{}}', {value})")
+            })
+            .collect();
+    may_not(&writer, &inserts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    may_not(
+        &writer,
+        &[
+            "UPDATE outbox.events SET published_at = now()",
+            "UPDATE outbox.events SET payload = '{}'",
+            "DELETE FROM outbox.events",
+            "TRUNCATE outbox.events",
+            "SELECT payload FROM outbox.events",
+            "SELECT * FROM outbox.dead_letters",
+            "INSERT INTO outbox.dead_letters DEFAULT VALUES",
+            "SELECT * FROM outbox.waits",
+            "UPDATE outbox.lanes SET floor = 9999999",
+            "DROP TABLE outbox.events",
+        ],
+    )
+    .await;
+    drop(writer);
+    roles.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_changes_tables() {
+    let roles = Roles::granted("relay grants").await;
+    let (bed, owner) = (&roles.bed, roles.bed.client().await);
     bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
-    let owner = bed.client().await;
-    let (relay_role, shop_role) = (unique("relay"), unique("shop"));
-    let roles = format!("CREATE ROLE {relay_role} LOGIN; CREATE ROLE {shop_role} LOGIN;");
-    owner.batch_execute(&(roles + &readme_grants(&relay_role, &shop_role))).await.expect("the grants are taken");
-
-    let shop = try_connect(&with_user(&bed.database_url(), &shop_role)).await.expect("the producer connects");
-    let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
-                  VALUES ('Order', 'order-1', 'order.created', '{}') RETURNING id, seq, created_at";
-    shop.query_one(insert, &[]).await.expect("a producer inserts and reads back");
-    shop.query_one("SELECT outbox.emit('Order', 'order-1', 'order.paid', '{}')", &[]).await.expect("or emits");
-    for refused in [
-        "UPDATE outbox.events SET published_at = now()",
-        "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at) VALUES ('O', 'o', 't', '{}', now())",
-        "DELETE FROM outbox.events",
-        "SELECT payload FROM outbox.events",
-    ] {
-        let error = shop.batch_execute(refused).await.expect_err(refused);
-        assert!(format!("{error:?}").contains("permission denied"), "{refused}: {error:?}");
-    }
-
-    let relay = Relay::start(&bed, &["--database-user", &relay_role]).await;
+    may(&owner, &[INSERT, INSERT, "CREATE SCHEMA other", "CREATE TABLE other.secrets (id int)"]).await;
+    let relay = Relay::start(bed, &["--database-url", &with_user(&bed.relay_database_url(), &roles.relay)]).await;
     eventually(PATIENCE, "both events are published", async || bed.pending().await == 0).await;
     let moved = async || {
         let row = owner.query_one("SELECT count(*) FROM outbox.lanes WHERE floor > 1", &[]).await.expect("a count");
@@ -57,7 +118,92 @@ async fn the_readmes_grants_are_enough_and_let_a_producer_only_insert() {
     eventually(PATIENCE, "the floors move", moved).await;
     assert_eq!(relay.metric_where("outbox_failures_total", r#"reason="database""#).await, 0.0);
     drop(relay);
-    drop(shop);
-    let gone = format!("DROP OWNED BY {relay_role}, {shop_role}; DROP ROLE {relay_role}, {shop_role}");
-    eventually(PATIENCE, "the roles are dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
+    let client = roles.client(&roles.relay).await;
+    may_not(
+        &client,
+        &[
+            INSERT,
+            "UPDATE outbox.events SET payload = '{}'",
+            "UPDATE outbox.events SET seq = 1",
+            "TRUNCATE outbox.events",
+            "DROP TABLE outbox.events",
+            "ALTER TABLE outbox.events DISABLE TRIGGER ALL",
+            "CREATE TABLE outbox.mine (id int)",
+            "DELETE FROM outbox.dead_letters",
+            "UPDATE outbox.dead_letters SET processed_at = now()",
+            "SELECT * FROM outbox.replays",
+            "INSERT INTO outbox.schema_version VALUES (9, 9, '')",
+            "UPDATE outbox.schema_version SET version = 9",
+            "DELETE FROM outbox.lanes",
+            "SELECT * FROM orders",
+            "SELECT * FROM other.secrets",
+            "CREATE ROLE more",
+        ],
+    )
+    .await;
+    let pid: i32 = owner.query_one("SELECT pg_backend_pid()", &[]).await.expect("a process id").get(0);
+    may_not(&client, &[&format!("SELECT pg_terminate_backend({pid})")]).await;
+    drop(client);
+    roles.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_reads_and_mends_everything_but_changes_no_payload_and_no_table() {
+    let roles = Roles::granted("admin grants").await;
+    may(&roles.bed.client().await, &[INSERT]).await;
+    let admin = roles.client(&roles.admin).await;
+    may(
+        &admin,
+        &[
+            "SELECT * FROM outbox.events, outbox.waits, outbox.holds, outbox.dead_letters, outbox.replays, outbox.schema_version",
+            "UPDATE outbox.events SET published_at = NULL, replay_id = gen_random_uuid(), only_routes = '{a}',
+                    seq = nextval('outbox.events_seq_seq')",
+            "INSERT INTO outbox.replays (source, selection, requested_by) VALUES ('published', '{}', 'me')",
+            "UPDATE outbox.replays SET events = 1",
+            "UPDATE outbox.lanes SET floor = 0",
+            "INSERT INTO outbox.holds (scope, route, kind, reason) VALUES ('route', 'all', 'operator', 'me')",
+            "DELETE FROM outbox.holds",
+            "DELETE FROM outbox.waits",
+            "UPDATE outbox.dead_letters SET processed_at = now(), resolution = 'discarded', resolved_by = 'me', note = 'x'",
+            "DELETE FROM outbox.dead_letters",
+            "DELETE FROM outbox.events WHERE published_at IS NOT NULL",
+        ],
+    )
+    .await;
+    may_not(
+        &admin,
+        &[
+            "UPDATE outbox.events SET payload = '{}'",
+            "UPDATE outbox.dead_letters SET payload = '{}'",
+            "DELETE FROM outbox.replays",
+            "UPDATE outbox.schema_version SET version = 9",
+            "TRUNCATE outbox.events",
+            "DROP TABLE outbox.dead_letters",
+            "ALTER TABLE outbox.events ADD x int",
+            "CREATE TABLE outbox.mine (id int)",
+            "SELECT * FROM orders",
+        ],
+    )
+    .await;
+    drop(admin);
+    roles.gone().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_printed_is_what_is_granted_and_it_can_be_repeated() {
+    let roles = Roles::granted("printed grants").await;
+    let granted = async |bed: &TestBed| -> Vec<String> {
+        let acl = "SELECT relname || coalesce(relacl::text, '') FROM pg_class WHERE relnamespace = 'outbox'::regnamespace
+                   UNION ALL SELECT attrelid::regclass || attname || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL
+                       AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'outbox'::regnamespace) ORDER BY 1";
+        let rows = bed.client().await.query(acl, &[]).await.expect("the grants are read");
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let applied = granted(&roles.bed).await;
+    let printed = roles.migrate(&["--print"]).await;
+    assert!(printed.contains("GRANT") && !printed.contains("CREATE TABLE"), "only the grants: {printed}");
+    roles.bed.client().await.batch_execute(&printed).await.expect("what is printed is taken");
+    roles.migrate(&[]).await;
+    assert_eq!(granted(&roles.bed).await, applied);
+    roles.gone().await;
 }

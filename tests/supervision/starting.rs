@@ -43,9 +43,9 @@ async fn without_a_broker_it_waits_and_the_broker_is_enough() {
 #[tokio::test]
 async fn without_a_database_it_waits_and_the_database_is_enough() {
     let mut shop = Shop::open("no database").await;
-    let proxy = Proxy::start(addr_of(&shop.bed.database_url())).await;
+    let proxy = Proxy::start(addr_of(&shop.bed.relay_database_url())).await;
     proxy.set(Faults { refuse: true, ..Faults::default() });
-    let url = with_addr(&shop.bed.database_url(), proxy.addr());
+    let url = with_addr(&shop.bed.relay_database_url(), proxy.addr());
     let relay = Relay::start(&shop.bed, &["--database-url", &url]).await;
     shop.order(5, 3).await;
     says(&relay, "the database cannot be reached").await;

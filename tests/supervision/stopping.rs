@@ -49,8 +49,8 @@ async fn idle_or_without_services_it_stops_within_moments() {
 
 /// A relay with a drain timeout of a minute, in the middle of work, and its database gone silent.
 async fn with_a_stalled_database(shop: &Shop, drain_timeout: &str) -> (Relay, Proxy, Traffic) {
-    let proxy = Proxy::start(addr_of(&shop.bed.database_url())).await;
-    let url = with_addr(&shop.bed.database_url(), proxy.addr());
+    let proxy = Proxy::start(addr_of(&shop.bed.relay_database_url())).await;
+    let url = with_addr(&shop.bed.relay_database_url(), proxy.addr());
     let traffic = Traffic::start(&shop.bed.database_url(), &shop.history, &Load::default());
     let relay = Relay::start(&shop.bed, &["--database-url", &url, "--drain-timeout", drain_timeout]).await;
     flows(shop).await;

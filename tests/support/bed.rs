@@ -20,7 +20,7 @@ use super::management::Management;
 use super::process::unique;
 use super::services::PrivateServices;
 use super::topology::Topology;
-use super::urls::with_path;
+use super::urls::{with_path, with_user};
 use super::wait::eventually;
 
 /// The relay under test, built by cargo for this run.
@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct ServiceUrls {
     pub database: String,
+    /// A pooler before it, if the relays are to go through one.
+    pub pooler: Option<String>,
     pub amqp: String,
     pub management: String,
 }
@@ -41,6 +43,7 @@ impl ServiceUrls {
     pub fn from_env() -> Self {
         Self {
             database: Self::suite("DATABASE_URL"),
+            pooler: env::var("OUTBOX_TEST_PGBOUNCER_URL").ok(),
             amqp: Self::suite("AMQP_URL"),
             management: Self::suite("MANAGEMENT_URL"),
         }
@@ -78,6 +81,10 @@ impl TestBed {
                 .batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0", bed.name))
                 .await
                 .expect("the test database is created");
+            if with_grants() {
+                let role = format!("CREATE ROLE {} LOGIN", bed.relay_role());
+                admin.batch_execute(&role).await.expect("the relays' role is created");
+            }
             let orders = "CREATE TABLE orders (id text PRIMARY KEY, version bigint NOT NULL)";
             bed.client().await.batch_execute(orders).await.expect("the business table is created");
             bed.management().create_vhost(&bed.name).await;
@@ -96,6 +103,26 @@ impl TestBed {
 
     pub fn database_url(&self) -> String {
         with_path(&self.services.database, &self.name)
+    }
+
+    /// Where the relays under test find the database: behind the pooler, as the role with the printed grants, where the run says so.
+    pub fn relay_database_url(&self) -> String {
+        let url = self.services.pooler.as_ref().unwrap_or(&self.services.database);
+        self.as_relay(&with_path(url, &self.name))
+    }
+
+    /// The same for LISTEN, which passes no pooler.
+    pub fn listen_database_url(&self) -> Option<String> {
+        self.services.pooler.as_ref().map(|_| self.as_relay(&self.database_url()))
+    }
+
+    fn as_relay(&self, url: &str) -> String {
+        if with_grants() { with_user(url, &self.relay_role()) } else { url.to_owned() }
+    }
+
+    /// The role of the relays, where they have one.
+    fn relay_role(&self) -> String {
+        format!("{}_r", self.name)
     }
 
     pub fn amqp_url(&self) -> String {
@@ -118,9 +145,21 @@ impl TestBed {
 
     /// Runs `outbox-relay migrate` on the test database.
     pub async fn migrate(&self) {
-        let migrate =
-            Command::new(RELAY).args(["migrate", "--database-url", &self.database_url()]).kill_on_drop(true).output();
-        let output = timeout(PATIENCE, migrate).await.expect("migrate ends in time").expect("migrate runs");
+        self.run_migrate(&[]).await;
+        self.grant(&[]).await;
+    }
+
+    /// Gives the relays' role its grants, where they have one; part of `migrate`.
+    pub async fn grant(&self, args: &[&str]) {
+        if with_grants() {
+            self.run_migrate(&[&["--grants", "--relay-role", &self.relay_role()], args].concat()).await;
+        }
+    }
+
+    async fn run_migrate(&self, args: &[&str]) {
+        let mut migrate = Command::new(RELAY);
+        migrate.args(["migrate", "--database-url", &self.database_url()]).args(args).kill_on_drop(true);
+        let output = timeout(PATIENCE, migrate.output()).await.expect("migrate ends in time").expect("migrate runs");
         assert!(
             output.status.success(),
             "migrate failed: {}\n{}",
@@ -194,7 +233,9 @@ impl Drop for TestBed {
                         tokio_postgres::connect(&services.database, NoTls).await.map_err(|e| e.to_string())?;
                     tokio::spawn(connection);
                     let drop_database = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                    client.batch_execute(&drop_database).await.map_err(|e| e.to_string())
+                    client.batch_execute(&drop_database).await.map_err(|e| e.to_string())?;
+                    let drop_role = format!("DROP ROLE IF EXISTS {name}_r");
+                    client.batch_execute(&drop_role).await.map_err(|e| e.to_string())
                 })
                 .await;
                 let management = Management::new(&services.management);
@@ -203,6 +244,11 @@ impl Drop for TestBed {
         });
         cleaner.join().ok();
     }
+}
+
+/// Whether the relays log in as a role with the grants of `migrate --grants` alone.
+fn with_grants() -> bool {
+    env::var("OUTBOX_TEST_GRANTS").is_ok()
 }
 
 async fn tidy(what: &str, work: impl Future<Output = Result<(), String>>) {

@@ -44,7 +44,7 @@ impl Relay {
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", unique("relay")));
         let file = std::fs::File::create(&log).expect("a log file for the relay");
         let defaults = [
-            ("--database-url", bed.database_url()),
+            ("--database-url", bed.relay_database_url()),
             ("--amqp-url", bed.amqp_url()),
             ("--admin-addr", admin.to_string()),
             ("--exchange", "order.events".to_owned()),
@@ -53,6 +53,9 @@ impl Relay {
         command.arg("run");
         for (flag, value) in defaults.iter().filter(|(flag, _)| !args.contains(flag)) {
             command.args([flag, value.as_str()]);
+        }
+        if let (Some(url), true) = (bed.listen_database_url(), args.contains(&"listen")) {
+            command.args(["--listen-database-url", &url]);
         }
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(file.try_clone().expect("a second handle")).stderr(file);

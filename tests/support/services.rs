@@ -31,6 +31,9 @@ impl PrivateServices {
         // Made before the start, so that a start that fails half-way is removed too.
         let private = Self { name, config };
         private.run("start", services).await;
+        if env::var("OUTBOX_TEST_PGBOUNCER_URL").is_ok() && services.contains(&"postgres") {
+            private.run("start", &["pgbouncer"]).await;
+        }
         private
     }
 
@@ -71,7 +74,11 @@ impl PrivateServices {
         let get = |name: &str| {
             own.get(name).filter(|url| !url.is_empty()).cloned().unwrap_or_else(|| ServiceUrls::suite(name))
         };
-        ServiceUrls { database: get("DATABASE_URL"), amqp: get("AMQP_URL"), management: get("MANAGEMENT_URL") }
+        let pooler = match own.get("DATABASE_URL") {
+            Some(_) => own.get("PGBOUNCER_URL").cloned(),
+            None => ServiceUrls::from_env().pooler,
+        };
+        ServiceUrls { database: get("DATABASE_URL"), pooler, amqp: get("AMQP_URL"), management: get("MANAGEMENT_URL") }
     }
 
     fn value(&self, name: &str) -> String {
