@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod bed;
+pub mod certificates;
 pub mod checker;
 pub mod consumer;
 pub mod fake_broker;

@@ -51,10 +51,13 @@ impl Relay {
         ];
         let mut command = Command::new(RELAY);
         command.arg("run");
-        for (flag, value) in defaults.iter().filter(|(flag, _)| !args.contains(flag)) {
+        let given = |flag: &str| args.iter().any(|arg| *arg == flag || *arg == format!("{flag}-file"));
+        for (flag, value) in defaults.iter().filter(|(flag, _)| !given(flag)) {
             command.args([flag, value.as_str()]);
         }
-        if let (Some(url), true) = (bed.listen_database_url(), args.contains(&"listen")) {
+        if let (Some(url), true) =
+            (bed.listen_database_url(), args.contains(&"listen") && !given("--listen-database-url"))
+        {
             command.args(["--listen-database-url", &url]);
         }
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);

@@ -1,0 +1,88 @@
+//! PostgreSQL with TLS: migrate, the relay and LISTEN log in by a client certificate; a server that is not who it should be is refused.
+
+use crate::servers::TlsPostgres;
+use crate::support::bed::RELAY;
+use crate::support::{Relay, Shop, TestBed};
+use crate::{SOON, says};
+
+/// `migrate` with this URL: its exit code and what it said.
+async fn migrate(url: &str, flags: &[&str]) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(RELAY);
+    command.args(["migrate", "--with-notify", "--database-url", url]).args(flags).kill_on_drop(true);
+    let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn migrate_relay_and_listen_log_in_by_certificate_and_verify_the_server() {
+    let server = TlsPostgres::start("verify full").await;
+    server.let_in("hostssl all all 127.0.0.1/32 cert").await;
+    let owner = server.bed.client().await;
+    owner.batch_execute("CREATE ROLE relay LOGIN SUPERUSER").await.expect("a role");
+    let client = server.authority.client("relay");
+    let (cert, key) = (server.files.write("client.pem", &client.cert), server.files.write("client.key", &client.key));
+    let ca = server.files.path("ca.pem");
+    // No sslmode: who names an authority wants to see its certificate, also on this machine.
+    let (url, flags) = (
+        server.url("relay", "localhost", ""),
+        ["--database-ca-file", &ca, "--database-cert-file", &cert, "--database-key-file", &key],
+    );
+    let (code, said) = migrate(&url, &flags).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = migrate(&url, &flags[..2]).await;
+    assert!(code == Some(69) && said.contains("--database-cert-file"), "{code:?} {said}");
+
+    let in_url =
+        server.url("relay", "localhost", &format!("sslmode=verify-full&sslrootcert={ca}&sslcert={cert}&sslkey={key}"));
+    let bed: &TestBed = &server.bed;
+    bed.grant(&[]).await;
+    let args = [&["--database-url", &url, "--wake", "listen", "--listen-database-url", &in_url][..], &flags].concat();
+    let relay = Relay::start(bed, &args).await;
+    says(&relay, "outbox_relay::link::listen: listening").await;
+    says(&relay, "connected to the database localhost:").await;
+    assert!(relay.log().contains(" as relay"), "{}", relay.log());
+    assert_eq!(server.relay_uses_tls().await, Some(true));
+    assert!(!relay.log().contains("not verified"), "{}", relay.log());
+    drop(relay);
+    let mut shop = Shop::with(server.bed).await;
+    let mut relay = Relay::start(&shop.bed, &args).await;
+    shop.order(20, 10).await;
+    shop.delivered(SOON).await;
+    shop.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_who_it_should_be_is_refused_with_the_mend() {
+    let server = TlsPostgres::start("refused").await;
+    let ca = server.files.path("ca.pem");
+    let full = server.url("postgres", "localhost", &format!("sslmode=verify-full&sslrootcert={ca}"));
+    let refused = async |url: &str, mend: &[&str]| {
+        let (code, said) = migrate(url, &[]).await;
+        assert_eq!(code, Some(69), "{said}");
+        for words in mend {
+            assert!(said.contains(words), "{words}\n{said}");
+        }
+    };
+    let by_address = server.url("postgres", "127.0.0.1", &format!("sslmode=verify-full&sslrootcert={ca}"));
+    refused(&by_address, &["certificate is for 'localhost', not for '127.0.0.1'"]).await;
+    let unknown = server.url("postgres", "localhost", "sslmode=verify-full");
+    refused(&unknown, &["an authority that is not known here", "--database-ca-file"]).await;
+    server.present(&server.authority.server(&["db.other.example", "*.db.example"])).await;
+    refused(&full, &["certificate is for 'db.other.example', '*.db.example', not for 'localhost'"]).await;
+    server.present(&server.authority.server(&[])).await;
+    refused(&full, &["names no host", "subjectAltName"]).await;
+    server.present(&server.authority.expired(&["localhost"])).await;
+    refused(&full, &["the server's certificate expired at 20", "must be renewed"]).await;
+    server.let_in("hostssl all all 127.0.0.1/32 trust").await;
+    server.bed.client().await.batch_execute("CREATE ROLE relay LOGIN").await.expect("a role");
+    refused(&server.url("relay", "localhost", "sslmode=disable"), &["this server wants TLS", "sslmode=verify-full"])
+        .await;
+
+    let off = "ALTER SYSTEM SET ssl = off";
+    let client = server.bed.client().await;
+    client.batch_execute(off).await.expect("TLS is turned off");
+    client.batch_execute("SELECT pg_reload_conf()").await.expect("the settings are read");
+    refused(&full, &["does not offer TLS", "sslmode=disable where the network is trusted"]).await;
+    assert!(client.query("SELECT FROM outbox.events", &[]).await.is_err(), "nobody has migrated anything");
+}

@@ -1,0 +1,65 @@
+//! A database that refuses writes, or has no connection left: the relay stays up, says what mends it, publishes nothing wrong and goes
+//! on by itself.
+
+use crate::support::process::unique;
+use crate::support::urls::with_user;
+use crate::support::{Relay, Shop, eventually};
+use crate::{SOON, says};
+
+#[tokio::test]
+async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_again() {
+    let mut shop = Shop::open("read only").await;
+    let relay = Relay::start(&shop.bed, &[]).await;
+    shop.order(3, 3).await;
+    shop.delivered(SOON).await;
+    let (client, name) = (shop.bed.client().await, shop.bed.name().to_owned());
+    // As after a switchover: new connections may only read, and the old ones end.
+    let read_only = async |on: &str| {
+        let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
+        client.batch_execute(&format!("SET default_transaction_read_only = off; {set}")).await.expect("it is set");
+    };
+    read_only("on").await;
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name LIKE 'outbox-relay/%'";
+    client.query_one(end, &[]).await.expect("connections are ended");
+    says(&relay, "the server is read-only").await;
+    assert!(relay.log().contains("name the primary in the URL"), "{}", relay.log());
+    let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+                  VALUES ('Order', 'order-late', 'order.created', '{}')";
+    client.batch_execute(insert).await.expect("an event is committed by who may");
+    assert_eq!(relay.get("/readyz").await.status, 200);
+    let arrived = shop.bed.queue_messages("orders").await;
+    assert_eq!((shop.bed.pending().await, arrived), (1, 0), "nothing is published that cannot be marked");
+    read_only("off").await;
+    eventually(SOON, "the event is published", async || shop.bed.pending().await == 0).await;
+}
+
+#[tokio::test]
+async fn a_role_without_a_connection_left_waits_for_one() {
+    let shop = Shop::open("too many").await;
+    let (client, role) = (shop.bed.client().await, unique("narrow"));
+    let create = format!("CREATE ROLE {role} LOGIN SUPERUSER; ALTER ROLE {role} NOSUPERUSER CONNECTION LIMIT 0");
+    client.batch_execute(&create).await.expect("a role");
+    let grants = format!(
+        "GRANT ALL ON SCHEMA outbox TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA outbox TO {role};
+                          GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}"
+    );
+    client.batch_execute(&grants).await.expect("grants");
+    let url = with_user(&shop.bed.database_url(), &role);
+    let mut shop = shop;
+    shop.order(3, 3).await;
+    let relay = Relay::start(&shop.bed, &["--database-url", &url]).await;
+    says(&relay, "too many connections for role").await;
+    assert!(relay.log().contains("raise the limit"), "{}", relay.log());
+    assert_eq!(relay.get("/readyz").await.status, 200);
+    assert_eq!(shop.bed.pending().await, 9);
+    let connects = relay.log().matches("the database cannot be used").count();
+    assert!(connects <= 4, "once, not once a try: {}", relay.log());
+    client.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await.expect("a limit");
+    // One connection is enough to go on, if slowly: workers and upkeep take turns.
+    shop.delivered(SOON).await;
+    shop.verdict().await.assert_clean(0);
+    drop(relay);
+    let gone = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;
+}

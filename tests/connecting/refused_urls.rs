@@ -1,0 +1,52 @@
+//! Database errors at the login read as a person would say them: what is wrong, where, and what mends it.
+
+use crate::support::bed::RELAY;
+use crate::support::process::{free_port, unique};
+use crate::support::urls::{addr_of, with_path, with_user};
+use crate::support::{Relay, TestBed};
+use crate::{SOON, says};
+
+async fn migrate(url: &str) -> String {
+    let mut command = tokio::process::Command::new(RELAY);
+    command.args(["migrate", "--database-url", url]).kill_on_drop(true);
+    let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for phrase in ["db error", "FATAL", "error connecting", "os error"] {
+        assert!(!said.contains(phrase), "{phrase}: {said}");
+    }
+    said
+}
+
+#[tokio::test]
+async fn each_refusal_names_the_server_and_the_mend() {
+    let bed = TestBed::new("refusals").await;
+    let address = addr_of(&bed.database_url());
+    let said = migrate(&with_path(&bed.database_url(), "no_such_database")).await;
+    assert!(
+        said.contains(&format!("{address}: database \"no_such_database\" does not exist; create the database")),
+        "{said}"
+    );
+    let said = migrate(&with_user(&bed.database_url(), "no_such_role")).await;
+    assert!(said.contains("role \"no_such_role\" does not exist; the role, or"), "{said}");
+    let nobody = format!("postgres://u@127.0.0.1:{}/d", free_port());
+    assert!(migrate(&nobody).await.ends_with(": connection refused\n"));
+    let both = format!("postgres://postgres@127.0.0.1:{},{address}/{}?sslmode=disable", free_port(), bed.name());
+    bed.migrate().await;
+    let relay = Relay::start(&bed, &["--database-url", &both]).await;
+    says(&relay, &format!("connected to the database {address}/{} as postgres", bed.name())).await;
+}
+
+#[tokio::test]
+async fn a_role_without_grants_is_told_how_to_get_them() {
+    let bed = TestBed::new("no grants").await;
+    bed.migrate().await;
+    let role = unique("nobody");
+    let client = bed.client().await;
+    client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.expect("a role");
+    let relay = Relay::start(&bed, &["--database-url", &with_user(&bed.database_url(), &role)]).await;
+    says(&relay, "permission denied for schema outbox; grants are missing: outbox-relay migrate --grants").await;
+    drop(relay);
+    let gone = format!("DROP ROLE {role}");
+    crate::support::eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;
+}
