@@ -27,7 +27,6 @@ test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1
 	dev/with-services test -- cargo test --workspace $(TEST_ARGS)
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
-	dev/install pgbouncer
 	dev/with-services pgbouncer --pgbouncer -- cargo test --workspace $(TEST_ARGS)
 	dev/with-services grants --grants -- cargo test --workspace $(TEST_ARGS)
 

@@ -39,7 +39,7 @@ pub enum Command {
     /// Relay events until told to stop.
     Run(Box<RunArgs>),
     /// Create or upgrade the outbox tables.
-    Migrate(MigrateArgs),
+    Migrate(Box<MigrateArgs>),
     /// Keys that wait: let one go on.
     Keys(KeysArgs),
     /// Destinations and routes on hold: list them, hold a route, release one.

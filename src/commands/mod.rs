@@ -1,4 +1,4 @@
-//! The commands that operators run. Each file is one command, but for `session` and `output`, which they share.
+//! The commands that operators run. Each file is one command or a part of one; `session`, `output` and what they share has no command of its own.
 
 mod change;
 mod consent;
@@ -6,7 +6,6 @@ pub mod dead_letters;
 pub mod dead_letters_discard;
 pub mod dead_letters_replay;
 pub mod keys_change;
-//! The commands that operators run once. Each file is one command, `grants` a part of `migrate`.
 pub mod grants;
 pub mod migrate;
 pub mod output;

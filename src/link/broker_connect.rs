@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use crate::deadline::deadline;
 use crate::link::amqp_url::{AmqpUrl, parse};
 use crate::link::broker_stream::{BrokerReactor, BrokerStream};
-use crate::link::database_words::io_words;
+use crate::link::io_words;
 use crate::link::secret::Secret;
 use crate::link::tls::{TlsFiles, Verify, client_config};
 use crate::link::tls_words::{Peer, explain, tls_error};

@@ -70,6 +70,11 @@ pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err("names no host".to_owned());
     }
+    let has_blank =
+        |host: &Host| matches!(host, Host::Tcp(name) if name.is_empty() || name.contains(char::is_whitespace));
+    if config.get_hosts().iter().any(has_blank) {
+        return Err(format!("{EXAMPLE}: a host is empty or has blanks in it"));
+    }
     if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
         return Err("target_session_attrs=read-only cannot be: the relay writes; leave it out".to_owned());
     }

@@ -6,6 +6,7 @@ use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::link::io_words;
 use crate::link::tls_words::{Peer, explain, tls_error};
 
 /// A database error without the driver's phrases: what the server or the system said, and the mend where one is known.
@@ -48,14 +49,6 @@ pub(crate) fn connect_words(error: &tokio_postgres::Error, host: &str) -> String
 
 const READ_ONLY_MEND: &str = " (a standby, or default_transaction_read_only); name the primary in the URL, or several hosts, of which the \
                               one that takes writes is used";
-
-/// The operating system's words without their number.
-pub(crate) fn io_words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
 
 fn server_words(error: &DbError) -> String {
     let mut text = error.message().to_owned();

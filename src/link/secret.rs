@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::link::io_words;
+
 /// More than any password or list of URLs needs.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
@@ -46,8 +48,8 @@ impl From<&str> for Secret {
 
 fn read_file(path: &Path) -> Result<String, String> {
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let bytes = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| io_words(&error))?;
+    let bytes = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| io_words(&error))?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if bytes as u64 > FILE_BYTES_MAX {
         Err("it is too large to be a secret".to_owned())

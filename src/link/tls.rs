@@ -15,6 +15,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::link::io_words;
 use crate::link::tls_verify::{ChainOnly, Nothing};
 
 /// More than a bundle of every public authority needs.
@@ -119,12 +120,12 @@ fn pem_words(error: &pem::Error, what: &str) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read;
-    let unreadable = |error: &dyn std::fmt::Display| format!("the file '{}' cannot be read: {error}", path.display());
+    let unreadable = |words: &str| format!("the file '{}' cannot be read: {words}", path.display());
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    let file = std::fs::File::open(path).map_err(|error| unreadable(&io_words(&error)))?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&io_words(&error)))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable(&"it is too large to hold certificates"));
+        return Err(unreadable("it is too large to hold certificates"));
     }
     Ok(bytes)
 }

@@ -118,6 +118,7 @@ fn a_database_url_that_cannot_be_is_refused_with_the_mend() {
         ("mysql://u:hunter2@h/d", "postgres://"),
         ("nonsense", "postgres://"),
         ("postgres:///d", "names no host"),
+        ("postgres:// nonsense", "blanks"),
         ("postgres://u:hunter2@h/d?sslmode=on", "verify-full"),
         ("postgres://u:hunter2@h/d?sslcrl=/x", "revocation lists"),
         ("postgres://u:hunter2@h/d?gssencmode=require", "GSSAPI"),

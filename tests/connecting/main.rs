@@ -9,6 +9,7 @@ mod broker_tls;
 mod database_modes;
 mod database_tls;
 mod limits;
+mod pooler;
 mod refused_urls;
 mod rotation;
 

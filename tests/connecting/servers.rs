@@ -79,7 +79,7 @@ impl TlsPostgres {
 
     /// Ends every connection of this user.
     pub async fn end_connections_of(&self, user: &str) {
-        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1";
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid()";
         self.bed.client().await.query_one(end, &[&user]).await.expect("connections are ended");
     }
 }

@@ -20,7 +20,7 @@ pub struct PrivateServices {
 }
 
 impl PrivateServices {
-    /// Starts `"postgres"`, `"rabbitmq"` or both, RabbitMQ with these further lines of configuration.
+    /// Starts `"postgres"` (with `"pgbouncer"` before it), `"rabbitmq"` or both, RabbitMQ with these further lines of configuration.
     pub async fn start(name: &str, services: &[&str], extra_rabbitmq_config: Option<&str>) -> Self {
         let name = unique(name);
         let config = extra_rabbitmq_config.map(|lines| {
@@ -30,8 +30,10 @@ impl PrivateServices {
         });
         // Made before the start, so that a start that fails half-way is removed too.
         let private = Self { name, config };
-        private.run("start", services).await;
-        if env::var("OUTBOX_TEST_PGBOUNCER_URL").is_ok() && services.contains(&"postgres") {
+        let servers: Vec<&str> = services.iter().copied().filter(|service| *service != "pgbouncer").collect();
+        private.run("start", &servers).await;
+        let whole_run = env::var("OUTBOX_TEST_PGBOUNCER_URL").is_ok() && services.contains(&"postgres");
+        if whole_run || services.contains(&"pgbouncer") {
             private.run("start", &["pgbouncer"]).await;
         }
         private

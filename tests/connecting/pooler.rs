@@ -1,0 +1,32 @@
+//! Behind pgbouncer in transaction mode, without settings of its own: the relay works, LISTEN goes past it, and its outage is one like
+//! any other. (`make test-pgbouncer` has every test's relays behind it.)
+
+use std::time::Duration;
+
+use crate::support::urls::addr_of;
+use crate::support::{PrivateServices, Relay, Shop, eventually};
+use crate::{SOON, says};
+
+#[tokio::test]
+async fn a_relay_works_behind_pgbouncer_and_outlives_it() {
+    let services = PrivateServices::start("pooler", &["postgres", "pgbouncer"], None).await;
+    let mut shop = Shop::open_on(&services).await;
+    let pooled = shop.bed.relay_database_url();
+    assert_ne!(addr_of(&pooled), addr_of(&shop.bed.database_url()), "the relay goes another way than the test");
+    let mut relay = Relay::start(&shop.bed, &["--wake", "listen", "--workers", "4"]).await;
+    says(&relay, "outbox_relay::link::listen: listening").await;
+    says(&relay, &format!("connected to the database {}/", addr_of(&pooled))).await;
+    shop.order(40, 10).await;
+    shop.delivered(SOON).await;
+
+    services.kill("pgbouncer").await;
+    says(&relay, &format!("the database cannot be reached: {}: ", addr_of(&pooled))).await;
+    shop.order(10, 3).await;
+    assert_eq!(shop.bed.pending().await, 30);
+    services.start_again("pgbouncer").await;
+    eventually(SOON, "what waited is published", async || shop.bed.pending().await == 0).await;
+    shop.delivered(SOON).await;
+    shop.verdict().await.assert_clean(0);
+    assert_eq!(relay.metric_where("outbox_failures_total", r#"reason="marks_refused""#).await, 0.0);
+    assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
+}
