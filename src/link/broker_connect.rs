@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::deadline::deadline;
 use crate::link::amqp_url::{AmqpUrl, parse};
-use crate::link::broker_stream::{BrokerReactor, BrokerStream};
+use crate::link::broker_stream::{BrokerReactor, BrokerStream, HangUp};
 use crate::link::io_words;
 use crate::link::secret::Secret;
 use crate::link::tls::{TlsFiles, Verify, client_config};
@@ -111,7 +111,8 @@ impl Node {
     /// Connects and logs in.
     pub(crate) async fn connect(self, properties: ConnectionProperties) -> Result<Connection, String> {
         let limit = self.url.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let stream = deadline(limit, "connecting", self.stream()).await.map_err(|error| error.to_string())??;
+        let (stream, hang_up) =
+            deadline(limit, "connecting", self.stream()).await.map_err(|error| error.to_string())??;
         let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), BrokerReactor(Tokio::current())));
         let stream = Arc::new(Mutex::new(Some(stream)));
         let give = async move |_: AMQPUri, _: Runtime<_>| {
@@ -122,18 +123,21 @@ impl Node {
         };
         let login = Connection::connector(self.url.uri.clone(), runtime, give, properties);
         let connected = deadline(limit, "the login", login).await.map_err(|error| error.to_string())?;
-        connected.map_err(|error| self.login_words(&error))
+        let connection = connected.map_err(|error| self.login_words(&error))?;
+        hang_up.never();
+        Ok(connection)
     }
 
-    async fn stream(&self) -> Result<BrokerStream, String> {
+    async fn stream(&self) -> Result<(BrokerStream, HangUp), String> {
         let AMQPUri { authority, .. } = &self.url.uri;
         let tls = self.tls()?;
         let stream =
             TcpStream::connect((authority.host.as_str(), authority.port)).await.map_err(|error| io_words(&error))?;
         stream.set_nodelay(true).map_err(|error| io_words(&error))?;
-        let Some((connector, name)) = tls else { return Ok(stream.into()) };
+        let hang_up = HangUp::of(&stream).map_err(|error| io_words(&error))?;
+        let Some((connector, name)) = tls else { return Ok((stream.into(), hang_up)) };
         match connector.connect(name, stream).await {
-            Ok(stream) => Ok(stream.into()),
+            Ok(stream) => Ok((stream.into(), hang_up)),
             Err(error) => Err(self.io_words(&error)),
         }
     }
@@ -170,6 +174,9 @@ impl Node {
     fn login_words(&self, error: &lapin::Error) -> String {
         let user = &self.url.uri.authority.userinfo.username;
         match error.kind() {
+            ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {
+                "the broker ended the connection during the login; its log says why".to_owned()
+            }
             ErrorKind::IOError(error) => self.io_words(error),
             ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => format!(
                 "the broker refused the login of user '{user}'; look at the URL's user and password, --amqp-user and --amqp-password, and their files"

@@ -5,7 +5,7 @@
 
 use std::future::{Future, ready};
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -67,6 +67,28 @@ impl AsyncWrite for BrokerStream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_close(context),
             Self::Tls(stream) => Pin::new(stream).poll_close(context),
+        }
+    }
+}
+
+/// Closes the socket unless told not to: lapin's thread would wait for ever for a broker that never ends its login.
+pub(super) struct HangUp(Option<std::net::TcpStream>);
+
+impl HangUp {
+    pub(super) fn of(stream: &TcpStream) -> io::Result<Self> {
+        Ok(Self(Some(stream.as_fd().try_clone_to_owned()?.into())))
+    }
+
+    /// The connection is in good hands.
+    pub(super) fn never(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(|socket| socket.shutdown(Shutdown::Both)) {
+            tracing::debug!(%error, "the connection to the broker was closed already");
         }
     }
 }

@@ -96,6 +96,17 @@ fn postgres_urls_and_strings_work_as_pasted() {
 }
 
 #[test]
+fn a_socket_is_this_machine() {
+    for url in
+        ["postgres://u@%2Frun%2Fpostgresql/d", "postgres:///d?host=/run/postgresql", "host=/run/postgresql user=u"]
+    {
+        let read = database_url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert!(!read.is_remote(), "{url}");
+        assert_eq!(read.nodes()[0].get_hosts(), [Host::Unix("/run/postgresql".into())], "{url}");
+    }
+}
+
+#[test]
 fn several_hosts_are_tried_one_by_one() {
     for url in [
         "postgres://u:p%40ss@a,b:6432,[::1]:7432/d",

@@ -1,9 +1,10 @@
 //! A database that refuses writes, or has no connection left: the relay stays up, says what mends it, publishes nothing wrong and goes
 //! on by itself.
 
+use crate::support::bed::try_connect;
 use crate::support::process::unique;
-use crate::support::urls::with_user;
-use crate::support::{Relay, Shop, eventually};
+use crate::support::urls::{addr_of, with_user};
+use crate::support::{PrivateServices, Relay, Shop, eventually};
 use crate::{SOON, says};
 
 #[tokio::test]
@@ -32,6 +33,25 @@ async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_
     assert_eq!((shop.bed.pending().await, arrived), (1, 0), "nothing is published that cannot be marked");
     read_only("off").await;
     eventually(SOON, "the event is published", async || shop.bed.pending().await == 0).await;
+}
+
+#[tokio::test]
+async fn of_several_hosts_the_one_that_takes_writes_is_used() {
+    let standby = PrivateServices::start("standby", &["postgres"], None).await;
+    let mut shop = Shop::open("two hosts").await;
+    let (name, first) = (shop.bed.name().to_owned(), standby.urls().database);
+    let client = try_connect(&first).await.expect("the first host answers");
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database of the same name");
+    let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    client.batch_execute(&read_only).await.expect("it only reads");
+    let (first, second) = (addr_of(&first), addr_of(&shop.bed.database_url()));
+    let url = format!("postgres://postgres@{first},{second}/{name}?sslmode=disable");
+    let relay = Relay::start(&shop.bed, &["--database-url", &url]).await;
+    shop.order(5, 3).await;
+    shop.delivered(SOON).await;
+    says(&relay, &format!("connected to the database {second}/")).await;
+    assert!(!relay.log().contains(&format!("connected to the database {first}/")), "{}", relay.log());
+    shop.verdict().await.assert_clean(0);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod limits;
 mod pooler;
 mod refused_urls;
 mod rotation;
+mod silence;
 
 use std::time::Duration;
 
