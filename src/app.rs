@@ -7,22 +7,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::PROGRAM;
 use crate::config::run::RunConfig;
+use crate::config::visible::visible_secrets;
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::broker::RabbitMq;
-use crate::link::listen::listen;
+use crate::link::listen::{Listener, listen};
 use crate::link::pool::Database;
 use crate::link::store::PgStore;
-use crate::ops::admin::{Admin, serve};
+use crate::ops::admin::{Admin, pages};
 use crate::ops::logging;
 use crate::ops::metrics::Metrics;
+use crate::ops::serve::serve;
 use crate::ops::shutdown::Signals;
+use crate::ops::status::{Process, Sources};
+use crate::ops::vitals::Vitals;
 use crate::relay::Relay;
 use crate::relay::evidence::Evidence;
 use crate::relay::probe::probe;
@@ -47,7 +53,9 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let (hints, broker) = (Hints::default(), RabbitMq::new());
     // The workers stop first; what they need to finish stops after them.
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-    let admin = bind_admin(&config, &metrics, &hints, &broker).await?;
+    let (vitals, listening) = (Vitals::default(), watch::Sender::new(false));
+    let sources = sources(&broker, &listening, &vitals);
+    let admin = bind_admin(&config, &metrics, &hints, sources, &draining).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         schema = config.schema,
@@ -56,27 +64,29 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         routes_sha = config.routes.sha(),
         "outbox-relay starts"
     );
+    for flag in visible_secrets(std::env::args()) {
+        tracing::warn!(
+            flag,
+            "the secret on the command line is visible in the process list; use the variable or the file"
+        );
+    }
 
     let store = PgStore::new(Database::new(config.database.clone(), config.workers + 1), &config.schema);
     let mut background = JoinSet::new();
     background.spawn(broker.clone().supervise(config.broker.clone(), stop.clone()));
     if let Some((listener, admin)) = admin {
-        let stop = stop.clone();
-        background.spawn(async move {
-            if let Err(error) = serve(listener, admin, stop).await {
-                tracing::error!(%error, "the admin port failed");
-            }
-        });
+        background.spawn(serve(listener, pages(admin), stop.clone()));
     }
     if let Some(settings) = config.listen.clone() {
-        background.spawn(listen(settings, config.schema.clone(), hints.clone(), draining.clone()));
+        let listener = Listener { hints: hints.clone(), listening };
+        background.spawn(listen(settings, config.schema.clone(), listener, draining.clone()));
     }
-    background.spawn(upkeep::run(upkeep(&config, &store, &metrics, &hints), draining.clone()));
+    background.spawn(upkeep::run(upkeep(&config, &store, &metrics, &vitals, &hints), draining.clone()));
 
     let drain_timeout = config.drain_timeout;
     let wake = Wake::new(hints, config.poll_interval);
     let workers = config.workers;
-    let relay = Arc::new(relay(config, store, broker, metrics, draining.clone()));
+    let relay = Arc::new(relay(config, store, broker, (metrics, vitals), draining.clone()));
     let mut work = JoinSet::new();
     work.spawn(crew(Arc::clone(&relay), workers, wake));
     work.spawn(probe(relay));
@@ -122,13 +132,18 @@ async fn supervise(
     Ok(())
 }
 
+fn sources(broker: &RabbitMq, listening: &watch::Sender<bool>, vitals: &Vitals) -> Sources {
+    use crate::relay::broker::Broker;
+    Sources { link: broker.link(), report: broker.report(), listening: listening.subscribe(), vitals: vitals.clone() }
+}
+
 async fn bind_admin(
     config: &RunConfig,
     metrics: &Arc<Metrics>,
     hints: &Hints,
-    broker: &RabbitMq,
+    sources: Sources,
+    draining: &CancellationToken,
 ) -> Result<Option<(TcpListener, Admin)>, AppError> {
-    use crate::relay::broker::Broker;
     let Some(address) = config.admin_addr else { return Ok(None) };
     let listener = TcpListener::bind(address)
         .await
@@ -136,13 +151,23 @@ async fn bind_admin(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "admin port");
     }
-    Ok(Some((listener, Admin::new(Arc::clone(metrics), hints.clone(), broker.link(), config.wake_from))))
+    let process = Process {
+        schema: config.schema.clone(),
+        wake: if config.listen.is_some() { "listen" } else { "poll" },
+        workers: config.workers,
+        routes: config.routes.all().count(),
+        started_at: OffsetDateTime::now_utc(),
+    };
+    let (metrics, hints, draining) = (Arc::clone(metrics), hints.clone(), draining.clone());
+    let admin = Admin { metrics, hints, sources, process, wake_from: config.wake_from, draining };
+    Ok(Some((listener, admin)))
 }
 
-fn upkeep(config: &RunConfig, store: &PgStore, metrics: &Arc<Metrics>, hints: &Hints) -> Upkeep {
+fn upkeep(config: &RunConfig, store: &PgStore, metrics: &Arc<Metrics>, vitals: &Vitals, hints: &Hints) -> Upkeep {
     Upkeep {
         store: store.clone(),
         metrics: Arc::clone(metrics),
+        vitals: vitals.clone(),
         hints: hints.clone(),
         replica: config.replica.clone(),
         program: PROGRAM.split('/').next().unwrap_or(PROGRAM).to_owned() + "/",
@@ -155,7 +180,7 @@ fn relay(
     config: RunConfig,
     store: PgStore,
     broker: RabbitMq,
-    metrics: Arc<Metrics>,
+    (metrics, vitals): (Arc<Metrics>, Vitals),
     draining: CancellationToken,
 ) -> Relay<PgStore, RabbitMq> {
     Relay {
@@ -171,6 +196,7 @@ fn relay(
         quota: Quota::default(),
         drain_timeout: config.drain_timeout,
         metrics,
+        vitals,
         draining,
     }
 }

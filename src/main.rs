@@ -52,6 +52,11 @@ fn run(cli: Cli) -> Result<(), AppError> {
         }
         Command::Migrate(args) => {
             let command = config::migrate::migrate_config(&args).map_err(AppError::Config)?;
+            for flag in config::visible::visible_secrets(std::env::args()) {
+                eprintln!(
+                    "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file"
+                );
+            }
             if args.print {
                 print(&match &command.grants {
                     Some(grants) => grants.sql(&command.schema),

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::services::{BrokerArgs, DatabaseArgs, RouteArgs};
-use crate::ops::admin::WakeFrom;
-use crate::ops::logging::LogFormat;
 
 /// `run`.
 #[derive(Debug, Clone, Args)]
@@ -55,9 +53,9 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// What wakes the relay besides polling
-    #[arg(long, env = "OUTBOX_WAKE", value_enum, default_value_t = WakeMode::Poll)]
-    pub wake: WakeMode,
+    /// What wakes the relay besides polling: poll (nothing), or listen (NOTIFY, after migrate --with-notify)
+    #[arg(long, env = "OUTBOX_WAKE", default_value = "poll", value_name = "MODE")]
+    pub wake: String,
     /// Look for work at least this often
     #[arg(long, env = "OUTBOX_POLL_INTERVAL", default_value = "250ms", value_name = "DURATION")]
     pub poll_interval: String,
@@ -88,9 +86,9 @@ pub struct FailureArgs {
     /// The longest pause between retries
     #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MAX", default_value = "10s", value_name = "DURATION")]
     pub retry_backoff_max: String,
-    /// Whether a key goes on after a dead letter
-    #[arg(long, env = "OUTBOX_ON_DEAD_LETTER", value_enum, default_value_t = AfterDeadLetter::Continue)]
-    pub on_dead_letter: AfterDeadLetter,
+    /// Whether a key goes on after a dead letter: continue (its later events leave), or hold (they wait for an operator)
+    #[arg(long, env = "OUTBOX_ON_DEAD_LETTER", default_value = "continue", value_name = "POLICY")]
+    pub on_dead_letter: String,
     /// How long a sent message may stay unconfirmed
     #[arg(long, env = "OUTBOX_CONFIRM_TIMEOUT", default_value = "15s", value_name = "DURATION")]
     pub confirm_timeout: String,
@@ -112,12 +110,12 @@ pub struct OpsArgs {
     /// Where /metrics, /livez, /readyz, /status and /wake are served; off serves nothing
     #[arg(long, env = "OUTBOX_ADMIN_ADDR", default_value = "[::]:9632", value_name = "ADDRESS")]
     pub admin_addr: String,
-    /// Who may POST /wake
-    #[arg(long, env = "OUTBOX_WAKE_FROM", value_enum, default_value_t = WakeFrom::Loopback)]
-    pub wake_from: WakeFrom,
-    /// Form of the log
-    #[arg(long, env = "OUTBOX_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// Who may POST /wake: loopback (this host, which in a pod is its containers), or any (who reaches the port)
+    #[arg(long, env = "OUTBOX_WAKE_FROM", default_value = "loopback", value_name = "WHO")]
+    pub wake_from: String,
+    /// Form of the log: text (for people), or json (one object per line)
+    #[arg(long, env = "OUTBOX_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: String,
     /// Level of the log, or a filter such as info,outbox_relay=debug
     #[arg(long, env = "OUTBOX_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,

@@ -16,6 +16,7 @@ pub mod routes;
 pub mod routes_render;
 pub mod run;
 pub mod selection;
+pub mod visible;
 
 use std::path::Path;
 

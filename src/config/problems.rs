@@ -31,8 +31,8 @@ impl Problems {
         match humantime::parse_duration(text) {
             Ok(duration) if duration >= range.0 && duration <= range.1 => return duration,
             Ok(_) => {
-                let (min, max) = (humantime::format_duration(range.0), humantime::format_duration(range.1));
-                self.add(flag, format_args!("'{text}' is not from {min} to {max}"));
+                let (min, max) = (in_one_unit(range.0), in_one_unit(range.1));
+                self.add(flag, format_args!("'{text}' is out of range; take {min} to {max}"));
             }
             Err(_) => self.add(flag, format_args!("'{text}' is no duration such as 250ms, 30s or 7d")),
         }
@@ -53,7 +53,7 @@ impl Problems {
                 Ok(size) if size >= range.0 && size <= range.1 => return size,
                 Ok(_) | Err(_) => {
                     let (min, max) = (bytesize::ByteSize(range.0 as u64), bytesize::ByteSize(range.1 as u64));
-                    self.add(flag, format_args!("'{text}' is not from {min} to {max}"));
+                    self.add(flag, format_args!("'{text}' is out of range; take {min} to {max}"));
                 }
             },
             Err(_) => self.add(flag, format_args!("'{text}' is no size such as 512KiB or 16MiB")),
@@ -66,6 +66,19 @@ impl Problems {
         let given = [("ca", &files.ca), ("cert", &files.cert), ("key", &files.key)];
         let named = given.iter().find(|(_, file)| file.is_some());
         named.map_or_else(|| url.to_owned(), |(name, _)| format!("{service}-{name}-file"))
+    }
+
+    /// One of the words of `T`.
+    pub fn word<T: clap::ValueEnum>(&mut self, flag: &str, text: &str) -> T {
+        if let Ok(value) = T::from_str(text, false) {
+            return value;
+        }
+        let words: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        self.add(flag, format_args!("'{text}' is none of: {}", words.join(", ")));
+        T::value_variants().first().expect("an enum of words has at least one").clone()
     }
 
     /// A value that is given directly or in a file; nothing where it is not given or its problem has been added.
@@ -89,4 +102,12 @@ impl Problems {
             (None, None) => None,
         }
     }
+}
+
+/// As people write it: `3650d` and not `9years 11months 29days`.
+fn in_one_unit(duration: Duration) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let millis = duration.as_millis();
+    let whole = units.into_iter().find(|(_, unit)| millis >= *unit && millis % unit == 0);
+    whole.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }

@@ -101,6 +101,12 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let workers = problems.number("workers", &pace.workers, (1, 16));
     let poll_interval = problems.duration("poll-interval", &pace.poll_interval, (milli, second * 3_600));
     let drain_timeout = problems.duration("drain-timeout", &ops.drain_timeout, (second, second * 3_600));
+    let on_dead_letter = match problems.word("on-dead-letter", &failures.on_dead_letter) {
+        AfterDeadLetter::Continue => OnDeadLetter::Continue,
+        AfterDeadLetter::Hold => OnDeadLetter::Hold,
+    };
+    let wake_from: WakeFrom = problems.word("wake-from", &ops.wake_from);
+    let log_format: LogFormat = problems.word("log-format", &ops.log_format);
     check_schema(&mut problems, &args.database.schema);
     let is_sound = problems.0.is_empty();
     let (Some(database), Ok(listen), Some(routes), Some(broker), true) = (database, listen, routes, broker, is_sound)
@@ -114,10 +120,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         schema: args.database.schema.clone(),
         routes: routes.table,
         policy,
-        on_dead_letter: match failures.on_dead_letter {
-            AfterDeadLetter::Continue => OnDeadLetter::Continue,
-            AfterDeadLetter::Hold => OnDeadLetter::Hold,
-        },
+        on_dead_letter,
         limits,
         workers,
         poll_interval,
@@ -125,8 +128,8 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         drain_timeout,
         retention,
         admin_addr,
-        wake_from: ops.wake_from,
-        log_format: ops.log_format,
+        wake_from,
+        log_format,
         log_level: ops.log_level.clone(),
         replica: format!("{name}/{}", std::process::id()),
     })
@@ -168,8 +171,9 @@ fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAddr> {
 }
 
 fn listen(problems: &mut Problems, args: &RunArgs, name: &str) -> Result<Option<DatabaseSettings>, ()> {
-    if args.pace.wake == WakeMode::Poll {
-        return Ok(None);
+    match problems.word("wake", &args.pace.wake) {
+        WakeMode::Poll => return Ok(None),
+        WakeMode::Listen => {}
     }
     let (text, file) = (args.listen_database_url.as_ref(), args.listen_database_url_file.as_ref());
     // What is wrong with the common values has been said once already.

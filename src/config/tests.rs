@@ -30,6 +30,11 @@ fn every_wrong_value_is_reported_together() {
         "--schema=Bad-Name",
         "--admin-addr=somewhere",
         "--batch-bytes=huge",
+        "--wake=sometimes",
+        "--log-format=xml",
+        "--wake-from=everywhere",
+        "--on-dead-letter=panic",
+        "--retention=9999d",
     ])
     .expect_err("nothing of it is right");
     for flag in [
@@ -42,13 +47,21 @@ fn every_wrong_value_is_reported_together() {
         "--schema",
         "--admin-addr",
         "--batch-bytes",
+        "--wake",
+        "--log-format",
+        "--wake-from",
+        "--on-dead-letter",
     ] {
         assert!(
             problems.iter().any(|problem| problem.starts_with(&format!("{flag}:"))),
             "{flag} is missing in {problems:#?}"
         );
     }
-    assert!(!problems.join("\n").contains("hunter2"), "{problems:#?}");
+    let all = problems.join("\n");
+    for words in ["'sometimes' is none of: poll, listen", "'9999d' is out of range; take 1s to 3650d"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    assert!(!all.contains("hunter2"), "{all}");
 }
 
 #[test]

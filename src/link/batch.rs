@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::link::call::{self, Param};
 use crate::link::pool::Object;
 use crate::link::queries::Queries;
-use crate::relay::destination::{HoldKind, HoldScope};
+use crate::link::rows;
+use crate::relay::destination::{Hold, HoldKind, HoldScope};
 use crate::relay::event::{HoldId, WaitReason};
 use crate::relay::store::{
     Batch, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
@@ -90,11 +91,11 @@ impl PgBatch {
         error: &str,
         probe_after: Duration,
     ) -> Result<HoldId, StoreError> {
-        let (name, exchange, routing_key, route) = scope.columns();
+        let (scope_name, exchange, routing_key, route) = scope.columns();
         let probe_after_ms = i64::try_from(probe_after.as_millis()).unwrap_or(i64::MAX);
         let (kind_name, reason) = (kind.as_str(), kind.reason());
         let params: [Param<'_>; 8] = [
-            (&name, Type::TEXT),
+            (&scope_name, Type::TEXT),
             (&exchange, Type::TEXT),
             (&routing_key, Type::TEXT),
             (&route, Type::TEXT),
@@ -105,7 +106,9 @@ impl PgBatch {
         ];
         let row = call::one(self.client(), "putting a destination on hold", &self.queries.put_hold, &params).await?;
         if row.get(1) {
-            tracing::warn!(destination = %scope, kind = kind_name, error, "on hold: {reason}");
+            let (hold, exchange, routing_key, route) =
+                (row.get::<_, HoldId>(0), some(exchange), some(routing_key), some(route));
+            tracing::warn!(hold, exchange, routing_key, route, kind = kind_name, error, "on hold: {reason}");
         }
         Ok(row.get(0))
     }
@@ -251,8 +254,10 @@ impl PgBatch {
         match result {
             ProbeResult::Accepted(hold) => {
                 let params: [Param<'_>; 1] = [(&hold, Type::INT8)];
-                call::execute(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
-                tracing::info!(hold, "off hold: the destination takes messages again");
+                let lifted = call::row(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
+                if let Some(hold) = lifted.as_ref().and_then(rows::hold) {
+                    log_lifted(&hold);
+                }
                 self.lift_waits(&[hold]).await
             }
             ProbeResult::Refused(hold, pause) => {
@@ -293,6 +298,17 @@ impl Drop for PgBatch {
             drop(Object::take(client));
         }
     }
+}
+
+/// What a hold's scope leaves empty is no field of a log line.
+fn some(column: &str) -> Option<&str> {
+    (!column.is_empty()).then_some(column)
+}
+
+fn log_lifted(hold: &Hold) {
+    let (_, exchange, routing_key, route) = hold.scope.columns();
+    let (exchange, routing_key, route) = (some(exchange), some(routing_key), some(route));
+    tracing::info!(hold = hold.id, exchange, routing_key, route, "off hold: the destination takes messages again");
 }
 
 /// The waits, column by column, as `put_waits.sql` takes them.

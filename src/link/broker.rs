@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deadline::deadline;
 use crate::link::broker_connect::{BrokerAddress, Node};
 use crate::link::channel::LapinChannel;
+use crate::link::report::LinkReport;
 use crate::link::wire;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, BrokerError, LinkState};
@@ -55,6 +56,7 @@ pub struct RabbitMq(Arc<Shared>);
 
 struct Shared {
     state: watch::Sender<LinkState>,
+    report: watch::Sender<LinkReport>,
     connection: Mutex<Option<(u64, Arc<Connection>)>>,
     given_up: Mutex<Option<(u64, String)>>,
     give_up: Notify,
@@ -65,10 +67,16 @@ impl RabbitMq {
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             state: watch::Sender::new(LinkState::Down),
+            report: watch::Sender::default(),
             connection: Mutex::new(None),
             given_up: Mutex::new(None),
             give_up: Notify::new(),
         }))
+    }
+
+    /// Since when, where, and what went wrong last.
+    pub fn report(&self) -> watch::Receiver<LinkReport> {
+        self.0.report.subscribe()
     }
 
     /// Keeps a connection up until `stop`, then closes it.
@@ -80,12 +88,14 @@ impl RabbitMq {
                 connected = connect(&settings) => connected,
             };
             match connected {
-                Ok((connection, place)) => {
+                Ok(Connected { connection, place, login }) => {
                     generation += 1;
-                    outage.ended(generation, &place);
+                    outage.ended(generation, &format!("{place} {login}"));
+                    self.0.report.send_modify(|report| report.connected(place));
                     let up_since = Instant::now();
                     let why = self.watch_over(connection, generation, &stop).await;
                     self.0.state.send_replace(LinkState::Down);
+                    self.0.report.send_modify(|report| report.ended(&why));
                     if stop.is_cancelled() {
                         return;
                     }
@@ -94,7 +104,10 @@ impl RabbitMq {
                         jitter.reset();
                     }
                 }
-                Err(error) => outage.failed(&error),
+                Err(error) => {
+                    self.0.report.send_modify(|report| report.failed(&error));
+                    outage.failed(&error);
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -235,15 +248,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tries each node once, in random order. Returns with the connection what the log says about it.
-async fn connect(settings: &BrokerSettings) -> Result<(Connection, String), String> {
+/// A connection, and what the log and `/status` say about it.
+struct Connected {
+    connection: Connection,
+    place: String,
+    login: String,
+}
+
+/// Tries each node once, in random order.
+async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
     let mut nodes = settings.address.nodes()?;
     fastrand::shuffle(&mut nodes);
     let mut errors = Vec::new();
     for node in nodes {
         let (place, login) = (node.place(), node.login());
         match connect_to(node, settings).await {
-            Ok(connection) => return Ok((connection, format!("{place} {login}"))),
+            Ok(connection) => return Ok(Connected { connection, place, login }),
             Err(error) => errors.push(format!("{place}: {error}")),
         }
     }

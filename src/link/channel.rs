@@ -191,7 +191,9 @@ fn resolution(result: lapin::Result<Confirmation>, closed: &mut Option<CloseReas
         Ok(Confirmation::Nack(returned)) => Resolution::Nacked(returned.map(wire::returned)),
         Ok(Confirmation::NotRequested) => {
             // Rule 8: confirm mode is off, which the supervisor never hands out. Not a success, whatever else it is.
-            tracing::error!("the channel is not in confirm mode; its messages count as unknown");
+            if closed.is_none() {
+                tracing::error!("the channel is not in confirm mode; its messages count as unknown");
+            }
             closed.get_or_insert(CloseReason {
                 code: None,
                 text: "not in confirm mode".into(),

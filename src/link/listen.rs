@@ -5,27 +5,39 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio_postgres::AsyncMessage;
+use tokio::sync::watch;
+use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
+use crate::link::call;
 use crate::link::database::{DatabaseSettings, chain};
+use crate::link::queries::Queries;
 use crate::relay::backoff::Jitter;
 use crate::relay::wake::{Cause, Hints};
 
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Who hears of it.
+pub struct Listener {
+    /// Where notifications go.
+    pub hints: Hints,
+    /// Whether LISTEN is in force.
+    pub listening: watch::Sender<bool>,
+}
+
 /// Listens until `stop`.
-pub async fn listen(settings: DatabaseSettings, schema: String, hints: Hints, stop: CancellationToken) {
-    let (mut jitter, mut polling) = (Jitter::for_services(), false);
+pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listener, stop: CancellationToken) {
+    let (mut jitter, mut said) = (Jitter::for_services(), Said::default());
     loop {
         let ended = tokio::select! {
             () = stop.cancelled() => return,
-            ended = listen_once(&settings, &schema, &hints, &mut jitter, &mut polling) => ended,
+            ended = listen_once(&settings, &schema, &listener, &mut jitter, &mut said) => ended,
         };
-        if !polling {
+        listener.listening.send_replace(false);
+        if !said.polling {
             tracing::warn!(error = ended, "not listening; polling goes on");
-            polling = true;
+            said.polling = true;
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -34,45 +46,69 @@ pub async fn listen(settings: DatabaseSettings, schema: String, hints: Hints, st
     }
 }
 
+/// What the log says already.
+#[derive(Default)]
+struct Said {
+    polling: bool,
+    no_trigger: bool,
+}
+
 /// Returns why it ended.
 async fn listen_once(
     settings: &DatabaseSettings,
     schema: &str,
-    hints: &Hints,
+    listener: &Listener,
     jitter: &mut Jitter,
-    polling: &mut bool,
+    said: &mut Said,
 ) -> String {
     let (client, mut messages) = match settings.open().await {
         Ok(opened) => opened,
         Err(error) => return error.to_string(),
     };
     let statement = format!("LISTEN \"{schema}_events\"");
-    let mut listening = Box::pin(client.batch_execute(&statement));
+    let mut listening = Box::pin(async {
+        client.batch_execute(&statement).await.map_err(|error| chain(&error))?;
+        has_trigger(&client, schema).await
+    });
     let asked = async {
         loop {
             tokio::select! {
                 biased;
-                done = &mut listening => return done.map_err(|error| chain(&error)),
+                done = &mut listening => return done,
                 message = messages.next() => if message.is_none() { return Err("the connection closed".to_owned()) },
             }
         }
     };
     match deadline(LISTEN_TIMEOUT, "LISTEN", asked).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(true)) => said.no_trigger = false,
+        Ok(Ok(false)) if said.no_trigger => {}
+        Ok(Ok(false)) => {
+            said.no_trigger = true;
+            tracing::warn!(
+                "no trigger wakes listening relays, so polling does; run: outbox-relay migrate --schema {schema} --with-notify"
+            );
+        }
         Ok(Err(error)) => return error,
         Err(error) => return error.to_string(),
     }
     tracing::info!(channel = %format_args!("{schema}_events"), "listening");
-    *polling = false;
+    said.polling = false;
+    listener.listening.send_replace(true);
     jitter.reset();
     // What was inserted while nobody listened.
-    hints.give(Cause::Listen);
+    listener.hints.give(Cause::Listen);
     loop {
         match messages.next().await {
-            Some(Ok(AsyncMessage::Notification(_))) => hints.give(Cause::Listen),
+            Some(Ok(AsyncMessage::Notification(_))) => listener.hints.give(Cause::Listen),
             Some(Ok(_)) => {}
             Some(Err(error)) => return chain(&error),
             None => return "the connection closed".to_owned(),
         }
     }
+}
+
+async fn has_trigger(client: &Client, schema: &str) -> Result<bool, String> {
+    let sql = &Queries::new(schema).has_notify_trigger;
+    let row = call::one(client, "looking for the trigger", sql, &[]).await.map_err(|error| error.to_string())?;
+    Ok(row.get("is_there"))
 }

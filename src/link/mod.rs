@@ -16,6 +16,7 @@ mod key_values;
 pub mod listen;
 pub mod pool;
 pub mod queries;
+pub mod report;
 pub(crate) mod rows;
 pub mod secret;
 pub mod store;

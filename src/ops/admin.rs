@@ -1,32 +1,37 @@
-//! The admin port: `/livez`, `/readyz`, `/metrics`, `/status` and `POST /wake`. Started by `app`.
+//! The admin port's pages: `/livez`, `/readyz`, `/metrics`, `/status` and `POST /wake`. `serve` takes the connections; `app` starts it.
 //!
-//! A sidecar's readiness is the pod's: it says that the configuration is loaded and the loop runs, never how the broker or the database
-//! are, or a broker outage would take the order service down (hazard D2). Writes are refused from anywhere but loopback unless
-//! configured.
+//! A sidecar's readiness is the pod's: `/readyz` says that the configuration is loaded and the loop runs, never how the broker or the
+//! database are, or a broker outage would take the order service down (hazard D2). For the same reason it stays 200 while the relay
+//! drains: the order service beside it may go on for as long as it likes. `/livez` fails only where a step of a loop does not end.
+//!
+//! Only `/wake` changes anything, and that only from loopback unless configured: the address is the connection's, whatever
+//! `X-Forwarded-For` says. A request that a browser sends for another site's page is refused, or any page open on a developer's machine
+//! could poke. The other pages can be read by anyone who reaches the port, and hold nothing that they should not.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use axum::{Json, Router};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
 use crate::ops::metrics::Metrics;
+use crate::ops::status::{self, Process, Sources};
 use crate::relay::broker::LinkState;
 use crate::relay::wake::{Cause, Hints};
 
+/// A request is answered within this, its body included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Requests answered at one time.
-const REQUESTS_MAX: usize = 32;
+/// Nothing that is sent here needs a body.
+const BODY_BYTES_MAX: usize = 1_024;
 
 /// Who may poke the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,66 +49,78 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Where pokes go.
     pub hints: Hints,
-    /// The broker link.
-    pub link: watch::Receiver<LinkState>,
+    /// What `/status` is made of, and the liveness.
+    pub sources: Sources,
+    /// What `/status` says first.
+    pub process: Process,
     /// Who may poke.
     pub wake_from: WakeFrom,
-    /// Bounds the requests.
-    pub requests: Arc<Semaphore>,
+    /// Cancelled when the relay stops.
+    pub draining: CancellationToken,
 }
 
-impl Admin {
-    /// For one process.
-    pub fn new(metrics: Arc<Metrics>, hints: Hints, link: watch::Receiver<LinkState>, wake_from: WakeFrom) -> Self {
-        Self { metrics, hints, link, wake_from, requests: Arc::new(Semaphore::new(REQUESTS_MAX)) }
-    }
-}
-
-/// Serves until `stop`.
-pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ok\n" }))
+/// The pages. Each request carries the peer's address as an extension.
+pub fn pages(admin: Admin) -> Router {
+    let checked = middleware::from_fn_with_state(admin.clone(), may_wake);
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/status", get(status))
-        .route("/wake", post(wake))
-        .layer(middleware::from_fn_with_state(admin.clone(), bounded))
-        .with_state(admin);
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+        .route("/status", get(show_status))
+        .route("/wake", post(wake).layer(checked))
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(admin)
 }
 
-async fn bounded(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = admin.requests.try_acquire() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time\n").into_response();
-    };
+async fn in_time(request: Request, next: Next) -> Response {
     match deadline(ANSWER_TIMEOUT, "the answer", next.run(request)).await {
         Ok(response) => response,
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
+async fn livez(State(admin): State<Admin>) -> Response {
+    match admin.sources.vitals.pulse.stuck(Instant::now()) {
+        None => "ok\n".into_response(),
+        Some(stuck) => {
+            let seconds = stuck.step.as_secs();
+            let words = format!("{} has been in one step for {seconds} s\n", stuck.name);
+            (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+        }
+    }
+}
+
+async fn readyz(State(admin): State<Admin>) -> Response {
+    if !admin.sources.vitals.pulse.has_begun() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response();
+    }
+    if admin.draining.is_cancelled() { "draining\n" } else { "ok\n" }.into_response()
+}
+
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let link = *admin.link.borrow();
+    let link = *admin.sources.link.borrow();
     admin.metrics.broker(!matches!(link, LinkState::Down), matches!(link, LinkState::Blocked(_)));
+    admin.metrics.database_connected(admin.sources.vitals.database().connected);
     match admin.metrics.text() {
-        Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-async fn status(State(admin): State<Admin>) -> Response {
-    let (broker, generation) = match *admin.link.borrow() {
-        LinkState::Down => ("down", None),
-        LinkState::Up(generation) => ("up", Some(generation)),
-        LinkState::Blocked(generation) => ("blocked", Some(generation)),
-    };
-    axum::Json(json!({ "version": env!("CARGO_PKG_VERSION"), "broker": broker, "generation": generation }))
-        .into_response()
+async fn show_status(State(admin): State<Admin>) -> Response {
+    let in_flight = admin.metrics.in_flight_now();
+    let document = status::document(&admin.process, &admin.sources, admin.draining.is_cancelled(), in_flight);
+    Json(document).into_response()
 }
 
-async fn wake(State(admin): State<Admin>, ConnectInfo(from): ConnectInfo<SocketAddr>) -> Response {
+/// Before the body is read: whoever may not wake the relay cannot make it wait either.
+async fn may_wake(
+    State(admin): State<Admin>,
+    Extension(from): Extension<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     let allowed = match admin.wake_from {
         WakeFrom::Any => true,
         WakeFrom::Loopback => is_loopback(from.ip()),
@@ -111,8 +128,24 @@ async fn wake(State(admin): State<Admin>, ConnectInfo(from): ConnectInfo<SocketA
     if !allowed {
         return (StatusCode::FORBIDDEN, "only from loopback; see --wake-from\n").into_response();
     }
+    if is_from_a_page(request.headers()) {
+        return (StatusCode::FORBIDDEN, "not for a web page\n").into_response();
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "no body is needed\n").into_response();
+    }
+    next.run(request).await
+}
+
+async fn wake(State(admin): State<Admin>, _body: Bytes) -> StatusCode {
     admin.hints.give(Cause::Poke);
-    StatusCode::NO_CONTENT.into_response()
+    StatusCode::NO_CONTENT
+}
+
+/// Browsers say for whom they ask; nothing else sends these headers.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -131,5 +164,17 @@ mod tests {
         for address in ["10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1"] {
             assert!(!is_loopback(address.parse().expect("an address")), "{address}");
         }
+    }
+
+    #[test]
+    fn a_request_of_a_web_page_is_told_from_one_of_a_program() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a header value"));
+            is_from_a_page(&headers)
+        };
+        assert!(with("origin", "https://evil.example") && with("origin", "null"));
+        assert!(with("sec-fetch-site", "cross-site") && with("sec-fetch-site", "same-origin"));
+        assert!(!with("sec-fetch-site", "none") && !with("user-agent", "curl/8"));
     }
 }

@@ -1,7 +1,12 @@
 //! Log output: text for people, JSON for machines. Set up once by `main`.
 //!
 //! lapin logs each returned message with its body at WARN, every frame it reads (bodies of returned messages among them) and writes (the
-//! login among them) at TRACE. Bodies hold personal data, so those targets are off whatever the level says.
+//! login among them) at TRACE. Bodies hold personal data, so those targets are off whatever the level says. tokio-postgres writes
+//! the parameters of statements (keys of orders, texts of errors) at DEBUG, so it is quiet unless its name is given. There are no
+//! colours, on a terminal neither: what is piped, collected and pasted is what was seen.
+//!
+//! Lines about an event carry `event_id`, `key`, `event_type`, `correlation_id`, `route`, `attempt`; lines about a destination
+//! `exchange`, `routing_key`, `route`, `hold`; what went wrong is `error`, and `left_out` says how often the same words were left out.
 
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +22,9 @@ pub enum LogFormat {
 /// Noise and secrets of libraries, kept out at every level.
 const ALWAYS: &str = "lapin::returned_messages=off,lapin::channels=off,lapin::frames=off,lapin::io_loop=off";
 
+/// Libraries that are worth a line only when somebody asks for them by name.
+const UNLESS_NAMED: &str = "lapin=off,tokio_postgres=warn";
+
 /// Starts logging to standard error. `level` is a level or a filter such as `info,lapin=debug`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
     let filter = filter(level)?;
@@ -30,6 +38,6 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
 
 /// The filter of `level`, with what must never be logged taken out.
 pub fn filter(level: &str) -> Result<EnvFilter, String> {
-    let directives = format!("lapin=off,{level},{ALWAYS}");
+    let directives = format!("{UNLESS_NAMED},{level},{ALWAYS}");
     EnvFilter::try_new(&directives).map_err(|error| format!("'{level}' is no log level or filter: {error}"))
 }

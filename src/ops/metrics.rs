@@ -246,6 +246,11 @@ impl Metrics {
         self.in_flight.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
+    /// Events sent and not settled, as last counted.
+    pub fn in_flight_now(&self) -> i64 {
+        self.in_flight.get()
+    }
+
     /// The broker link's state.
     pub fn broker(&self, connected: bool, blocked: bool) {
         self.broker_connected.set(connected.into());

@@ -3,4 +3,8 @@
 pub mod admin;
 pub mod logging;
 pub mod metrics;
+pub mod pulse;
+pub mod serve;
 pub mod shutdown;
+pub mod status;
+pub mod vitals;

@@ -15,7 +15,7 @@ use crate::relay::publish::{Outcome, Report};
 use crate::relay::store::Store;
 use crate::relay::suspects::{self, Trial};
 use crate::relay::work::{Index, LegState, Plan, Work};
-use crate::relay::{Desk, Relay};
+use crate::relay::{Desk, Relay, tally};
 
 impl<S: Store, B: Broker> Relay<S, B> {
     /// What the end of the channel says about the messages that were in flight on it.
@@ -48,12 +48,11 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.metrics.possible_duplicates(unknown.len());
         let lost = CloseReason { code: None, text: "the connection was lost".into(), connection_lost: true };
         let reason = desk.channel.close_reason().cloned().unwrap_or(lost);
-        tracing::warn!(
-            code = reason.code,
-            reason = reason.text,
-            in_flight = unknown.len(),
-            "the channel ended with messages in flight"
-        );
+        // A probe of a missing exchange ends its channel each time.
+        if let Some(left_out) = self.quota.news(&reason.text) {
+            let (code, error, in_flight, left_out) = (reason.code, &reason.text, unknown.len(), tally::some(left_out));
+            tracing::warn!(code, error, in_flight, left_out, "the channel ended with messages in flight");
+        }
         let in_flight: Vec<InFlight> = unknown.iter().map(|(_, message)| message.clone()).collect();
         match fault::read(&reason, &in_flight) {
             Finding::Named(faults) => in_flight

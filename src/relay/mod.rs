@@ -49,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ops::metrics::Metrics;
+use crate::ops::vitals::Vitals;
 use answer::{Answer, ChannelFault, Fate};
 use broker::{Broker, Channel, Message, Reply, Token};
 use destination::{HoldScope, OnUnroutable};
@@ -87,6 +88,8 @@ pub struct Relay<S, B> {
     pub new_hold: Notify,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What the admin port says of this process.
+    pub vitals: Vitals,
     /// Keeps lines about single events from flooding the log.
     pub quota: Quota,
     /// How long a stop may take.
@@ -161,6 +164,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         let settlement = self.judge(&mut work, policy);
         let end = match batch.settle(&settlement).await {
             Ok(settled) => {
+                self.vitals.settled_batch();
                 if !settlement.holds.is_empty() {
                     self.new_hold.notify_one();
                 }
@@ -240,6 +244,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
             let complete = sent.len() == legs.len() && sent.iter().all(|message| may_be_done(message, legs));
             for message in sent {
                 let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
+                if message.outcome.was_sent() {
+                    self.metrics.attempt(&leg.route.name);
+                }
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {
                         token: message.token,
@@ -379,7 +386,11 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 Ok(()) => self.evidence.land(&settles.confirmed),
                 Err(error) => {
                     self.metrics.failure("late_settle");
-                    tracing::warn!(%error, confirmed = settles.confirmed.len(), "late confirms could not be marked yet");
+                    let words = error.to_string();
+                    if let Some(left_out) = self.quota.news(&words) {
+                        let (events, left_out) = (settles.confirmed.len(), tally::some(left_out));
+                        tracing::warn!(error = words, events, left_out, "late confirms could not be marked yet");
+                    }
                     desk.unmarked.extend(settles.confirmed);
                 }
             }

@@ -29,7 +29,9 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
     let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
     let (mut silence, mut owed) = (None, Vec::new());
+    let heart = relay.vitals.heart("the probe".to_owned());
     while !relay.draining.is_cancelled() {
+        heart.works();
         let probing = AssertUnwindSafe(probe_once(&relay, &mut silence, &mut owed)).catch_unwind();
         let probed = probing.await.unwrap_or_else(|_| {
             relay.metrics.worker_panic();
@@ -52,6 +54,7 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
                 LOOK_EVERY + jitter.next_pause()
             }
         };
+        heart.rests();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,

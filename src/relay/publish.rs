@@ -60,6 +60,16 @@ pub enum Outcome {
     NotSent,
 }
 
+impl Outcome {
+    /// Whether the message went out, whatever came of it.
+    pub fn was_sent(&self) -> bool {
+        match self {
+            Self::Replied(_) | Self::Unconfirmed => true,
+            Self::Stalled | Self::Refused | Self::NotSent => false,
+        }
+    }
+}
+
 /// One message and its outcome.
 #[derive(Debug, Clone)]
 pub struct Sent {

@@ -1,5 +1,9 @@
-//! Bounds the lines about single events in the log: so many in a while, then only how many more there were.
+//! Bounds the log, so that an outage is a few lines and not one per row, batch or probe.
+//!
+//! Shared by the workers and the probe; the upkeep and the pool have one of their own. Two rules: lines about single events, so many
+//! in a while, then only how many more there were; and the same words once a minute, with how often they were left out.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,10 +11,26 @@ use tokio::time::Instant;
 
 const LINES_MAX: u32 = 50;
 const PER: Duration = Duration::from_secs(30);
+/// What goes on is said again this often.
+pub const REMIND_EVERY: Duration = Duration::from_secs(60);
+/// Ends of troubles that are believed, per `REMIND_EVERY`.
+const ENDS_MAX: u32 = 3;
+/// Different words remembered.
+const WORDS_MAX: usize = 64;
 
-/// One budget of lines, shared by the workers.
+/// One budget of lines.
 #[derive(Debug, Default)]
-pub struct Quota(Mutex<Window>);
+pub struct Quota {
+    lines: Mutex<Window>,
+    words: Mutex<HashMap<String, Said>>,
+    ends: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    left_out: u64,
+}
 
 #[derive(Debug, Default)]
 struct Window {
@@ -20,9 +40,46 @@ struct Window {
 }
 
 impl Quota {
+    /// Whether `words` are news, or were said so long ago that they are worth saying again; with it, how often they were left out
+    /// since.
+    pub fn news(&self, words: &str) -> Option<u64> {
+        let mut said = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some(known) = said.get_mut(words) {
+            if now.duration_since(known.at) < REMIND_EVERY {
+                known.left_out += 1;
+                return None;
+            }
+            known.at = now;
+            return Some(std::mem::take(&mut known.left_out));
+        }
+        if said.len() >= WORDS_MAX {
+            said.retain(|_, known| now.duration_since(known.at) < REMIND_EVERY);
+        }
+        // So many different words at one time are not state changes.
+        if said.len() >= WORDS_MAX {
+            return None;
+        }
+        said.insert(words.to_owned(), Said { at: now, left_out: 0 });
+        Some(0)
+    }
+
+    /// Forgets what was said: it is over, and will be news when it begins again. What comes and goes all the time stays known.
+    pub fn forget(&self) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if ends.since.is_none_or(|since| now.duration_since(since) >= REMIND_EVERY) {
+            *ends = Window { since: Some(now), ..Window::default() };
+        }
+        ends.lines += 1;
+        if ends.lines <= ENDS_MAX {
+            self.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// Whether a line may be written now; with it, how many were left out before it.
     pub fn take(&self) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if window.since.is_none_or(|since| now.duration_since(since) >= PER) {
             window.since = Some(now);
@@ -51,5 +108,37 @@ mod tests {
         tokio::time::advance(PER).await;
         assert_eq!(quota.take(), Some(2));
         assert_eq!(quota.take(), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_words_are_said_once_a_minute_with_how_often_they_were_left_out() {
+        let quota = Quota::default();
+        assert_eq!((quota.news("a"), quota.news("b"), quota.news("a")), (Some(0), Some(0), None));
+        tokio::time::advance(REMIND_EVERY).await;
+        assert_eq!((quota.news("a"), quota.news("b")), (Some(1), Some(0)));
+        quota.forget();
+        assert_eq!(quota.news("a"), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trouble_that_comes_and_goes_all_the_time_is_a_few_lines_a_minute() {
+        let quota = Quota::default();
+        let said = (0..1_000)
+            .filter(|_| {
+                let news = quota.news("the database is away").is_some();
+                quota.forget();
+                news
+            })
+            .count();
+        assert_eq!(said, 1 + ENDS_MAX as usize);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn words_that_differ_each_time_are_bounded_too() {
+        let quota = Quota::default();
+        let said = (0..1_000).filter(|number| quota.news(&format!("row {number}")).is_some()).count();
+        assert_eq!(said, WORDS_MAX);
+        tokio::time::advance(REMIND_EVERY).await;
+        assert_eq!(quota.news("row 1000"), Some(0));
     }
 }

@@ -1,6 +1,7 @@
 //! Counts and logs what became of events. Called by `run_batch` with each answer and, after the commit, with what was settled; decides
 //! nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -11,7 +12,7 @@ use crate::relay::answer::Answer;
 use crate::relay::broker::Broker;
 use crate::relay::event::{Event, WaitReason};
 use crate::relay::routing::Route;
-use crate::relay::store::{Settled, Settlement, Store, Until};
+use crate::relay::store::{NewDeadLetter, NewWait, Settled, Settlement, Store, Until};
 use crate::relay::verdict;
 use crate::relay::work::Work;
 
@@ -19,14 +20,12 @@ impl<S: Store, B: Broker> Relay<S, B> {
     pub(super) fn count_answer(&self, event: &Event, route: &Route, answer: &Answer) {
         match answer {
             Answer::Confirmed => {
-                self.metrics.attempt(&route.name);
                 self.metrics.published(self.routes.label_for(&event.event_type), &route.name);
                 if event.replay_id.is_none() {
                     self.metrics.delivery_lag((OffsetDateTime::now_utc() - event.created_at).as_seconds_f64());
                 }
             }
             Answer::Returned { .. } => {
-                self.metrics.attempt(&route.name);
                 self.metrics.failure("returned");
                 if verdict::is_confirmed(answer) {
                     self.metrics.unrouted(&route.name);
@@ -34,11 +33,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
             }
             Answer::Nacked { .. } => self.metrics.failure("nacked"),
             Answer::Closed { .. } => {
-                self.metrics.attempt(&route.name);
                 self.metrics.failure("channel_closed");
             }
             Answer::Unconfirmed => {
-                self.metrics.attempt(&route.name);
                 self.metrics.failure("unconfirmed");
             }
             Answer::Stalled { .. } => self.metrics.failure("stalled"),
@@ -51,6 +48,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         for (event_id, error) in &settled.refused {
             self.metrics.failure("settle_refused");
             if let Some(left_out) = self.quota.take() {
+                let left_out = some(left_out);
                 tracing::error!(%event_id, error, left_out, "the database refused a part of a batch; the event stays pending");
             }
         }
@@ -61,27 +59,64 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 WaitReason::Retry if wait.until == Until::After(Duration::ZERO) => {}
                 WaitReason::Retry => {
                     self.metrics.retry();
-                    let (event_id, attempts, error) = (wait.event_id, wait.attempts, wait.error.as_deref());
-                    tracing::debug!(%event_id, key = wait.key, attempts, error, "retry");
+                    self.log_retry(work, wait);
                 }
                 WaitReason::NoRoute => {
                     self.metrics.no_route();
                     self.metrics.failure("no_route");
+                    self.log_no_route(work, wait);
                 }
                 WaitReason::Held | WaitReason::Unconfirmed | WaitReason::AfterDeadLetter => {}
             }
         }
         for letter in settlement.dead_letters.iter().filter(|letter| !is_refused(&letter.event_id)) {
             self.metrics.dead_lettered(letter.reason.as_str());
-            let Some(left_out) = self.quota.take() else { continue };
-            let event = work.events.iter().find(|event| event.id == letter.event_id);
-            let (event_id, reason, attempts, error) =
-                (letter.event_id, letter.reason.as_str(), letter.attempts, &letter.error);
-            let (event_type, correlation_id) =
-                (event.map(|event| &event.event_type), event.and_then(|event| event.correlation_id.as_ref()));
-            tracing::warn!(
-                %event_id, key = letter.key, event_type, correlation_id, reason, attempts, error, left_out, "dead letter"
-            );
+            self.log_dead_letter(work, letter);
         }
     }
+
+    fn log_retry(&self, work: &Work, wait: &NewWait) {
+        let (event_id, key, attempt, error) = (wait.event_id, &wait.key, wait.attempts, wait.error.as_deref());
+        let event = find(work, event_id);
+        let (event_type, correlation_id) = told(event);
+        let is_open = |route: &&Arc<Route>| !wait.routes_confirmed.iter().any(|name| **name == *route.name);
+        let open = event.map(|event| self.routes.routes_of(event).filter(is_open).map(|route| &*route.name));
+        let route = open.map(|names| names.collect::<Vec<_>>().join(","));
+        tracing::debug!(%event_id, key, event_type, correlation_id, route, attempt, error, "an attempt failed; another follows");
+    }
+
+    /// A type without a route is a state, not an event: each type is said once and then now and then.
+    fn log_no_route(&self, work: &Work, wait: &NewWait) {
+        let Some(event) = find(work, wait.event_id) else { return };
+        let (event_type, key, event_id) = (&event.event_type, &wait.key, wait.event_id);
+        if let Some(left_out) = self.quota.news(&format!("no route: {event_type}")) {
+            let (correlation_id, left_out) = (event.correlation_id.as_ref(), some(left_out));
+            tracing::warn!(%event_id, key, event_type, correlation_id, left_out, "no route names this type; its keys wait");
+        }
+    }
+
+    fn log_dead_letter(&self, work: &Work, letter: &NewDeadLetter) {
+        let Some(left_out) = self.quota.take() else { return };
+        let (event_id, key, reason) = (letter.event_id, &letter.key, letter.reason.as_str());
+        let (event_type, correlation_id) = told(find(work, event_id));
+        let route = (!letter.routes_failed.is_empty()).then(|| letter.routes_failed.join(","));
+        let (attempt, error, left_out) = (letter.attempts, &letter.error, some(left_out));
+        tracing::warn!(
+            %event_id, key, event_type, correlation_id, route, attempt, reason, error, left_out, "dead letter"
+        );
+    }
+}
+
+fn find(work: &Work, id: Uuid) -> Option<&Event> {
+    work.events.iter().find(|event| event.id == id)
+}
+
+/// Type and correlation id, as log lines carry them.
+fn told(event: Option<&Event>) -> (Option<&String>, Option<&String>) {
+    (event.map(|event| &event.event_type), event.and_then(|event| event.correlation_id.as_ref()))
+}
+
+/// A count that is only worth a field where it is not 0.
+pub(super) fn some(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
 }

@@ -12,16 +12,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::ops::pulse::Heart;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::halt::Halt;
 use crate::relay::store::{Claim, ClaimLimits, Store, StoreError};
 use crate::relay::wake::Wake;
 use crate::relay::work::Work;
-use crate::relay::{BatchEnd, Desk, Relay};
-
-/// While the database is away, it is said again this often.
-const REMIND_EVERY: Duration = Duration::from_secs(60);
+use crate::relay::{BatchEnd, Desk, Relay, tally};
 
 /// Runs until the relay drains. The first worker wakes by itself; each calls the next when there is more than it can carry.
 pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, wake: Wake) {
@@ -43,8 +41,9 @@ pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, 
             owed: Vec::new(),
             jitter: Jitter::for_work(),
             last_look: Duration::ZERO,
-            said: None,
+            said: false,
             was_blocked: false,
+            heart: relay.vitals.heart(format!("worker {number}")),
         };
         tasks.spawn(worker.run());
     }
@@ -73,8 +72,10 @@ struct Worker<S: Store, B: Broker> {
     owed: Vec<Uuid>,
     jitter: Jitter,
     last_look: Duration,
-    said: Option<(Instant, String)>,
+    /// Whether the log says that the database cannot be used.
+    said: bool,
     was_blocked: bool,
+    heart: Heart,
 }
 
 /// What a step of the loop found.
@@ -99,6 +100,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
 
     /// One step, and the pause that belongs to how it ended.
     async fn turn(&mut self) {
+        self.heart.works();
         match self.step().await {
             Ok(Step::Worked) => {
                 self.recovered();
@@ -134,7 +136,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.pay().await?;
         let looked = Instant::now();
         let claim = self.relay.store.claim(&self.limits()).await?;
-        self.relay.metrics.database_connected(true);
+        self.relay.vitals.saw_database(true, None);
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
@@ -264,7 +266,15 @@ impl<S: Store, B: Broker> Worker<S, B> {
             Ok(()) => self.relay.evidence.land(&events),
             Err(error) => {
                 desk.late.unreport(&events);
-                tracing::warn!(%error, "destinations that do not confirm could not be put on hold");
+                let words = error.to_string();
+                if let Some(left_out) = self.relay.quota.news(&words) {
+                    let left_out = tally::some(left_out);
+                    tracing::warn!(
+                        error = words,
+                        left_out,
+                        "destinations that do not confirm could not be put on hold"
+                    );
+                }
             }
         }
     }
@@ -304,6 +314,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
                 Turn::Called(call) => call.notified().await,
             }
         };
+        self.heart.rests();
         let answers = tokio::select! {
             answers = answers => answers,
             () = overdue => Vec::new(),
@@ -311,6 +322,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
             _ = link.changed() => Vec::new(),
             () = relay.draining.cancelled() => Vec::new(),
         };
+        self.heart.works();
         if let Some(desk) = &mut self.desk {
             relay.take_late(desk, answers).await;
         }
@@ -329,12 +341,14 @@ impl<S: Store, B: Broker> Worker<S, B> {
                 Some(_) | None => std::future::pending().await,
             }
         };
+        self.heart.rests();
         let answers = tokio::select! {
             _ = link.changed() => Vec::new(),
             answers = late => answers,
             () = tokio::time::sleep(pause) => Vec::new(),
             () = draining.cancelled() => Vec::new(),
         };
+        self.heart.works();
         let relay = Arc::clone(&self.relay);
         if let Some(desk) = &mut self.desk {
             relay.take_late(desk, answers).await;
@@ -344,20 +358,22 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// Says what is wrong with the database once and then now and then, and sleeps.
     async fn failed(&mut self, error: &StoreError) {
         let relay = Arc::clone(&self.relay);
-        relay.metrics.failure(match error {
-            StoreError::Unreachable(_) | StoreError::Failed { .. } => "database",
-            StoreError::Schema(_) => "schema",
-            StoreError::MarksRefused { .. } => "marks_refused",
-        });
-        relay.metrics.database_connected(!matches!(error, StoreError::Unreachable(_)));
-        let text = error.to_string();
-        let now = Instant::now();
-        let news = self.said.as_ref().is_none_or(|(at, said)| *said != text || now.duration_since(*at) >= REMIND_EVERY);
-        if news && self.number == 0 {
-            tracing::warn!(error = text, unmarked = self.owed.len(), "the database cannot be used; trying again");
-            self.said = Some((now, text));
+        let (reason, kind) = match error {
+            StoreError::Unreachable(_) => ("database", "unreachable"),
+            StoreError::Failed { .. } => ("database", "failed"),
+            StoreError::Schema(_) => ("schema", "schema"),
+            StoreError::MarksRefused { .. } => ("marks_refused", "marks_refused"),
+        };
+        relay.metrics.failure(reason);
+        relay.vitals.saw_database(!matches!(error, StoreError::Unreachable(_)), Some(kind));
+        let words = error.to_string();
+        if let Some(left_out) = relay.quota.news(&words) {
+            let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
+            tracing::warn!(error = words, unmarked, left_out, "the database cannot be used; trying again");
+            self.said = true;
         }
         let pause = self.jitter.next_pause();
+        self.heart.rests();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = relay.draining.cancelled() => {}
@@ -365,7 +381,8 @@ impl<S: Store, B: Broker> Worker<S, B> {
     }
 
     fn recovered(&mut self) {
-        if self.said.take().is_some() {
+        if std::mem::take(&mut self.said) {
+            self.relay.quota.forget();
             tracing::info!("the database can be used again");
         }
         self.jitter.reset();
@@ -383,6 +400,8 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// At the end: awaits what the channel owes, for as long as the drain timeout leaves time to settle it, and marks what is owed.
     /// What has been owed for longer than the confirm timeout is not waited for: nobody knows whether it ever comes.
     async fn hand_over(&mut self) {
+        // Bounded by the drain timeout, which `app` watches.
+        self.heart.rests();
         let relay = Arc::clone(&self.relay);
         let until = Instant::now() + relay.drain_timeout.mul_f64(0.8);
         let timeout = relay.policy.confirm_timeout;
@@ -402,7 +421,11 @@ impl<S: Store, B: Broker> Worker<S, B> {
             }
         }
         while let Err(error) = self.pay().await {
-            tracing::warn!(%error, unmarked = self.owed.len(), "confirmed events could not be marked yet");
+            let words = error.to_string();
+            if let Some(left_out) = self.relay.quota.news(&words) {
+                let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
+                tracing::warn!(error = words, unmarked, left_out, "confirmed events could not be marked yet");
+            }
             tokio::time::sleep(self.jitter.next_pause()).await;
         }
     }

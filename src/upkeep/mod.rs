@@ -20,6 +20,8 @@ use crate::link::call;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
 use crate::relay::route::RouteTable;
+use crate::ops::vitals::Vitals;
+use crate::relay::quota::Quota;
 use crate::relay::store::StoreError;
 use crate::relay::wake::Hints;
 
@@ -35,6 +37,8 @@ pub struct Upkeep {
     pub store: PgStore,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// What the admin port says of this process.
+    pub vitals: Vitals,
     /// To wake the workers for what a sweep finds.
     pub hints: Hints,
     /// This replica's name.
@@ -92,7 +96,7 @@ struct Due {
 
 /// Runs the jobs until `stop`.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
-    let mut floors = floors::Floors::default();
+    let (mut floors, quota) = (floors::Floors::default(), Quota::default());
     let mut dues: Vec<Due> =
         Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
     loop {
@@ -115,7 +119,11 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                         // The workers say so already.
                         StoreError::Unreachable(_) | StoreError::Schema(_) => {}
                         StoreError::Failed { .. } | StoreError::MarksRefused { .. } => {
-                            tracing::warn!(job = due.job.name(), %error, "an upkeep job failed; trying again");
+                            let (job, words) = (due.job.name(), error.to_string());
+                            if let Some(left_out) = quota.news(&format!("{job}: {words}")) {
+                                let left_out = (left_out > 0).then_some(left_out);
+                                tracing::warn!(job, error = words, left_out, "an upkeep job failed; trying again");
+                            }
                         }
                     }
                     due.job.interval().max(AFTER_FAILURE)

@@ -1,4 +1,5 @@
-//! The gauges about the whole database, computed by one replica. Called by `upkeep`.
+//! The gauges about the whole database, computed by one replica, and the destinations on hold, which each replica looks up for its own
+//! `/status`. Called by `upkeep`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

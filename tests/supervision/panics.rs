@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outbox_relay::ops::metrics::Metrics;
+use outbox_relay::ops::vitals::Vitals;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::backoff::RetrySteps;
 use outbox_relay::relay::event::Event;
@@ -77,6 +78,7 @@ fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -
         evidence: Evidence::default(),
         new_hold: Notify::new(),
         metrics,
+        vitals: Vitals::default(),
         draining: draining.clone(),
     })
 }

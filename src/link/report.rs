@@ -1,0 +1,68 @@
+//! What the broker's supervisor reports for `/status`: since when, which node, what kind of error was last. The words of errors stay in
+//! the log: they may name users and more than a page that anyone may read should say.
+
+use time::OffsetDateTime;
+
+/// The last change, and the last error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkReport {
+    /// Since when the link is up, or down; absent before the first connection.
+    pub since: Option<OffsetDateTime>,
+    /// Host and port of the node, while connected.
+    pub node: Option<String>,
+    /// The kind of the last error; it stays after the connection is back.
+    pub last_error: Option<&'static str>,
+}
+
+impl LinkReport {
+    /// Connected to `node`.
+    pub fn connected(&mut self, node: String) {
+        (self.since, self.node) = (Some(OffsetDateTime::now_utc()), Some(node));
+    }
+
+    /// The connection ended.
+    pub fn ended(&mut self, words: &str) {
+        self.since = Some(OffsetDateTime::now_utc());
+        self.node = None;
+        self.last_error = Some(if words.starts_with("blocked") { "blocked" } else { "connection_ended" });
+    }
+
+    /// A node could not be connected to.
+    pub fn failed(&mut self, words: &str) {
+        self.since.get_or_insert_with(OffsetDateTime::now_utc);
+        self.last_error = Some(kind(words));
+    }
+}
+
+/// lapin hands the broker's refusals over as text; their first words are RabbitMQ's and stable.
+fn kind(words: &str) -> &'static str {
+    let known = [
+        ("ACCESS_REFUSED", "login_refused"),
+        ("NOT_ALLOWED", "vhost_refused"),
+        ("secret's file", "secret_unreadable"),
+        ("took longer", "timeout"),
+        ("certificate", "tls"),
+        ("TLS", "tls"),
+    ];
+    known.into_iter().find(|(mark, _)| words.contains(mark)).map_or("unreachable", |(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_from_silence_and_the_words_are_not_kept() {
+        for (words, expected) in [
+            ("db:5672: ACCESS_REFUSED - Login was refused for user 'shop'", "login_refused"),
+            ("db:5672: NOT_ALLOWED - vhost shop not found", "vhost_refused"),
+            ("db:5672: connecting took longer than 10s", "timeout"),
+            ("db:5672: Connection refused (os error 111)", "unreachable"),
+        ] {
+            let mut report = LinkReport::default();
+            report.failed(words);
+            assert_eq!(report.last_error, Some(expected));
+            assert!(!format!("{report:?}").contains("shop"));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the process has last seen of itself and of the database, for `/status`, `/livez`, `/readyz` and the gauges.
+//!
+//! One per process, made by `app`; the workers, the probe and the upkeep write it, the admin port reads it. Facts of the broker
+//! are the supervisor's (`link::report`). Holds no ids, no words of any service, no secrets.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use time::OffsetDateTime;
+
+use crate::ops::pulse::{Heart, Pulse};
+
+/// Shared by the tasks of the process.
+#[derive(Debug, Clone, Default)]
+pub struct Vitals {
+    /// Whether the loops make progress.
+    pub pulse: Pulse,
+    facts: Arc<Mutex<Facts>>,
+}
+
+#[derive(Debug, Default)]
+struct Facts {
+    database: DatabaseSeen,
+    last_batch_at: Option<OffsetDateTime>,
+    holds: Option<usize>,
+}
+
+/// How the database was at the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DatabaseSeen {
+    /// Whether it answered.
+    pub connected: bool,
+    /// Since when that is so; absent before the first look.
+    pub since: Option<OffsetDateTime>,
+    /// The kind of the last error; absent while all is well.
+    pub error: Option<&'static str>,
+}
+
+impl Vitals {
+    /// Watches one more loop.
+    pub fn heart(&self, name: String) -> Heart {
+        self.pulse.heart(name)
+    }
+
+    /// A look at the database ended like this; `error` is a kind, never a text.
+    pub fn saw_database(&self, connected: bool, error: Option<&'static str>) {
+        let mut facts = self.facts();
+        let seen = &mut facts.database;
+        if seen.connected != connected || seen.since.is_none() {
+            seen.since = Some(OffsetDateTime::now_utc());
+        }
+        (seen.connected, seen.error) = (connected, error);
+    }
+
+    /// A batch was committed.
+    pub fn settled_batch(&self) {
+        self.facts().last_batch_at = Some(OffsetDateTime::now_utc());
+    }
+
+    /// So many destinations are on hold.
+    pub fn saw_holds(&self, holds: usize) {
+        self.facts().holds = Some(holds);
+    }
+
+    /// The database at the last look.
+    pub fn database(&self) -> DatabaseSeen {
+        self.facts().database
+    }
+
+    /// When the last batch was committed.
+    pub fn last_batch_at(&self) -> Option<OffsetDateTime> {
+        self.facts().last_batch_at
+    }
+
+    /// Destinations on hold at the last look.
+    pub fn holds(&self) -> Option<usize> {
+        self.facts().holds
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_when_the_database_came_or_went_and_not_the_last_look() {
+        let vitals = Vitals::default();
+        vitals.saw_database(false, Some("unreachable"));
+        let away = vitals.database();
+        vitals.saw_database(false, Some("schema"));
+        assert_eq!(vitals.database(), DatabaseSeen { error: Some("schema"), ..away });
+        vitals.saw_database(true, None);
+        assert!(vitals.database().connected && vitals.database().since >= away.since);
+    }
+}
