@@ -81,12 +81,13 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         let listener = Listener { hints: hints.clone(), listening };
         background.spawn(listen(settings, config.schema.clone(), listener, draining.clone()));
     }
-    background.spawn(upkeep::run(upkeep(&config, &store, &metrics, &vitals, &hints), draining.clone()));
+    let quota = Quota::default();
+    background.spawn(upkeep::run(upkeep(&config, &store, (&metrics, &vitals, &quota), &hints), draining.clone()));
 
     let drain_timeout = config.drain_timeout;
     let wake = Wake::new(hints, config.poll_interval);
     let workers = config.workers;
-    let relay = Arc::new(relay(config, store, broker, (metrics, vitals), draining.clone()));
+    let relay = Arc::new(relay(config, store, broker, (metrics, vitals, quota), draining.clone()));
     let mut work = JoinSet::new();
     work.spawn(crew(Arc::clone(&relay), workers, wake));
     work.spawn(probe(relay));
@@ -163,11 +164,17 @@ async fn bind_admin(
     Ok(Some((listener, admin)))
 }
 
-fn upkeep(config: &RunConfig, store: &PgStore, metrics: &Arc<Metrics>, vitals: &Vitals, hints: &Hints) -> Upkeep {
+fn upkeep(
+    config: &RunConfig,
+    store: &PgStore,
+    (metrics, vitals, quota): (&Arc<Metrics>, &Vitals, &Quota),
+    hints: &Hints,
+) -> Upkeep {
     Upkeep {
         store: store.clone(),
         metrics: Arc::clone(metrics),
         vitals: vitals.clone(),
+        quota: quota.clone(),
         hints: hints.clone(),
         replica: config.replica.clone(),
         program: PROGRAM.split('/').next().unwrap_or(PROGRAM).to_owned() + "/",
@@ -180,7 +187,7 @@ fn relay(
     config: RunConfig,
     store: PgStore,
     broker: RabbitMq,
-    (metrics, vitals): (Arc<Metrics>, Vitals),
+    (metrics, vitals, quota): (Arc<Metrics>, Vitals, Quota),
     draining: CancellationToken,
 ) -> Relay<PgStore, RabbitMq> {
     Relay {
@@ -193,7 +200,7 @@ fn relay(
         batch_deadline: config.batch_deadline,
         evidence: Evidence::default(),
         new_hold: tokio::sync::Notify::new(),
-        quota: Quota::default(),
+        quota,
         drain_timeout: config.drain_timeout,
         metrics,
         vitals,

@@ -51,6 +51,12 @@ impl Vitals {
         (seen.connected, seen.error) = (connected, error);
     }
 
+    /// The database answered something, which says nothing about the claims.
+    pub fn reached_database(&self) {
+        let error = self.database().error.filter(|kind| !matches!(*kind, "unreachable" | "schema"));
+        self.saw_database(true, error);
+    }
+
     /// A batch was committed.
     pub fn settled_batch(&self) {
         self.facts().last_batch_at = Some(OffsetDateTime::now_utc());
@@ -94,5 +100,11 @@ mod tests {
         assert_eq!(vitals.database(), DatabaseSeen { error: Some("schema"), ..away });
         vitals.saw_database(true, None);
         assert!(vitals.database().connected && vitals.database().since >= away.since);
+        vitals.saw_database(true, Some("failed"));
+        vitals.reached_database();
+        assert_eq!(vitals.database().error, Some("failed"), "that a job was done is no news of the claims");
+        vitals.saw_database(false, Some("unreachable"));
+        vitals.reached_database();
+        assert_eq!(vitals.database().error, None);
     }
 }

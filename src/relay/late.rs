@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub struct Late {
 }
 
 /// A message whose confirm is owed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
     /// Its name on the channel.
     pub token: Token,
@@ -37,7 +38,11 @@ pub struct Owed {
     pub destination: Destination,
     /// Whether its return would be as good as a confirm.
     pub may_be_unrouted: bool,
+    /// When its event occurred; absent for a replay, which says nothing about the delivery lag.
+    pub created_at: Option<OffsetDateTime>,
     /// When it was sent.
+    pub sent_at: Instant,
+    /// When its clock began: when it was sent, or when the broker unblocked the connection.
     pub at: Instant,
     /// Whether every other route of the event has confirmed or is owed too.
     pub complete: bool,
@@ -66,8 +71,8 @@ pub struct Settles {
     pub recheck: Vec<Uuid>,
     /// Destinations that were suspended and have confirmed.
     pub alive: Vec<Destination>,
-    /// Confirmed messages: event type and route.
-    pub messages: Vec<(String, Arc<str>)>,
+    /// Confirmed messages.
+    pub messages: Vec<Owed>,
 }
 
 impl Late {
@@ -99,13 +104,13 @@ impl Late {
         for (token, reply) in answers {
             let Some(message) = self.messages.remove(&token) else { continue };
             let confirmed = reply == Reply::Confirmed;
-            let Owed { event: id, event_type, route, destination, may_be_unrouted, .. } = message.owed;
-            let is_done = confirmed || (may_be_unrouted && matches!(reply, Reply::Returned(_)));
+            let id = message.owed.event;
+            let is_done = confirmed || (message.owed.may_be_unrouted && matches!(reply, Reply::Returned(_)));
             if confirmed {
-                settles.messages.push((event_type, route));
-                if self.suspended.remove(&destination) {
+                if let Some(destination) = self.suspended.take(&message.owed.destination) {
                     settles.alive.push(destination);
                 }
+                settles.messages.push(message.owed);
             }
             let Some(event) = self.events.get_mut(&id) else { continue };
             event.open -= 1;
@@ -192,8 +197,19 @@ mod tests {
 
     fn owed(token: Token, event: Uuid, key: &str, complete: bool) -> Owed {
         let (event_type, route) = ("_other".to_owned(), "default".into());
-        let (destination, at) = (there(key), Instant::now());
-        Owed { token, event, event_type, route, destination, may_be_unrouted: false, at, complete }
+        let (now, destination) = (Instant::now(), there(key));
+        Owed {
+            token,
+            event,
+            event_type,
+            route,
+            destination,
+            may_be_unrouted: false,
+            created_at: None,
+            sent_at: now,
+            at: now,
+            complete,
+        }
     }
 
     fn there(key: &str) -> Destination {

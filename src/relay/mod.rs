@@ -255,6 +255,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
                         route: Arc::clone(&leg.route.name),
                         destination: message.destination.clone(),
                         may_be_unrouted: leg.route.on_unroutable == OnUnroutable::Ignore,
+                        created_at: event.replay_id.is_none().then_some(event.created_at),
+                        sent_at: message.at,
                         at: message.at,
                         complete,
                     }),
@@ -378,8 +380,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
             }
         }
         let settles = desk.late.answered(answers);
-        for (event_type, route) in &settles.messages {
-            self.metrics.published(event_type, route);
+        for message in &settles.messages {
+            self.count_late(message);
         }
         if !settles.confirmed.is_empty() {
             match self.store.mark_late(&settles.confirmed).await {

@@ -1,10 +1,10 @@
 //! Bounds the log, so that an outage is a few lines and not one per row, batch or probe.
 //!
-//! Shared by the workers and the probe; the upkeep and the pool have one of their own. Two rules: lines about single events, so many
+//! Shared by the workers, the probe and the upkeep, of whom only the first to notice speaks; the pool has one of its own. Two rules: lines about single events, so many
 //! in a while, then only how many more there were; and the same words once a minute, with how often they were left out.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,9 +18,12 @@ const ENDS_MAX: u32 = 3;
 /// Different words remembered.
 const WORDS_MAX: usize = 64;
 
-/// One budget of lines.
+/// One budget of lines; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Quota(Arc<Shared>);
+
 #[derive(Debug, Default)]
-pub struct Quota {
+struct Shared {
     lines: Mutex<Window>,
     words: Mutex<HashMap<String, Said>>,
     ends: Mutex<Window>,
@@ -43,7 +46,7 @@ impl Quota {
     /// Whether `words` are news, or were said so long ago that they are worth saying again; with it, how often they were left out
     /// since.
     pub fn news(&self, words: &str) -> Option<u64> {
-        let mut said = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.0.words.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if let Some(known) = said.get_mut(words) {
             if now.duration_since(known.at) < REMIND_EVERY {
@@ -66,20 +69,20 @@ impl Quota {
 
     /// Forgets what was said: it is over, and will be news when it begins again. What comes and goes all the time stays known.
     pub fn forget(&self) {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ends = self.0.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if ends.since.is_none_or(|since| now.duration_since(since) >= REMIND_EVERY) {
             *ends = Window { since: Some(now), ..Window::default() };
         }
         ends.lines += 1;
         if ends.lines <= ENDS_MAX {
-            self.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.0.words.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
     /// Whether a line may be written now; with it, how many were left out before it.
     pub fn take(&self) -> Option<u64> {
-        let mut window = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if window.since.is_none_or(|since| now.duration_since(since) >= PER) {
             window.since = Some(now);

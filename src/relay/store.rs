@@ -201,6 +201,23 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Its kind, one word, for `/status`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Failed { .. } => "failed",
+            Self::Schema(_) => "schema",
+            Self::MarksRefused { .. } => "marks_refused",
+        }
+    }
+
+    /// Whether the database answered at all.
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Unreachable(_))
+    }
+}
+
 /// A database that hands out batches.
 pub trait Store: Send + Sync + 'static {
     /// Its open transaction.

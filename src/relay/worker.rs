@@ -358,14 +358,12 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// Says what is wrong with the database once and then now and then, and sleeps.
     async fn failed(&mut self, error: &StoreError) {
         let relay = Arc::clone(&self.relay);
-        let (reason, kind) = match error {
-            StoreError::Unreachable(_) => ("database", "unreachable"),
-            StoreError::Failed { .. } => ("database", "failed"),
-            StoreError::Schema(_) => ("schema", "schema"),
-            StoreError::MarksRefused { .. } => ("marks_refused", "marks_refused"),
-        };
-        relay.metrics.failure(reason);
-        relay.vitals.saw_database(!matches!(error, StoreError::Unreachable(_)), Some(kind));
+        relay.metrics.failure(match error {
+            StoreError::Unreachable(_) | StoreError::Failed { .. } => "database",
+            StoreError::Schema(_) => "schema",
+            StoreError::MarksRefused { .. } => "marks_refused",
+        });
+        relay.vitals.saw_database(error.is_answer(), Some(error.kind()));
         let words = error.to_string();
         if let Some(left_out) = relay.quota.news(&words) {
             let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));

@@ -39,6 +39,8 @@ pub struct Upkeep {
     pub metrics: Arc<Metrics>,
     /// What the admin port says of this process.
     pub vitals: Vitals,
+    /// Keeps the log short, together with the workers.
+    pub quota: Quota,
     /// To wake the workers for what a sweep finds.
     pub hints: Hints,
     /// This replica's name.
@@ -96,7 +98,7 @@ struct Due {
 
 /// Runs the jobs until `stop`.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
-    let (mut floors, quota) = (floors::Floors::default(), Quota::default());
+    let (mut floors, mut said) = (floors::Floors::default(), false);
     let mut dues: Vec<Due> =
         Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
     loop {
@@ -110,22 +112,14 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                 done = upkeep.run_job(due.job, due.interval, &mut floors) => done,
             };
             due.interval = match done {
-                // The sweep walks every dead index entry below the floors: never more than a twentieth of the time.
-                Ok(true) if due.job == Job::Sweep => due.job.interval().max(started.elapsed() * 20),
-                Ok(_) => due.job.interval(),
+                Ok(ran) => {
+                    upkeep.succeeded(&mut said);
+                    // The sweep walks every dead index entry below the floors: never more than a twentieth of the time.
+                    let is_sweep = ran && due.job == Job::Sweep;
+                    if is_sweep { due.job.interval().max(started.elapsed() * 20) } else { due.job.interval() }
+                }
                 Err(error) => {
-                    upkeep.metrics.failure("upkeep");
-                    match error {
-                        // The workers say so already.
-                        StoreError::Unreachable(_) | StoreError::Schema(_) => {}
-                        StoreError::Failed { .. } | StoreError::MarksRefused { .. } => {
-                            let (job, words) = (due.job.name(), error.to_string());
-                            if let Some(left_out) = quota.news(&format!("{job}: {words}")) {
-                                let left_out = (left_out > 0).then_some(left_out);
-                                tracing::warn!(job, error = words, left_out, "an upkeep job failed; trying again");
-                            }
-                        }
-                    }
+                    upkeep.failed(due.job, &error, &mut said);
                     due.job.interval().max(AFTER_FAILURE)
                 }
             };
@@ -158,6 +152,37 @@ impl Upkeep {
             Job::Backends => self.end_hanging_backends().await?,
         }
         Ok(true)
+    }
+
+    /// The workers do not look at the database while the broker is away, so what is wrong with it is said here too, by whoever notices
+    /// first.
+    fn failed(&self, job: Job, error: &StoreError, said: &mut bool) {
+        self.metrics.failure("upkeep");
+        self.vitals.saw_database(error.is_answer(), Some(error.kind()));
+        let (job, words) = (job.name(), error.to_string());
+        match error {
+            StoreError::Unreachable(_) | StoreError::Schema(_) => {
+                if let Some(left_out) = self.quota.news(&words) {
+                    let left_out = (left_out > 0).then_some(left_out);
+                    tracing::warn!(error = words, left_out, "the database cannot be used; trying again");
+                    *said = true;
+                }
+            }
+            StoreError::Failed { .. } | StoreError::MarksRefused { .. } => {
+                if let Some(left_out) = self.quota.news(&format!("{job}: {words}")) {
+                    let left_out = (left_out > 0).then_some(left_out);
+                    tracing::warn!(job, error = words, left_out, "an upkeep job failed; trying again");
+                }
+            }
+        }
+    }
+
+    fn succeeded(&self, said: &mut bool) {
+        self.vitals.reached_database();
+        if std::mem::take(said) {
+            self.quota.forget();
+            tracing::info!("the database can be used again");
+        }
     }
 
     async fn elected(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {

@@ -32,7 +32,7 @@ async fn without_a_broker_it_waits_and_the_broker_is_enough() {
     shop.order(5, 3).await;
     says(&relay, "cannot connect to the broker").await;
     assert_up(&relay).await;
-    assert!(relay.get("/status").await.body.contains(r#""broker":"down""#));
+    assert!(relay.get("/status").await.body.contains(r#""state":"down""#));
     assert_eq!(shop.bed.pending().await, 15, "nothing is lost or given up");
     proxy.heal();
     shop.delivered(SOON).await;

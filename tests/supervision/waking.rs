@@ -87,6 +87,14 @@ async fn without_the_trigger_listening_is_polling() {
     let mut relay = Relay::start(&shop.bed, &["--wake", "listen"]).await;
     shop.order(3, 2).await;
     shop.delivered(SOON).await;
+    eventually(SOON, "it says what is missing", async || relay.log().contains("migrate --schema outbox --with-notify"))
+        .await;
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
+               AND pid <> pg_backend_pid() AND query LIKE 'SELECT EXISTS%notify_relays%'";
+    shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
+    let listens = || relay.log().matches("outbox_relay::link::listen: listening").count();
+    eventually(SOON, "it listens again", async || listens() >= 2).await;
+    assert_eq!(relay.log().matches("--with-notify").count(), 1, "once is enough\n{}", relay.log());
     let stopped = timeout(SOON, relay.stop(SOON)).await.expect("in time");
     assert_eq!(stopped.code(), Some(0));
 }

@@ -26,20 +26,30 @@ impl Relay {
     /// bed's, so that a test can put a proxy in between.
     pub async fn start(bed: &TestBed, args: &[&str]) -> Self {
         let mut relay = Self::spawn(bed, args);
+        relay.answers_at(relay.admin).await;
+        relay
+    }
+
+    /// Waits until the admin port answers there, and asks there from now on.
+    pub async fn answers_at(&mut self, admin: SocketAddr) {
+        self.admin = admin;
         let deadline = Duration::from_secs(15);
-        let admin = relay.admin;
         eventually(deadline, "the relay's admin port answers", async || {
-            if let Some(status) = relay.child.try_wait().expect("the relay is our child") {
-                panic!("the relay ended at once: {status}\n{}", relay.log());
+            if let Some(status) = self.child.try_wait().expect("the relay is our child") {
+                panic!("the relay ended at once: {status}\n{}", self.log());
             }
             http::get(admin, "/livez").await.is_ok_and(|answer| answer.status == 200)
         })
         .await;
-        relay
     }
 
     /// Starts it without waiting for anything, for runs that must fail.
     pub fn spawn(bed: &TestBed, args: &[&str]) -> Self {
+        Self::spawn_in(bed, args, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn spawn_in(bed: &TestBed, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", unique("relay")));
         let file = std::fs::File::create(&log).expect("a log file for the relay");
@@ -51,15 +61,20 @@ impl Relay {
         ];
         let mut command = Command::new(RELAY);
         command.arg("run");
-        let given = |flag: &str| args.iter().any(|arg| *arg == flag || *arg == format!("{flag}-file"));
-        for (flag, value) in defaults.iter().filter(|(flag, _)| !given(flag)) {
+        let is_given = |flag: &str| {
+            let twin = format!("OUTBOX_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+            let by_flag = args.iter().any(|arg| *arg == flag || *arg == format!("{flag}-file"));
+            by_flag || variables.iter().any(|(name, _)| *name == twin || *name == format!("{twin}_FILE"))
+        };
+        for (flag, value) in defaults.iter().filter(|(flag, _)| !is_given(flag)) {
             command.args([flag, value.as_str()]);
         }
         if let (Some(url), true) =
-            (bed.listen_database_url(), args.contains(&"listen") && !given("--listen-database-url"))
+            (bed.listen_database_url(), args.contains(&"listen") && !is_given("--listen-database-url"))
         {
             command.args(["--listen-database-url", &url]);
         }
+        command.envs(variables.iter().copied());
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(file.try_clone().expect("a second handle")).stderr(file);
         let child = command.spawn().expect("the relay starts");

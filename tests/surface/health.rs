@@ -1,0 +1,76 @@
+//! `/livez` and `/readyz` are about the relay and never about its services: an outage must not restart it, nor take the order service's
+//! pod out of its load balancer.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::support::urls::{addr_of, with_addr};
+use crate::support::{Faults, Proxy, Relay, Shop, Signal, Stall, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+/// Longer than any wait within a step.
+const LONG: Duration = Duration::from_secs(25);
+
+/// Asks both pages all the while.
+async fn assert_well_for(relay: &Relay, time: Duration) {
+    let started = Instant::now();
+    while started.elapsed() < time {
+        for page in ["/livez", "/readyz"] {
+            let answer = relay.get(page).await;
+            assert_eq!(answer.status, 200, "{page} after {:?}: {}", started.elapsed(), answer.body);
+        }
+        // As a kubelet does, only more often.
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_relay_whose_broker_and_database_are_away_is_live_and_ready() {
+    let mut shop = Shop::open("both away").await;
+    let (database, broker) =
+        (Proxy::start(addr_of(&shop.bed.database_url())).await, Proxy::start(addr_of(&shop.bed.amqp_url())).await);
+    let urls = [with_addr(&shop.bed.database_url(), database.addr()), with_addr(&shop.bed.amqp_url(), broker.addr())];
+    let mut relay = Relay::start(&shop.bed, &["--database-url", &urls[0], "--amqp-url", &urls[1]]).await;
+    shop.order(5, 3).await;
+    shop.delivered(SOON).await;
+    // First silent, which costs every wait its whole deadline, then refused.
+    for proxy in [&database, &broker] {
+        proxy.set(Faults { stall: Stall::Both, ..Faults::default() });
+    }
+    shop.order(5, 3).await;
+    assert_well_for(&relay, LONG).await;
+    for proxy in [&database, &broker] {
+        proxy.heal();
+        proxy.set(Faults { refuse: true, ..Faults::default() });
+        proxy.reset_all();
+    }
+    let is_down =
+        async || relay.metric("outbox_database_connected").await + relay.metric("outbox_broker_connected").await < 0.5;
+    eventually(SOON, "both are noticed", is_down).await;
+    assert_well_for(&relay, Duration::from_secs(5)).await;
+    database.heal();
+    broker.heal();
+    shop.delivered(Duration::from_secs(60)).await;
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_relay_that_drains_is_live_and_still_ready() {
+    let mut shop = Shop::open("draining").await;
+    let broker = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
+    let url = with_addr(&shop.bed.amqp_url(), broker.addr());
+    let mut relay = Relay::start(&shop.bed, &["--amqp-url", &url, "--drain-timeout", "10s"]).await;
+    eventually(SOON, "it is ready", async || relay.get("/readyz").await.body == "ok\n").await;
+    shop.order(5, 1).await;
+    shop.delivered(SOON).await;
+    broker.set(Faults { stall: Stall::Both, ..Faults::default() });
+    shop.order(5, 1).await;
+    eventually(SOON, "something is in flight", async || relay.metric("outbox_in_flight_messages").await > 0.5).await;
+    relay.signal(Signal::Term);
+    let is_draining = async || relay.get("/readyz").await.body == "draining\n";
+    eventually(SOON, "it drains", is_draining).await;
+    assert_eq!(relay.get("/livez").await.status, 200);
+    assert!(relay.get("/status").await.body.contains(r#""draining":true"#));
+    assert_eq!(relay.wait_exit(SOON).await.code(), Some(0));
+}

@@ -1,0 +1,23 @@
+//! The process's surface: the admin port and who may do what there, the metrics as Prometheus reads them, the log during an outage and
+//! under JSON, and where secrets do not appear.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin_port;
+mod health;
+mod json_log;
+mod metrics;
+mod outage_log;
+mod raw_http;
+mod secrets;
+mod status;
+mod wake_from;
+
+/// `outbox-relay migrate --with-notify` on the bed.
+async fn migrate_with_notify(bed: &support::TestBed) {
+    let args = ["migrate", "--with-notify", "--database-url", &bed.database_url()];
+    let migrate = tokio::process::Command::new(support::bed::RELAY).args(args).kill_on_drop(true).status();
+    let status = tokio::time::timeout(std::time::Duration::from_secs(30), migrate).await.expect("migrate ends in time");
+    assert!(status.expect("migrate runs").success());
+}
