@@ -67,8 +67,9 @@ async fn listen_once(
     };
     let statement = format!("LISTEN \"{schema}_events\"");
     let mut listening = Box::pin(async {
+        let has_trigger = has_trigger(&client, schema).await?;
         client.batch_execute(&statement).await.map_err(|error| chain(&error))?;
-        has_trigger(&client, schema).await
+        Ok::<_, String>(has_trigger)
     });
     let asked = async {
         loop {

@@ -90,7 +90,7 @@ async fn without_the_trigger_listening_is_polling() {
     eventually(SOON, "it says what is missing", async || relay.log().contains("migrate --schema outbox --with-notify"))
         .await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
-               AND pid <> pg_backend_pid() AND query LIKE 'SELECT EXISTS%notify_relays%'";
+               AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
     shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
     let listens = || relay.log().matches("outbox_relay::link::listen: listening").count();
     eventually(SOON, "it listens again", async || listens() >= 2).await;
