@@ -9,7 +9,7 @@ TEST_ARGS ?=
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pgbouncer lint fmt services services-stop rust-tools
+.PHONY: help demo test test-pgbouncer lint docs fmt services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,18 +24,23 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
+	dev/install promtool
 	dev/with-services test -- cargo test --workspace $(TEST_ARGS)
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
 	dev/with-services pgbouncer --pgbouncer -- cargo test --workspace $(TEST_ARGS)
 	dev/with-services grants --grants -- cargo test --workspace $(TEST_ARGS)
 
-lint: rust-tools ## formatting, clippy, rustdoc, shellcheck
+lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, the rules of the house (tests/tidy)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources
+	cargo test --test tidy --quiet
+
+docs: ## writes docs/configuration.md and docs/metrics.md from the program
+	UPDATE_DOCS=1 cargo test --test tidy --quiet documented
 
 fmt: rust-tools ## formats the Rust code
 	cargo fmt --all

@@ -6,12 +6,12 @@ use std::time::Duration;
 /// The wait took longer than its limit.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} took longer than {limit:?}")]
-pub struct Elapsed {
+pub(crate) struct Elapsed {
     what: &'static str,
     limit: Duration,
 }
 
 /// Waits for `future` at most `limit`; `what` names the wait in the error.
-pub async fn deadline<F: Future>(limit: Duration, what: &'static str, future: F) -> Result<F::Output, Elapsed> {
+pub(crate) async fn deadline<F: Future>(limit: Duration, what: &'static str, future: F) -> Result<F::Output, Elapsed> {
     tokio::time::timeout(limit, future).await.map_err(|_| Elapsed { what, limit })
 }

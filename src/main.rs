@@ -1,4 +1,5 @@
 //! The program: reads the command line, runs the command, ends with its exit code.
+#![warn(unreachable_pub, clippy::wildcard_enum_match_arm)]
 
 use std::process::ExitCode;
 

@@ -28,7 +28,7 @@ pub async fn run(stage: &mut Stage, consumer: &mut Consumer, ledger: &Ledger, fe
 
     let arrived_before = feed.arrivals().all.len();
     let started = Instant::now();
-    stage.start_relay().await?;
+    stage.start_relay()?;
     let complete = until_arrived(stage.relay(), consumer, &mut JoinSet::new(), ledger, feed).await?;
     let cpu = stage.relay().cpu_time().filter(|_| complete);
     let after = ceiling::measure(stage.broker(), events).await?;

@@ -31,7 +31,7 @@ pub struct Relay {
     pub pid: u32,
     pub admin: SocketAddr,
     child: Child,
-    log: PathBuf,
+    pub log: PathBuf,
     told_dead: bool,
 }
 
@@ -44,7 +44,7 @@ impl Launch {
         if status.success() { Ok(()) } else { Err(ended("the relay's `migrate` failed", status, &self.log)) }
     }
 
-    pub async fn start(&self) -> Result<Relay, Failure> {
+    pub fn start(&self) -> Result<Relay, Failure> {
         let admin = free_address()?;
         let mut command = self.command()?;
         command.args(["run", "--database-url", &self.database_url, "--amqp-url", &self.amqp_url]);

@@ -34,7 +34,8 @@ impl Stage {
         self.settings.check()?;
         let pid = std::process::id();
         std::fs::create_dir_all(FOLDER).doing(&format!("making {FOLDER}"))?;
-        let log = Path::new(FOLDER).join("relay.log");
+        // Absolute: it is read from anywhere when the demo is kept.
+        let log = std::path::absolute(Path::new(FOLDER).join("relay.log")).doing("finding the working directory")?;
         std::fs::write(&log, "").doing(&format!("emptying {}", log.display()))?;
         let database =
             self.database.insert(Database::create(&self.settings.database_url, &format!("demo_{pid}")).await?);
@@ -62,9 +63,9 @@ impl Stage {
         self.relay.as_mut().expect("a phase starts the relay before it asks for it")
     }
 
-    pub async fn start_relay(&mut self) -> Result<&mut Relay, Failure> {
+    pub fn start_relay(&mut self) -> Result<&mut Relay, Failure> {
         let launch = self.launch.as_ref().expect("a phase runs only on an open stage");
-        Ok(self.relay.insert(launch.start().await?))
+        Ok(self.relay.insert(launch.start()?))
     }
 
     /// Stops the running relay and answers how long that took.
@@ -102,7 +103,7 @@ impl Stage {
             println!("             exchange {EXCHANGE}, queue {}", broker.queue);
         }
         if let Some(relay) = self.relay.take() {
-            println!("  relay      pid {}, admin http://{}, log {FOLDER}/relay.log", relay.pid, relay.admin);
+            println!("  relay      pid {}, admin http://{}, log {}", relay.pid, relay.admin, relay.log.display());
             println!("             stop it with: kill {}", relay.pid);
             relay.leave();
         }

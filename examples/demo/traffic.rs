@@ -21,7 +21,7 @@ pub async fn run(
     ledger: &Arc<Ledger>,
     feed: &Feed,
 ) -> Result<bool, Failure> {
-    stage.start_relay().await?.listening().await?;
+    stage.start_relay()?.listening().await?;
     println!(
         "{WRITERS} writers commit {} events of {} orders; the relay (pid {}) publishes them; a consumer counts\n",
         report::thousands(stage.settings.events as usize),

@@ -8,15 +8,15 @@ use crate::link::tls::TlsFiles;
 
 /// Collects problems while values are read.
 #[derive(Default)]
-pub struct Problems(pub Vec<String>);
+pub(crate) struct Problems(pub(crate) Vec<String>);
 
 impl Problems {
-    pub fn add(&mut self, flag: &str, problem: impl std::fmt::Display) {
+    pub(crate) fn add(&mut self, flag: &str, problem: impl std::fmt::Display) {
         self.0.push(format!("--{flag}: {problem}"));
     }
 
     /// What others found wrong is added; a value only where nothing is.
-    pub fn with<T>(mut self, other: Result<T, Vec<String>>) -> Result<T, Vec<String>> {
+    pub(crate) fn with<T>(mut self, other: Result<T, Vec<String>>) -> Result<T, Vec<String>> {
         match other {
             Ok(value) if self.0.is_empty() => Ok(value),
             Ok(_) => Err(self.0),
@@ -27,7 +27,7 @@ impl Problems {
         }
     }
 
-    pub fn duration(&mut self, flag: &str, text: &str, range: (Duration, Duration)) -> Duration {
+    pub(crate) fn duration(&mut self, flag: &str, text: &str, range: (Duration, Duration)) -> Duration {
         match humantime::parse_duration(text) {
             Ok(duration) if duration >= range.0 && duration <= range.1 => return duration,
             Ok(_) => {
@@ -39,7 +39,7 @@ impl Problems {
         range.0
     }
 
-    pub fn number(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
+    pub(crate) fn number(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
         match text.parse::<usize>() {
             Ok(number) if number >= range.0 && number <= range.1 => return number,
             Ok(_) | Err(_) => self.add(flag, format_args!("'{text}' is no number from {} to {}", range.0, range.1)),
@@ -47,7 +47,7 @@ impl Problems {
         range.0
     }
 
-    pub fn size(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
+    pub(crate) fn size(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
         match text.parse::<bytesize::ByteSize>() {
             Ok(size) => match usize::try_from(size.as_u64()) {
                 Ok(size) if size >= range.0 && size <= range.1 => return size,
@@ -62,14 +62,14 @@ impl Problems {
     }
 
     /// The flag under which a problem of certificate files is reported: one that names a file, or the URL that does.
-    pub fn files_flag(&self, url: &'static str, service: &str, files: &TlsFiles) -> String {
+    pub(crate) fn files_flag(&self, url: &'static str, service: &str, files: &TlsFiles) -> String {
         let given = [("ca", &files.ca), ("cert", &files.cert), ("key", &files.key)];
         let named = given.iter().find(|(_, file)| file.is_some());
         named.map_or_else(|| url.to_owned(), |(name, _)| format!("{service}-{name}-file"))
     }
 
     /// One of the words of `T`.
-    pub fn word<T: clap::ValueEnum>(&mut self, flag: &str, text: &str) -> T {
+    pub(crate) fn word<T: clap::ValueEnum>(&mut self, flag: &str, text: &str) -> T {
         if let Ok(value) = T::from_str(text, false) {
             return value;
         }
@@ -82,7 +82,7 @@ impl Problems {
     }
 
     /// A value that is given directly or in a file; nothing where it is not given or its problem has been added.
-    pub fn secret(&mut self, flag: &str, text: Option<&String>, file: Option<&PathBuf>) -> Option<Secret> {
+    pub(crate) fn secret(&mut self, flag: &str, text: Option<&String>, file: Option<&PathBuf>) -> Option<Secret> {
         match (text, file) {
             (Some(_), Some(_)) => {
                 self.add(flag, format_args!("given beside --{flag}-file; one of them is enough"));
@@ -108,6 +108,6 @@ impl Problems {
 fn in_one_unit(duration: Duration) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let millis = duration.as_millis();
-    let whole = units.into_iter().find(|(_, unit)| millis >= *unit && millis % unit == 0);
+    let whole = units.into_iter().find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
     whole.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }

@@ -215,6 +215,10 @@ fn resolution(result: lapin::Result<Confirmation>, closed: &mut Option<CloseReas
 }
 
 /// What an error of lapin says about the channel's end.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a library's enum that may grow: what is unknown is the connection's end"
+)]
 pub fn close_reason(error: &lapin::Error) -> CloseReason {
     let (code, connection_lost) = match error.kind() {
         ErrorKind::ProtocolError(protocol) => (Some(protocol.get_id()), error.is_amqp_hard_error()),

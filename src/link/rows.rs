@@ -9,7 +9,7 @@ use crate::relay::message::HEADERS_BYTES_MAX;
 use crate::relay::store::StoreError;
 
 /// One claimed event.
-pub fn event(row: &Row) -> Result<Event, StoreError> {
+pub(super) fn event(row: &Row) -> Result<Event, StoreError> {
     read_event(row).map_err(|error| StoreError::Failed {
         action: "reading a claimed event",
         error: error.to_string(),
@@ -65,7 +65,7 @@ fn waited(row: &Row) -> Result<Option<Waited>, tokio_postgres::Error> {
 }
 
 /// One hold; a scope of a newer relay is none of ours.
-pub fn hold(row: &Row) -> Option<Hold> {
+pub(super) fn hold(row: &Row) -> Option<Hold> {
     let scope = HoldScope::from_columns(row.get(1), row.get(2), row.get(3), row.get(4))?;
     Some(Hold { id: row.get(0), scope })
 }

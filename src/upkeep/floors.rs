@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// What was observed, per lane.
 #[derive(Debug, Default)]
-pub struct Floors {
+pub(super) struct Floors {
     observed: HashMap<i16, Observation>,
     /// The lanes as they were when every floor had caught up.
     caught_up: Option<Vec<(i16, i64, i64)>>,
@@ -45,7 +45,7 @@ struct Look {
 
 impl Floors {
     /// One pass over the lanes, unless nothing has happened since the floors caught up.
-    pub async fn run(&mut self, upkeep: &Upkeep) -> Result<(), StoreError> {
+    pub(super) async fn run(&mut self, upkeep: &Upkeep) -> Result<(), StoreError> {
         let lanes = read_lanes(upkeep).await?;
         if self.caught_up.as_ref() == Some(&lanes) {
             return Ok(());

@@ -11,7 +11,7 @@ const CHUNK: i64 = 2_000;
 const CHUNKS_MAX: usize = 50;
 
 /// Deletes what is past its time.
-pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
+pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let Some(retention) = upkeep.retention else { return Ok(()) };
     let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
     for _ in 0..CHUNKS_MAX {

@@ -14,7 +14,7 @@ use crate::relay::store::StoreError;
 const COUNT_MAX: i64 = 100_000;
 
 /// Computes and exports them.
-pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
+pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let batch = upkeep.store.begin_upkeep().await?;
     let params: [call::Param<'_>; 1] = [(&COUNT_MAX, Type::INT8)];
     let row = call::one(batch.client(), "counting the backlog", &upkeep.store.queries().count_backlog, &params).await?;

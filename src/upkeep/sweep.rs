@@ -9,7 +9,7 @@ use crate::relay::store::StoreError;
 use crate::relay::wake::Cause;
 
 /// Brings floors down to what it finds; the next claim takes it.
-pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
+pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let queries = upkeep.store.queries();
     let batch = upkeep.store.begin_upkeep().await?;
     call::execute(batch.client(), "ending orphaned waits", &queries.end_orphaned_waits, &[]).await?;

@@ -73,7 +73,7 @@ async fn drains(stage: &Stage, relay: &mut Relay) {
     stage.bed.quiet(&stage.history, SOON).await;
     assert_nothing_charged(stage, relay).await;
     let verdict = stage.finish(relay).await;
-    println!("{} duplicates", verdict.duplicates);
+    eprintln!("{} duplicates", verdict.duplicates);
     // What may be in flight to one destination on each worker's channel, and some probes.
     verdict.assert_clean(4 * 500 + 50);
 }

@@ -74,6 +74,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    #[expect(clippy::unused_async, reason = "it spawns, so it may be called within a runtime only")]
     pub async fn start(upstream: SocketAddr) -> Self {
         // Bound and never listening: it keeps the port ours while the listener is away, and makes the kernel refuse.
         let keeper = bound("127.0.0.1:0".parse().expect("an address"));

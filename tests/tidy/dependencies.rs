@@ -1,0 +1,55 @@
+//! Dependencies: each is used, each has its line with a reason in `docs/dependencies.md`, and each line there is about one that is used.
+//! By name and not by compiling: quick, offline, and enough for a crate that nobody mentions any more.
+
+use crate::assert_none;
+use crate::tree::{files, read};
+
+/// Names in a table of `Cargo.toml`.
+fn declared(table: &str) -> Vec<String> {
+    let manifest = read("Cargo.toml");
+    let lines = manifest.lines().skip_while(|line| *line != format!("[{table}]")).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim().to_owned()).collect()
+}
+
+fn is_used(name: &str, folders: &[&str]) -> bool {
+    let module = name.replace('-', "_");
+    let uses = [format!("{module}::"), format!("use {module};"), format!("extern crate {module}")];
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    folders.iter().flat_map(|folder| files(folder, ".rs")).any(|file| {
+        file.text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+            uses.iter().any(|mark| {
+                line.match_indices(mark.as_str()).any(|(at, _)| !line[..at].chars().next_back().is_some_and(is_part))
+            })
+        })
+    })
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let program = declared("dependencies");
+    assert!(program.len() > 10 && program.contains(&"tokio".to_owned()), "{program:?}");
+    let mut unused: Vec<String> = program.into_iter().filter(|name| !is_used(name, &["src"])).collect();
+    let tests = declared("dev-dependencies").into_iter();
+    unused.extend(tests.filter(|name| !is_used(name, &["src", "tests", "examples", "benches"])));
+    assert_none(&unused, "a dependency that nothing mentions");
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = read("docs/dependencies.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let named: Vec<String> = rows
+        .filter(|(crates, _)| *crates != "crate")
+        .flat_map(|(crates, _)| {
+            crates.split(", ").map(|name| name.split(" (").next().unwrap_or(name).trim().to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    let used: Vec<String> = declared("dependencies").into_iter().chain(declared("dev-dependencies")).collect();
+    let mut wrong: Vec<String> =
+        used.iter().filter(|name| !named.contains(name)).map(|name| format!("{name} has no reason")).collect();
+    wrong.extend(
+        named.iter().filter(|name| !used.contains(name)).map(|name| format!("{name} is none of ours any more")),
+    );
+    assert_none(&wrong, "docs/dependencies.md has one line each");
+}
