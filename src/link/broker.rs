@@ -99,7 +99,7 @@ impl RabbitMq {
                     if stop.is_cancelled() {
                         return;
                     }
-                    tracing::warn!(generation, reason = why, "the connection to the broker ended");
+                    tracing::warn!(generation, error = why, "the connection to the broker ended");
                     if up_since.elapsed() > REMIND_EVERY {
                         jitter.reset();
                     }

@@ -1,6 +1,8 @@
 //! The relay's counters, gauges and histograms (design section 8), and their text form.
 //!
-//! One registry per process, made by `app` and passed down. Labels never hold ids; every counter exists from the start at 0.
+//! `backlog` has those about the whole database. One registry per process, made by `app` and passed down. Labels never hold ids; every counter exists from the start at 0.
+
+mod backlog;
 
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::ops::metrics::backlog::Backlog;
+pub use crate::ops::metrics::backlog::BacklogNow;
 use crate::relay::event::FailureReason;
 use crate::relay::wake::Cause;
 
@@ -56,28 +60,6 @@ pub struct Metrics {
     broker_blocked: IntGauge,
     database_connected: IntGauge,
     backlog: Backlog,
-}
-
-/// Gauges about the whole database; registered only by the replica that computes them.
-struct Backlog {
-    pending: IntGauge,
-    oldest_age: Gauge,
-    blocked_keys: IntGauge,
-    dead_letters: IntGauge,
-    last_success: Gauge,
-}
-
-/// What the whole database looks like.
-#[derive(Debug, Clone, Copy)]
-pub struct BacklogNow {
-    /// Events that are not published, capped.
-    pub pending: i64,
-    /// Age of the oldest that could leave.
-    pub oldest_pending_age: Duration,
-    /// Keys that wait, capped.
-    pub blocked_keys: i64,
-    /// Unresolved dead letters, capped.
-    pub dead_letters: i64,
 }
 
 impl Metrics {
@@ -264,61 +246,12 @@ impl Metrics {
 
     /// This replica computed the gauges about the whole database.
     pub fn backlog(&self, now: &BacklogNow, unix_seconds: f64) {
-        self.backlog.register(&self.registry);
-        self.backlog.pending.set(now.pending);
-        self.backlog.oldest_age.set(now.oldest_pending_age.as_secs_f64());
-        self.backlog.blocked_keys.set(now.blocked_keys);
-        self.backlog.dead_letters.set(now.dead_letters);
-        self.backlog.last_success.set(unix_seconds);
+        self.backlog.set(&self.registry, now, unix_seconds);
     }
 
     /// Another replica computes them now: old figures must not stay.
     pub fn no_backlog(&self) {
         self.backlog.unregister(&self.registry);
-    }
-}
-
-impl Backlog {
-    fn new() -> Self {
-        let whole = |name: &str, help: &str| IntGauge::new(name, help).expect("a valid metric name");
-        let float = |name: &str, help: &str| Gauge::new(name, help).expect("a valid metric name");
-        Self {
-            pending: whole("outbox_pending_events", "events that are not published (capped)"),
-            oldest_age: float(
-                "outbox_oldest_pending_age_seconds",
-                "age of the oldest pending event that does not wait for a retry",
-            ),
-            blocked_keys: whole("outbox_blocked_keys", "keys that wait (capped)"),
-            dead_letters: whole("outbox_dead_letter_events", "unresolved dead letters (capped)"),
-            last_success: float("outbox_stats_last_success_timestamp_seconds", "when this replica computed them last"),
-        }
-    }
-
-    fn collectors(&self) -> [Box<dyn prometheus::core::Collector>; 5] {
-        [
-            Box::new(self.pending.clone()),
-            Box::new(self.oldest_age.clone()),
-            Box::new(self.blocked_keys.clone()),
-            Box::new(self.dead_letters.clone()),
-            Box::new(self.last_success.clone()),
-        ]
-    }
-
-    fn register(&self, registry: &Registry) {
-        for collector in self.collectors() {
-            // Registered already is what it is most of the time.
-            if let Err(error) = registry.register(collector) {
-                tracing::trace!(%error, "gauge");
-            }
-        }
-    }
-
-    fn unregister(&self, registry: &Registry) {
-        for collector in self.collectors() {
-            if let Err(error) = registry.unregister(collector) {
-                tracing::trace!(%error, "gauge");
-            }
-        }
     }
 }
 

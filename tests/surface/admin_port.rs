@@ -73,22 +73,6 @@ async fn who_sends_a_head_byte_by_byte_is_cut_off_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_the_answer_is_cut_off() {
-    let (_bed, relay) = relay("not reading").await;
-    let mut deaf = Vec::new();
-    for _ in 0..50 {
-        let mut stream = connect(relay.admin()).await;
-        stream.write_all(request("GET", "/metrics", &[]).as_bytes()).await.expect("it is sent");
-        deaf.push(stream);
-    }
-    assert_scraped(&relay).await;
-    // Only this ends it for a client that never closes.
-    for stream in &mut deaf {
-        rest(stream).await;
-    }
-}
-
-#[tokio::test]
 async fn a_huge_head_is_431_and_a_huge_body_413() {
     let (_bed, relay) = relay("huge").await;
     for text in [

@@ -1,0 +1,83 @@
+//! The gauges about the whole database. Registered only by the replica that computes them, so that a sum over replicas is right and old
+//! figures do not stay. Used by `Metrics`.
+
+use std::time::Duration;
+
+use prometheus::{Gauge, IntGauge, Registry};
+
+/// Gauges about the whole database; registered only by the replica that computes them.
+pub(super) struct Backlog {
+    pending: IntGauge,
+    oldest_age: Gauge,
+    blocked_keys: IntGauge,
+    dead_letters: IntGauge,
+    last_success: Gauge,
+}
+
+/// What the whole database looks like.
+#[derive(Debug, Clone, Copy)]
+pub struct BacklogNow {
+    /// Events that are not published, capped.
+    pub pending: i64,
+    /// Age of the oldest that could leave.
+    pub oldest_pending_age: Duration,
+    /// Keys that wait, capped.
+    pub blocked_keys: i64,
+    /// Unresolved dead letters, capped.
+    pub dead_letters: i64,
+}
+
+impl Backlog {
+    pub(super) fn new() -> Self {
+        let whole = |name: &str, help: &str| IntGauge::new(name, help).expect("a valid metric name");
+        let float = |name: &str, help: &str| Gauge::new(name, help).expect("a valid metric name");
+        Self {
+            pending: whole("outbox_pending_events", "events that are not published (capped)"),
+            oldest_age: float(
+                "outbox_oldest_pending_age_seconds",
+                "age of the oldest pending event that does not wait for a retry",
+            ),
+            blocked_keys: whole("outbox_blocked_keys", "keys that wait (capped)"),
+            dead_letters: whole("outbox_dead_letter_events", "unresolved dead letters (capped)"),
+            last_success: float("outbox_stats_last_success_timestamp_seconds", "when this replica computed them last"),
+        }
+    }
+
+    /// Exports these figures from now on.
+    pub(super) fn set(&self, registry: &Registry, now: &BacklogNow, unix_seconds: f64) {
+        self.register(registry);
+        self.pending.set(now.pending);
+        self.oldest_age.set(now.oldest_pending_age.as_secs_f64());
+        self.blocked_keys.set(now.blocked_keys);
+        self.dead_letters.set(now.dead_letters);
+        self.last_success.set(unix_seconds);
+    }
+
+    fn collectors(&self) -> [Box<dyn prometheus::core::Collector>; 5] {
+        [
+            Box::new(self.pending.clone()),
+            Box::new(self.oldest_age.clone()),
+            Box::new(self.blocked_keys.clone()),
+            Box::new(self.dead_letters.clone()),
+            Box::new(self.last_success.clone()),
+        ]
+    }
+
+    fn register(&self, registry: &Registry) {
+        for collector in self.collectors() {
+            // Registered already is what it is most of the time.
+            if let Err(error) = registry.register(collector) {
+                tracing::trace!(%error, "gauge");
+            }
+        }
+    }
+
+    /// Another replica computes them now: old figures must not stay.
+    pub(super) fn unregister(&self, registry: &Registry) {
+        for collector in self.collectors() {
+            if let Err(error) = registry.unregister(collector) {
+                tracing::trace!(%error, "gauge");
+            }
+        }
+    }
+}
