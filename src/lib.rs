@@ -2,7 +2,7 @@
 //!
 //! Read it in this order: the command line becomes a configuration, the app starts the tasks, the relay is the hot path, the links are
 //! the two services behind it, the upkeep is the slow path beside it.
-#![warn(unreachable_pub, clippy::print_stderr, clippy::wildcard_enum_match_arm)]
+#![warn(unreachable_pub, clippy::wildcard_enum_match_arm)]
 
 mod deadline;
 pub mod error;

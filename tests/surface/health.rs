@@ -70,7 +70,9 @@ async fn a_relay_that_drains_is_live_and_still_ready() {
     relay.signal(Signal::Term);
     let is_draining = async || relay.get("/readyz").await.body == "draining\n";
     eventually(SOON, "it drains", is_draining).await;
-    assert_eq!(relay.get("/livez").await.status, 200);
+    for page in ["/livez", "/readyz"] {
+        assert_eq!(relay.get(page).await.status, 200, "{page}");
+    }
     assert!(relay.get("/status").await.body.contains(r#""draining":true"#));
     assert_eq!(relay.wait_exit(SOON).await.code(), Some(0));
 }
