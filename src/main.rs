@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use outbox_relay::cli::command::CommandArgs;
 use outbox_relay::cli::dead_letters::DlqCommand;
 use outbox_relay::cli::keys::KeysCommand;
 use outbox_relay::cli::purge::PurgeCommand;
@@ -11,8 +12,10 @@ use outbox_relay::cli::routes::RoutesCommand;
 use outbox_relay::cli::{Cli, Command};
 use outbox_relay::commands::output::print;
 use outbox_relay::commands::{
-    dead_letters, dead_letters_discard, dead_letters_replay, keys_change, migrate, purge, replay, routes, routes_render,
+    check, dead_letters, dead_letters_discard, dead_letters_replay, keys_change, keys_list, migrate, purge, replay, routes, routes_render,
+    status, trace,
 };
+use outbox_relay::config::command::CommandConfig;
 use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 
@@ -38,13 +41,6 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), AppError> {
-    let runtime = |threads: usize| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build()
-            .map_err(|error| AppError::Bug(format!("the runtime cannot start: {error}")))
-    };
     match cli.command {
         Command::Run(args) => {
             let config = config::run::run_config(&args).map_err(AppError::Config)?;
@@ -93,6 +89,12 @@ fn run(cli: Cli) -> Result<(), AppError> {
             }
             Ok(())
         }
+        Command::Check(args) => runtime(1)?.block_on(check::check(checked(config::check::check_config(&args))?)),
+        Command::Status(args) => runtime(1)?.block_on(status::status(common(&args.common, "status")?)),
+        Command::Trace(args) => {
+            let config = common(&args.common, "trace")?;
+            runtime(1)?.block_on(trace::trace(config, &args.target, args.limit, args.payload))
+        }
         Command::Keys(args) => runtime(1)?.block_on(keys(&args.command)),
         Command::Routes(args) => runtime(1)?.block_on(on_routes(&args.command)),
         Command::Dlq(args) => runtime(1)?.block_on(dlq(&args.command)),
@@ -108,8 +110,15 @@ fn checked<T>(config: Result<T, Vec<String>>) -> Result<T, AppError> {
     config.map_err(AppError::Config)
 }
 
+fn common(args: &CommandArgs, name: &str) -> Result<CommandConfig, AppError> {
+    checked(config::command::command_config(args, name))
+}
+
 async fn keys(command: &KeysCommand) -> Result<(), AppError> {
     match command {
+        KeysCommand::List(args) => {
+            keys_list::list(common(&args.common, "keys")?, args.reason.map(Into::into), args.limit).await
+        }
         KeysCommand::Release(args) => keys_change::release(checked(config::keys::key_config(args))?).await,
         KeysCommand::DeadLetter(args) => keys_change::dead_letter(checked(config::keys::key_config(args))?).await,
     }
@@ -136,4 +145,12 @@ async fn dlq(command: &DlqCommand) -> Result<(), AppError> {
         DlqCommand::Replay(args) => dead_letters_replay::run(checked(dlq::replay_config(args))?).await,
         DlqCommand::Discard(args) => dead_letters_discard::run(checked(dlq::discard_config(args))?).await,
     }
+}
+
+fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, AppError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| AppError::Bug(format!("the runtime cannot start: {error}")))
 }

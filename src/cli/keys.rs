@@ -1,9 +1,10 @@
 //! The arguments of `keys`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::command::CommandArgs;
 use crate::cli::selection::AuditArgs;
+use crate::relay::event::WaitReason;
 
 /// `keys`.
 #[derive(Debug, Clone, Args)]
@@ -16,6 +17,8 @@ pub struct KeysArgs {
 /// What can be done about keys.
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysCommand {
+    /// List the keys that wait, oldest first, each with its reason and what to type next
+    List(KeysListArgs),
     /// End the wait of a key, so that it goes on at once
     #[command(long_about = RELEASE)]
     Release(KeyArgs),
@@ -39,6 +42,49 @@ pub struct KeyArgs {
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+}
+
+/// `keys list`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = LIST)]
+pub struct KeysListArgs {
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
+    /// Only keys that wait for this reason
+    #[arg(long, value_enum, value_name = "REASON")]
+    pub reason: Option<Reason>,
+    /// Keys to list at the most, the ones that have waited longest
+    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// Why a key waits, as `outbox.waits.reason` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Reason {
+    /// An attempt failed; the next one is due at a known time.
+    Retry,
+    /// Its destination is on hold.
+    Held,
+    /// No route names its type.
+    NoRoute,
+    /// Sent, and not confirmed yet.
+    Unconfirmed,
+    /// Its head became a dead letter under --on-dead-letter hold.
+    AfterDeadLetter,
+}
+
+impl From<Reason> for WaitReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Retry => Self::Retry,
+            Reason::Held => Self::Held,
+            Reason::NoRoute => Self::NoRoute,
+            Reason::Unconfirmed => Self::Unconfirmed,
+            Reason::AfterDeadLetter => Self::AfterDeadLetter,
+        }
+    }
 }
 
 const RELEASE: &str = "\
@@ -71,3 +117,17 @@ sends it later (then after events that were behind it), 'dlq discard' gives it u
 
 Exit codes: 0 moved · 1 nothing to move, changed meanwhile, or not confirmed · 64 wrong usage, or nobody to ask and no --yes · 69 the
 database cannot be reached.";
+
+const LIST: &str = "\
+Examples:
+  outbox-relay keys list
+  outbox-relay keys list --reason held --limit 10
+  outbox-relay keys list --json | jq -r '.keys[].key'
+
+Changes nothing, needs no broker, gives up after 2 s. `behind` counts the events that wait behind the head; N+ where counting stopped.
+
+JSON: schema, at, keys_in_all, count_max, next[]{to, command}, keys[]{key, state, headline, reason, since, until, attempts, error, why,
+  event_id, event_type, events_behind, events_behind_capped, hold{id, kind, destination, reason, since}, next[]{to, command}}.
+
+Exit codes: 0 answered · 1 no tables, or the database said no · 64 usage or configuration · 69 the database cannot be reached, or is too \
+slow";

@@ -1,5 +1,6 @@
 //! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
 
+pub mod check;
 pub mod command;
 pub mod dead_letters;
 pub mod keys;
@@ -10,9 +11,12 @@ pub mod routes;
 pub mod run;
 pub mod selection;
 pub mod services;
+pub mod status;
+pub mod trace;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::check::CheckArgs;
 use crate::cli::dead_letters::DlqArgs;
 use crate::cli::keys::KeysArgs;
 use crate::cli::migrate::MigrateArgs;
@@ -20,6 +24,8 @@ use crate::cli::purge::PurgeArgs;
 use crate::cli::replay::ReplayArgs;
 use crate::cli::routes::RoutesArgs;
 use crate::cli::run::RunArgs;
+use crate::cli::status::StatusArgs;
+use crate::cli::trace::TraceArgs;
 
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
 ///
@@ -40,7 +46,13 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Create or upgrade the outbox tables.
     Migrate(Box<MigrateArgs>),
-    /// Keys that wait: let one go on.
+    /// Preflight: try what a relay would do, and name the mend of what would not work.
+    Check(Box<CheckArgs>),
+    /// The whole outbox at a glance.
+    Status(StatusArgs),
+    /// Where an event is, why, and what to type next.
+    Trace(TraceArgs),
+    /// Keys that wait: list them, let one go on.
     Keys(KeysArgs),
     /// Destinations and routes on hold: list them, hold a route, release one.
     Routes(RoutesArgs),

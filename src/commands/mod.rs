@@ -1,5 +1,15 @@
-//! The commands that operators run. Each file is one command or a part of one; `session`, `output` and what they share has no command of its own.
+//! The commands that operators run. Each command has a file of its name, with files beside it
+//! where it has parts; the others are what they share: `session` and `reader` read, `rows`, `facts` and `state` make sense of it, `next`
+//! and `words` say it, `output` prints it.
 
+pub mod check;
+mod check_broker;
+mod check_database;
+pub mod check_finding;
+mod check_routes;
+mod check_tables;
+pub mod facts;
+pub mod keys_list;
 mod change;
 mod consent;
 pub mod dead_letters;
@@ -8,6 +18,7 @@ pub mod dead_letters_replay;
 pub mod keys_change;
 pub mod grants;
 pub mod migrate;
+pub mod next;
 pub mod output;
 mod progress;
 pub mod purge;
@@ -18,4 +29,15 @@ pub mod routes;
 pub mod routes_render;
 pub mod selection;
 mod selection_preview;
+pub mod output_time;
+mod reader;
+pub mod rows;
 pub mod session;
+pub mod state;
+pub mod status;
+mod status_answer;
+pub mod trace;
+mod trace_answer;
+mod trace_find;
+mod trace_missing;
+pub mod words;

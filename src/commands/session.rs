@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use crate::config::command::CommandConfig;
@@ -18,6 +19,8 @@ use crate::relay::store::StoreError;
 
 /// Reading commands give up after this long (design section 7).
 const READ_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The server's limit of `begin_read.sql`, less what clocks differ by.
+const READ_STATEMENT_TIMEOUT: Duration = Duration::from_millis(1_900);
 const CHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection whose schema is there and not too new.
@@ -33,10 +36,29 @@ pub struct Session {
 impl Session {
     /// For reading: a snapshot that stays the same until the end, and 2 s for every statement.
     pub async fn read(config: &CommandConfig) -> Result<Self, AppError> {
+        let session = Self::look(config).await?;
+        session.check_schema().await?;
+        Ok(session)
+    }
+
+    /// The same where the outbox tables may be missing.
+    pub async fn look(config: &CommandConfig) -> Result<Self, AppError> {
         let session = Self::connect(config, READ_CONNECT_TIMEOUT).await?;
         session.run("opening a transaction", &session.queries.begin_read).await?;
-        check_schema(&session.client, &session.queries, &session.schema).await?;
         Ok(session)
+    }
+
+    /// Refuses tables that are missing or not of this program's version.
+    pub async fn check_schema(&self) -> Result<(), AppError> {
+        let started = Instant::now();
+        check_schema(&self.client, &self.queries, &self.schema).await.map_err(|error| match error {
+            // One row of a tiny table: only a lock takes that long.
+            StoreError::Failed { .. } if started.elapsed() >= READ_STATEMENT_TIMEOUT => AppError::Unreachable(format!(
+                "gave up after 2 s while reading the schema version: something has locked the outbox tables of '{}'",
+                self.schema
+            )),
+            other => other.into(),
+        })
     }
 
     /// For changing: nothing is open yet; see `begin`.

@@ -3,6 +3,7 @@
 //! One file a command; `database` and `broker` read the URLs that several share. Called by `main`.
 
 mod broker;
+pub mod check;
 pub mod command;
 mod database;
 pub mod dead_letters;

@@ -249,14 +249,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A connection, and what the log and `/status` say about it.
-struct Connected {
-    connection: Connection,
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
     place: String,
     login: String,
 }
 
 /// Tries each node once, in random order.
-async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
+pub(crate) async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
     let mut nodes = settings.address.nodes()?;
     fastrand::shuffle(&mut nodes);
     let mut errors = Vec::new();

@@ -1,5 +1,5 @@
 //! The two services behind the seams: PostgreSQL (`database`, `pool`, `store`, `batch`, `listen`) and RabbitMQ (`broker`, `channel`,
-//! `judge`). What both need to connect is in `secret` and `tls`.
+//! `judge`; `inspect` for `check`). What both need to connect is in `secret` and `tls`.
 
 pub mod amqp_url;
 pub mod batch;
@@ -11,6 +11,7 @@ pub mod channel;
 pub mod database;
 pub mod database_url;
 mod database_words;
+pub mod inspect;
 pub mod judge;
 mod key_values;
 pub mod listen;

@@ -51,6 +51,12 @@ pub fn frame(message: &Message) -> Result<Frame, TooLong> {
     })
 }
 
+/// Properties that RabbitMQ refuses after it has checked permissions and before it routes: an expiration that is no number, and, should
+/// a broker not look at that, a user who is somebody else.
+pub fn refused_properties() -> Result<BasicProperties, TooLong> {
+    Ok(BasicProperties::default().with_expiration(short("never sent")?).with_user_id(short("outbox-relay check")?))
+}
+
 fn properties(from: &Properties, message_id: &str) -> Result<BasicProperties, TooLong> {
     let mut properties = BasicProperties::default()
         .with_message_id(short(message_id)?)

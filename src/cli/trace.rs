@@ -1,0 +1,55 @@
+//! The arguments of `trace`.
+
+use clap::Args;
+
+use crate::cli::command::CommandArgs;
+
+/// `trace`.
+#[derive(Debug, Clone, Args)]
+#[command(long_about = LONG_ABOUT, after_long_help = AFTER)]
+pub struct TraceArgs {
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
+    /// A key (partition key), an aggregate id such as an order's, or an event id, with or without msg- before it
+    #[arg(value_name = "KEY|EVENT-ID")]
+    pub target: String,
+    /// Events to show at the most, the newest
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// Show payloads up to 1 MiB; they may hold personal data
+    #[arg(long)]
+    pub payload: bool,
+}
+
+const LONG_ABOUT: &str = "\
+Where an event is, since when, why, who is ahead of it, and the exact command to type next.
+
+Reads one snapshot of the database, changes nothing, needs no broker, and gives up after 2 s of connecting or 2 s of looking.
+
+States: pending (a relay takes it next), waiting (behind an earlier event of its key), retrying (an attempt failed), held (its \
+destination is on hold), no route (no route names its type), unconfirmed (sent, no confirm yet), dead-lettered (given up), published \
+(confirmed by the broker). Not found tells what that can mean: another schema, published and deleted since, or never committed here.";
+
+const AFTER: &str = "\
+Examples:
+  outbox-relay trace order-42
+  outbox-relay trace msg-7b0cbb0e-9a5e-4b5c-8c7e-0d6f5f6f0c11
+  outbox-relay trace --payload --limit 5 order-42
+  outbox-relay trace --json order-42 | jq '.events[] | {seq, event_type, state, why}'
+
+The commands it prints leave out how to reach the database: set OUTBOX_DATABASE_URL, or add --database-url.
+
+JSON: query, schema, at, found, pending, published, events_not_shown, notes[], next[]{to, command},
+  events[]{id, seq, key, aggregate_type, aggregate_id, event_type, correlation_id, created_at, published_at, state, headline,
+  since, until, why, ahead{event_id, event_type, events}, may_arrive_twice, replay_id, only_routes, dead_letters[]{dead_letter_id,
+  failure_reason, last_error, attempts, dead_lettered_at, processed_at, resolution, resolved_by, routes_confirmed, routes_failed},
+  payload_bytes, payload, next[]},
+  replays[]{id, started_at, finished_at, source, requested_by, note, events},
+  relays[]{name, version, host, connections, active, since, listens}.
+  Not found: query, schema, found (false), kind (no_tables, other_schema, deleted_or_never_committed),
+  other_schemas[]{schema, events}, published_since, open_transactions[]{pid, role, application_name, state, since},
+  hidden_sessions, replays[], notes[], next[].
+  state is one of pending, waiting, retrying, held, no_route, unconfirmed, dead_lettered, published.
+
+Exit codes: 0 found · 1 not found, or the database said no · 64 usage or configuration · 69 the database cannot be reached, or is too slow";

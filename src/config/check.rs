@@ -1,0 +1,30 @@
+//! The configuration of `check`: that of `run`, so that both see the same environment.
+
+use crate::cli::check::CheckArgs;
+use crate::config::run::{RunConfig, run_config};
+
+/// Stands for the broker that was not named; nothing connects to it.
+const NO_BROKER: &str = "amqp://localhost";
+
+/// Everything that `check` needs.
+#[derive(Debug)]
+pub struct CheckConfig {
+    /// What the relay would run with.
+    pub run: RunConfig,
+    /// Whether a broker was named.
+    pub has_broker: bool,
+    /// Connect to nothing.
+    pub offline: bool,
+    /// Answer with one JSON document.
+    pub json: bool,
+}
+
+/// Checks `check`'s arguments as `run` would; only the broker may be missing.
+pub fn check_config(args: &CheckArgs) -> Result<CheckConfig, Vec<String>> {
+    let mut run = args.run.clone();
+    let has_broker = !run.broker.amqp_urls.is_empty();
+    if !has_broker {
+        run.broker.amqp_urls.push(NO_BROKER.into());
+    }
+    Ok(CheckConfig { run: run_config(&run)?, has_broker, offline: args.offline, json: args.json })
+}
