@@ -1,0 +1,138 @@
+//! `check` finds what keeps a relay from its broker, publishes nothing on the way, and each finding names its mend.
+
+use std::time::Duration;
+
+use lapin::ExchangeKind;
+use serde_json::Value;
+
+use crate::ask::{Answer, ask};
+use crate::stage::Stage;
+use crate::support::process::unique;
+use crate::support::urls::{addr_of, with_addr, with_path, with_user};
+use crate::support::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology};
+
+/// The findings about the broker.
+async fn check(bed: &TestBed, amqp_url: &str, args: &[&str]) -> (Answer, Vec<Value>) {
+    let answer = ask(bed, &[&["check", "--json", "--amqp-url", amqp_url], args].concat()).await;
+    let findings = answer.json()["findings"].as_array().expect("findings are a list").clone();
+    (answer, findings.into_iter().filter(|finding| finding["area"] == "broker").collect())
+}
+
+#[track_caller]
+fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, mend: &str) {
+    let finding = findings.iter().find(|finding| finding["check"] == check);
+    let finding = finding.unwrap_or_else(|| panic!("no finding about {check}: {findings:#?}"));
+    let text = |field: &str| finding[field].as_str().unwrap_or_default();
+    assert!(
+        text("verdict") == verdict && text("found").contains(found) && text("mend").contains(mend),
+        "{check}: {finding:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_broker_in_order_passes_and_gets_no_message() {
+    let stage = Stage::new("checked_good").await;
+    let everything = Topology {
+        exchange: "fan".into(),
+        kind: ExchangeKind::Fanout,
+        queues: vec![Queue::new("all", QueueKind::Classic)],
+    };
+    stage.bed.declare_topology(&everything).await;
+    for exchange in ["order.events", "fan", ""] {
+        let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--exchange", exchange]).await;
+        assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+        assert_finding(&findings, "reachable", "ok", "logged in", "");
+        assert_finding(&findings, "confirms", "ok", "", "");
+        assert_finding(&findings, "exchange", "ok", &format!("'{exchange}' is there"), "");
+        assert_finding(&findings, "alarms", "ok", "takes messages", "");
+    }
+    assert_eq!(stage.bed.queue_messages("all").await, 0, "a fanout would have passed on whatever was accepted");
+    assert_eq!(stage.bed.queue_messages("orders").await, 0);
+}
+
+#[tokio::test]
+async fn a_missing_exchange_fails_unless_the_relay_declares_it() {
+    let stage = Stage::without_exchange("checked_missing").await;
+    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "exchange", "fail", "'order.events' does not exist", "--declare");
+    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--declare"]).await;
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+    assert_finding(&findings, "exchange", "ok", "run declares it", "");
+    let (_, findings) = check(&stage.bed, &stage.bed.amqp_url(), &[]).await;
+    assert_finding(&findings, "exchange", "fail", "does not exist", "");
+}
+
+#[tokio::test]
+async fn an_exchange_of_another_kind_is_worth_a_warning() {
+    let stage = Stage::without_exchange("checked_kind").await;
+    let direct = Topology { exchange: "order.events".into(), kind: ExchangeKind::Direct, queues: Vec::new() };
+    stage.bed.declare_topology(&direct).await;
+    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--declare"]).await;
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+    assert_finding(&findings, "exchange kind", "warn", "differs", "run without --declare");
+}
+
+#[tokio::test]
+async fn a_user_without_rights_is_found_before_the_relay_is() {
+    let stage = Stage::new("checked_rights").await;
+    let (management, user) = (stage.bed.management(), unique("checked"));
+    management.create_user(&user, "right").await;
+    let url = with_user(&stage.bed.amqp_url(), &user);
+    let (_, wrong) = check(&stage.bed, &url, &["--amqp-password", "wrong"]).await;
+    let (_, no_vhost) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    management.set_permissions(stage.bed.vhost(), &user, "^$", "^$", "^$").await;
+    let (answer, no_write) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    management.set_permissions(stage.bed.vhost(), &user, "^$", ".*", "^$").await;
+    let (write, _) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    let (declare, cannot_declare) = check(&stage.bed, &url, &["--amqp-password", "right", "--declare"]).await;
+    management.set_topic_permissions(stage.bed.vhost(), &user, "order.events", "^order\\.").await;
+    let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    management.delete_user(&user).await;
+    assert_finding(&wrong, "reachable", "fail", "ACCESS_REFUSED", "compare user and password");
+    assert_finding(&no_vhost, "reachable", "fail", "", "permissions");
+    assert_finding(&no_write, "exchange", "fail", "may not write to 'order.events'", "set_permissions");
+    assert_eq!((answer.code, write.code), (Some(1), Some(0)), "{}", write.stdout);
+    assert_finding(&cannot_declare, "exchange kind", "warn", "unknown", "without --declare");
+    assert_eq!(declare.code, Some(0));
+    assert_finding(&by_key, "exchange", "warn", "topic permissions", "list_topic_permissions");
+    assert_eq!(topic.code, Some(0));
+    assert!(!format!("{wrong:?}{no_vhost:?}").contains("right"), "no password is shown");
+}
+
+#[tokio::test]
+async fn a_missing_vhost_and_an_unreachable_node_are_findings_and_no_hang() {
+    let stage = Stage::new("checked_away").await;
+    let (_, findings) = check(&stage.bed, &with_path(&stage.bed.amqp_url(), "nowhere"), &[]).await;
+    assert_finding(&findings, "reachable", "fail", "vhost 'nowhere'", "create the vhost");
+    let proxy = Proxy::start(addr_of(&stage.bed.amqp_url())).await;
+    let away = with_addr(&stage.bed.amqp_url(), proxy.addr());
+    for faults in [Faults { refuse: true, ..Faults::default() }, Faults { stall: Stall::Both, ..Faults::default() }] {
+        proxy.set(faults);
+        let both = format!("{away},{}", stage.bed.amqp_url());
+        let (answer, findings) = check(&stage.bed, &both, &[]).await;
+        assert_eq!(answer.code, Some(1), "one node of two is away: {}", answer.stdout);
+        assert_finding(&findings, "reachable", "fail", &proxy.addr().to_string(), "look whether the node runs");
+        assert_finding(&findings, "exchange", "ok", "'order.events' is there", "");
+        assert!(answer.took < Duration::from_secs(10), "took {:?}", answer.took);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_with_an_alarm_takes_no_messages_and_the_reading_commands_need_none() {
+    let services = PrivateServices::start("checked_alarm", &["rabbitmq"], None).await;
+    let bed = TestBed::on(&services).await;
+    bed.migrate().await;
+    bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
+    services.ctl(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    let (answer, findings) = check(&bed, &bed.amqp_url(), &[]).await;
+    assert_finding(&findings, "alarms", "fail", "low on memory", "rabbitmqctl status");
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.took < Duration::from_secs(15), "took {:?}", answer.took);
+    services.stop("rabbitmq").await;
+    for command in [&["status"][..], &["keys", "list"]] {
+        assert_eq!(ask(&bed, command).await.code, Some(0), "{command:?} needs no broker");
+    }
+    let (_, findings) = check(&bed, &bed.amqp_url(), &[]).await;
+    assert_finding(&findings, "reachable", "fail", "", "look whether the node runs");
+}

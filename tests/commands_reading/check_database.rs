@@ -1,0 +1,240 @@
+//! `check` finds what keeps a relay from its database and its tables, and each finding names its mend.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::ask::{Answer, ask, run};
+use crate::stage::Stage;
+use crate::support::process::unique;
+use crate::support::urls::{addr_of, with_addr};
+use crate::support::{Faults, Proxy, Relay, Stall, TestBed, eventually};
+
+/// The findings of `check` on the bed's database alone.
+async fn check(bed: &TestBed, args: &[&str]) -> (Answer, Vec<Value>) {
+    let answer = ask(bed, &[&["check", "--json"], args].concat()).await;
+    let findings = answer.json()["findings"].as_array().expect("findings are a list").clone();
+    (answer, findings)
+}
+
+/// The verdict on one thing, with what was found and its mend.
+fn one<'a>(findings: &'a [Value], check: &str) -> (&'a str, &'a str, &'a str) {
+    let finding = findings.iter().find(|finding| finding["check"] == check);
+    let finding = finding.unwrap_or_else(|| panic!("no finding about {check}: {findings:#?}"));
+    let text = |field: &str| finding[field].as_str().unwrap_or_default();
+    (text("verdict"), text("found"), text("mend"))
+}
+
+#[track_caller]
+fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, mend: &str) {
+    let is = one(findings, check);
+    assert!(is.0 == verdict && is.1.contains(found) && is.2.contains(mend), "{check}: {is:?}");
+}
+
+#[tokio::test]
+async fn an_outbox_in_order_passes() {
+    let stage = Stage::without_exchange("check_good").await;
+    let (answer, findings) = check(&stage.bed, &[]).await;
+    assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+    assert_eq!(answer.json()["ok"], true);
+    for check in [
+        "arguments",
+        "version",
+        "writable",
+        "privileges",
+        "schema",
+        "row security",
+        "indexes",
+        "wake",
+        "pooler",
+        "names",
+    ] {
+        assert_eq!(one(&findings, check).0, "ok", "{check}");
+    }
+    assert!(findings.iter().any(|finding| finding["area"] == "broker" && finding["verdict"] == "skip"));
+    let shown = ask(&stage.bed, &["check"]).await.stdout;
+    assert!(shown.contains("ok    database privileges"), "{shown}");
+    assert!(shown.ends_with("0 fail, 1 skip\n"), "{shown}");
+}
+
+#[tokio::test]
+async fn offline_it_connects_to_nothing() {
+    let url = ["--database-url", "postgres://nobody@127.0.0.1:9/none", "--amqp-url", "amqp://127.0.0.1:9"];
+    let answer = run(&[&["check", "--offline"][..], &url].concat()).await;
+    assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
+    assert!(answer.stdout.contains("2 skip"), "{}", answer.stdout);
+    let wrong = run(&[&["check", "--offline", "--batch-size", "0", "--workers", "99"][..], &url].concat()).await;
+    assert_eq!(wrong.code, Some(64));
+    assert!(wrong.stderr.contains("--batch-size") && wrong.stderr.contains("--workers"), "{}", wrong.stderr);
+}
+
+#[tokio::test]
+async fn missing_tables_and_missing_grants_are_named_with_their_statements() {
+    let bed = TestBed::new("check_grants").await;
+    let (answer, findings) = check(&bed, &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "schema", "fail", "has no outbox tables", "outbox-relay migrate");
+    bed.migrate().await;
+    let (owner, role) = (bed.client().await, unique("checked"));
+    owner.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.expect("a role");
+    let (_, nothing) = check(&bed, &["--database-user", &role]).await;
+    assert_finding(
+        &nothing,
+        "privileges",
+        "fail",
+        "USAGE on schema",
+        &format!("GRANT USAGE ON SCHEMA outbox TO {role};"),
+    );
+    let grants = format!(
+        "GRANT USAGE ON SCHEMA outbox TO {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA outbox TO {role};
+         GRANT SELECT ON ALL SEQUENCES IN SCHEMA outbox TO {role}; REVOKE UPDATE ON outbox.events FROM {role};
+         REVOKE DELETE ON outbox.waits FROM {role}"
+    );
+    owner.batch_execute(&grants).await.expect("most grants");
+    let (_, some) = check(&bed, &["--database-user", &role]).await;
+    let mend = format!("GRANT UPDATE ON outbox.events TO {role};");
+    assert_finding(&some, "privileges", "fail", "lacks UPDATE on events, DELETE on waits", &mend);
+    let mend = one(&some, "privileges").2.to_owned();
+    owner.batch_execute(&mend).await.expect("the mend is SQL that works");
+    let (answer, all) = check(&bed, &["--database-user", &role]).await;
+    owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("the role is dropped");
+    assert_eq!((answer.code, one(&all, "privileges").0), (Some(0), "ok"), "{}", answer.stdout);
+}
+
+#[tokio::test]
+async fn row_security_is_found_before_it_hides_a_row() {
+    let stage = Stage::without_exchange("check_rls").await;
+    let role = unique("checked");
+    stage
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA outbox TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA outbox TO {role};
+             GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}; ALTER TABLE outbox.events ENABLE ROW LEVEL SECURITY"
+        ))
+        .await;
+    let (answer, findings) = check(&stage.bed, &["--database-user", &role]).await;
+    let (owners, _) = check(&stage.bed, &[]).await;
+    stage.sql(&one(&findings, "row security").2.split(';').next().expect("a statement").to_owned()).await;
+    let (mended, _) = check(&stage.bed, &["--database-user", &role]).await;
+    stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "row security", "fail", "policies on outbox.events apply", "DISABLE ROW LEVEL SECURITY");
+    assert_eq!((owners.code, mended.code), (Some(0), Some(0)), "a superuser sees all, and the mend helps");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_writes_is_found() {
+    let stage = Stage::without_exchange("check_way").await;
+    stage
+        .sql(
+            "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER keep BEFORE UPDATE ON outbox.events FOR EACH ROW EXECUTE FUNCTION public.no();
+             CREATE RULE never AS ON DELETE TO outbox.waits DO INSTEAD NOTHING;
+             DROP INDEX outbox.events_pending;
+             ALTER TABLE outbox.events ALTER COLUMN payload TYPE jsonb",
+        )
+        .await;
+    let (answer, findings) = check(&stage.bed, &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(
+        &findings,
+        "triggers",
+        "warn",
+        "the trigger 'keep' acts on UPDATE of outbox.events",
+        "DROP TRIGGER \"keep\"",
+    );
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["found"].as_str().is_some_and(|found| found.contains("the rule 'never'")))
+    );
+    assert_finding(&findings, "indexes", "fail", "events_pending", "REINDEX INDEX CONCURRENTLY outbox.events_pending;");
+    assert_finding(&findings, "payload", "fail", "jsonb", "TYPE json");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_found() {
+    let stage = Stage::without_exchange("check_readonly").await;
+    let name = stage.bed.name();
+    stage.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let (answer, findings) = check(&stage.bed, &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "writable", "fail", "default_transaction_read_only is on", "ALTER ROLE");
+}
+
+#[tokio::test]
+async fn listening_without_a_trigger_is_found_and_the_mend_helps() {
+    let stage = Stage::without_exchange("check_listen").await;
+    let (answer, findings) = check(&stage.bed, &["--wake", "listen"]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "wake", "fail", "no trigger notifies", "outbox-relay migrate --with-notify");
+    assert_eq!(ask(&stage.bed, &["migrate", "--with-notify"]).await.code, Some(0));
+    assert_eq!(check(&stage.bed, &["--wake", "listen"]).await.0.code, Some(0));
+    let (_, polling) = check(&stage.bed, &[]).await;
+    assert_finding(&polling, "wake", "warn", "this relay polls", "--wake listen");
+}
+
+#[tokio::test]
+async fn names_that_the_routes_do_not_know_are_found() {
+    let mut stage = Stage::without_exchange("check_names").await;
+    stage.commit("order-1", &["order.created"]).await;
+    stage.commit("order-2", &["order.created"]).await;
+    stage
+        .sql(
+            "INSERT INTO outbox.holds (scope, route, kind, reason) VALUES ('route', 'renamed-1', 'operator', 'maintenance');
+             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
+             SELECT aggregate_id, lane, id, seq, 'retry', 'infinity', '{renamed-2}' FROM outbox.events WHERE aggregate_id = 'order-1';
+             UPDATE outbox.events SET only_routes = '{renamed-3}' WHERE aggregate_id = 'order-2'",
+        )
+        .await;
+    let (answer, findings) = check(&stage.bed, &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(&findings, "held routes", "warn", "renamed-1", "routes hold NAME");
+    assert_finding(&findings, "confirmed routes", "fail", "renamed-2", "keep the old name");
+    assert_finding(&findings, "replayed routes", "fail", "renamed-3", "keep the old name");
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_a_finding_and_not_a_hang() {
+    let stage = Stage::without_exchange("check_away").await;
+    let proxy = Proxy::start(addr_of(&stage.bed.database_url())).await;
+    let url = with_addr(&stage.bed.database_url(), proxy.addr());
+    for faults in [Faults { refuse: true, ..Faults::default() }, Faults { stall: Stall::Both, ..Faults::default() }] {
+        proxy.set(faults);
+        let answer = run(&["check", "--database-url", &url]).await;
+        assert_eq!(answer.code, Some(1), "{}{}", answer.stdout, answer.stderr);
+        assert!(
+            answer.stdout.contains("fail  database reachable") && answer.stdout.contains("mend: "),
+            "{}",
+            answer.stdout
+        );
+        assert!(answer.took < Duration::from_secs(8), "took {:?}", answer.took);
+    }
+}
+
+#[tokio::test]
+async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
+    let stage = Stage::without_exchange("check_room").await;
+    let role = unique("checked");
+    stage
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN CONNECTION LIMIT 5; GRANT USAGE ON SCHEMA outbox TO {role};
+             GRANT ALL ON ALL TABLES IN SCHEMA outbox TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}"
+        ))
+        .await;
+    let relay = Relay::start(&stage.bed, &[]).await;
+    let checked = async || check(&stage.bed, &["--database-user", &role, "--workers", "8"]).await.1;
+    eventually(Duration::from_secs(20), "the relay is seen", async || {
+        one(&checked().await, "connections").1.contains("1 relays")
+    })
+    .await;
+    let findings = checked().await;
+    drop(relay);
+    stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_finding(
+        &findings,
+        "connections",
+        "warn",
+        "the role may open 5",
+        &format!("ALTER ROLE {role} CONNECTION LIMIT 10"),
+    );
+}

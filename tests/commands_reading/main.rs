@@ -1,0 +1,16 @@
+//! The commands that only read: `trace`, `status`, `keys list` and `check`, asked of real services while things go well and wrong.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ask;
+
+mod bounds;
+mod check_broker;
+mod check_database;
+mod keys;
+mod load;
+mod missing;
+mod stage;
+mod states;
+mod status;
