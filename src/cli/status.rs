@@ -25,7 +25,7 @@ Examples:
   outbox-relay status
   outbox-relay status --json | jq .oldest_pending_age_seconds
 
-JSON: schema, at, schema_version, pending, oldest_pending_age_seconds, last_published_at, waiting_keys, count_max,
+JSON (a count of count_max + 1 means more): schema, at, schema_version, pending, oldest_pending_age_seconds, last_published_at, waiting_keys, count_max,
   waits[]{reason, keys, oldest_since}, holds[]{id, scope, exchange, routing_key, route, kind, reason, error, since, next_probe_at,
   held_by, note, waiting_keys}, dead_letters, dead_letter_reasons[]{reason, events, oldest_at},
   relays[]{name, version, host, connections, active, since, listens}, wake{trigger, listening},

@@ -66,6 +66,7 @@ async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppErr
     findings.push(oldest(&reader).await?);
     findings.extend(slots(&reader).await?);
     findings.push(pooler(run, &queries.backend_pid).await);
+    findings.extend(listener(run).await);
     if check_tables::findings(&reader, run, findings).await? {
         check_routes::findings(&reader, run, findings).await?;
     }
@@ -205,6 +206,18 @@ async fn pooler(run: &RunConfig, sql: &str) -> Finding {
         (true, true) => found("pooler", Verdict::Fail, "LISTEN does not pass a pooler in transaction mode")
             .mend("give --listen-database-url a direct address, or use --wake poll"),
     }
+}
+
+/// The connection for LISTEN; without it the relay polls.
+async fn listener(run: &RunConfig) -> Option<Finding> {
+    let settings = any_server(run.listen.as_ref()?);
+    let error = match deadline(CONNECT_LIMIT, "connecting for LISTEN", settings.connect()).await {
+        Ok(Ok(_)) => return Some(found("listener", Verdict::Ok, "reachable")),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let mend = "compare --listen-database-url with the server's address; the relay polls until it can listen";
+    Some(found("listener", Verdict::Warn, error).mend(mend))
 }
 
 async fn is_pooled(settings: &DatabaseSettings, sql: &str) -> Result<bool, String> {

@@ -18,7 +18,6 @@ pub mod optional {
     use crate::relay::labels::timestamp;
 
     /// The time, or null.
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub fn serialize<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {
             Some(at) => serializer.serialize_str(&timestamp(*at)),

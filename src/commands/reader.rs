@@ -127,6 +127,11 @@ fn refused(action: &str, error: &tokio_postgres::Error) -> AppError {
         given_up(action)
     } else if error.is_closed() || error.code().is_none() {
         AppError::Unreachable(format!("the database was lost while {action}: {}", chain(error)))
+    } else if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        AppError::No(format!(
+            "{action}: {}; the role needs USAGE on the schema, SELECT on its tables and sequences, and no row-level security in its way",
+            chain(error)
+        ))
     } else {
         AppError::No(format!("{action}: {}", chain(error)))
     }

@@ -175,7 +175,7 @@ fn held(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     let Some(hold) = &wait.hold else {
         return Judged {
             headline: "held (its hold has been lifted)".into(),
-            ..plain(State::Held, wait.since, "its hold has been lifted; a relay takes it at its next look".into())
+            ..plain(State::Held, wait.since, "a relay takes it at its next look".into())
         };
     };
     let destination = hold.scope.as_ref().map_or_else(|| "a destination of a newer relay".into(), ToString::to_string);

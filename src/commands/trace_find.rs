@@ -101,9 +101,11 @@ pub async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
 
 /// One event by its id; empty when there is none.
 pub async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Found, AppError> {
-    let mut found = Found::default();
-    found.events = events(reader, &[id], question.payload).await?;
-    found.letters = letters(reader, None, &[id], question).await?;
+    let mut found = Found {
+        events: events(reader, &[id], question.payload).await?,
+        letters: letters(reader, None, &[id], question).await?,
+        ..Found::default()
+    };
     let keys = keys_of(&found, None);
     let asked = found.events.iter().find(|event| event.published_at.is_none()).map(|event| event.id);
     read_keys(reader, &mut found, &keys, asked).await?;

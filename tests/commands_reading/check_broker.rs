@@ -77,17 +77,17 @@ async fn an_exchange_of_another_kind_is_worth_a_warning() {
 async fn a_user_without_rights_is_found_before_the_relay_is() {
     let stage = Stage::new("checked_rights").await;
     let (management, user) = (stage.bed.management(), unique("checked"));
-    management.create_user(&user, "right").await;
+    management.create_user(&user, "hunter-4711").await;
     let url = with_user(&stage.bed.amqp_url(), &user);
     let (_, wrong) = check(&stage.bed, &url, &["--amqp-password", "wrong"]).await;
-    let (_, no_vhost) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    let (_, no_vhost) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.set_permissions(stage.bed.vhost(), &user, "^$", "^$", "^$").await;
-    let (answer, no_write) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    let (answer, no_write) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.set_permissions(stage.bed.vhost(), &user, "^$", ".*", "^$").await;
-    let (write, _) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
-    let (declare, cannot_declare) = check(&stage.bed, &url, &["--amqp-password", "right", "--declare"]).await;
+    let (write, _) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
+    let (declare, cannot_declare) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711", "--declare"]).await;
     management.set_topic_permissions(stage.bed.vhost(), &user, "order.events", "^order\\.").await;
-    let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "right"]).await;
+    let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.delete_user(&user).await;
     assert_finding(&wrong, "reachable", "fail", "ACCESS_REFUSED", "compare user and password");
     assert_finding(&no_vhost, "reachable", "fail", "", "permissions");
@@ -97,7 +97,7 @@ async fn a_user_without_rights_is_found_before_the_relay_is() {
     assert_eq!(declare.code, Some(0));
     assert_finding(&by_key, "exchange", "warn", "topic permissions", "list_topic_permissions");
     assert_eq!(topic.code, Some(0));
-    assert!(!format!("{wrong:?}{no_vhost:?}").contains("right"), "no password is shown");
+    assert!(!format!("{wrong:?}{no_vhost:?}").contains("hunter-4711"), "no password is shown");
 }
 
 #[tokio::test]

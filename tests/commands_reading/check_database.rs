@@ -113,7 +113,7 @@ async fn row_security_is_found_before_it_hides_a_row() {
         .await;
     let (answer, findings) = check(&stage.bed, &["--database-user", &role]).await;
     let (owners, _) = check(&stage.bed, &[]).await;
-    stage.sql(&one(&findings, "row security").2.split(';').next().expect("a statement").to_owned()).await;
+    stage.sql(one(&findings, "row security").2.split(';').next().expect("a statement")).await;
     let (mended, _) = check(&stage.bed, &["--database-user", &role]).await;
     stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_eq!(answer.code, Some(1));

@@ -42,6 +42,21 @@ async fn pending_while_no_relay_runs_and_published_afterwards() {
 }
 
 #[tokio::test]
+async fn pending_while_a_relay_holds_its_lane() {
+    let mut stage = Stage::new("trace_lane").await;
+    let locker = stage.bed.client().await;
+    for key in ["order-1", "order-2", "order-3"] {
+        stage.commit(key, &["order.created"]).await;
+        let lock = r#"BEGIN; SELECT pg_advisory_xact_lock(hashtext('"outbox".lanes'), lane) FROM outbox.events WHERE aggregate_id = "#;
+        locker.batch_execute(&format!("{lock}'{key}'")).await.expect("the lane is locked as a claim does");
+        let why = |events: &[Value]| text(&events[0], "why").to_owned();
+        assert_eq!(why(&events(&stage.bed, key).await), "a relay holds its lane: it is being published now");
+        locker.batch_execute("ROLLBACK").await.expect("the lane is free");
+        assert!(why(&events(&stage.bed, key).await).contains("no relay is connected"));
+    }
+}
+
+#[tokio::test]
 async fn an_event_is_found_by_its_id_with_and_without_the_prefix_of_envelopes() {
     let mut stage = Stage::new("trace_id").await;
     let ids = stage.commit("order-1", &["order.created", "order.paid", "order.shipped"]).await;
