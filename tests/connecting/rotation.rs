@@ -23,7 +23,8 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     let role = "CREATE ROLE relay_a LOGIN SUPERUSER PASSWORD 'pw-first-7q'; CREATE ROLE relay_b LOGIN SUPERUSER PASSWORD 'pw-third-7q'";
     owner.batch_execute(role).await.expect("roles");
     let (user, password) = (server.files.write("user", "relay_a\n"), server.files.write("password", "pw-first-7q\n"));
-    let url_file = server.files.write("url", &server.url("nobody", "localhost", "sslmode=verify-full"));
+    let url_file =
+        server.files.write("url", &server.url("nobody", "localhost", "sslmode=verify-full&channel_binding=require"));
     let args = [
         "--database-url-file".to_owned(),
         url_file,
