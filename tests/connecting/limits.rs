@@ -14,15 +14,15 @@ async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_
     shop.order(3, 3).await;
     shop.delivered(SOON).await;
     let (client, name) = (shop.bed.client().await, shop.bed.name().to_owned());
-    // As after a switchover: new connections may only read, and the old ones end.
+    // As at a switchover: the connections end, a pooler's too, and new ones may only read, or read and write again.
     let read_only = async |on: &str| {
         let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
         client.batch_execute(&format!("SET default_transaction_read_only = off; {set}")).await.expect("it is set");
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name LIKE 'outbox-relay/%'";
+        client.query_one(end, &[]).await.expect("connections are ended");
     };
     read_only("on").await;
-    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-               WHERE datname = current_database() AND application_name LIKE 'outbox-relay/%'";
-    client.query_one(end, &[]).await.expect("connections are ended");
     says(&relay, "the server is read-only").await;
     assert!(relay.log().contains("name the primary in the URL"), "{}", relay.log());
     let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
