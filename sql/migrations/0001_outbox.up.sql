@@ -101,6 +101,7 @@ CREATE TABLE outbox.dead_letters (
     created_at       timestamptz NOT NULL,
     lane             smallint    NOT NULL,
     replay_id        uuid,
+    only_routes      text[],
     original_event   json        NOT NULL,
     failure_reason   text        NOT NULL,
     last_error       text,

@@ -1,6 +1,6 @@
 -- Brings dead letters back as pending events with their id, seq and texts, and resolves them. Only the routes that failed are sent, unless
 -- asked otherwise or none had confirmed. The way through text undoes the compression of the dead letters' storage: the relay tells a
--- payload's size without reading it. An id that is among the events already is left alone. The caller holds the lanes' locks.
+-- payload's size without reading it; JSON functions are of no use, they refuse \u0000. An id that is among the events already is left alone. The caller holds the lanes' locks.
 -- $1 dead-letter ids, $2 run, $3 whether all routes are sent, $4 who (null: the database role), $5 note.
 WITH chosen AS MATERIALIZED (
     SELECT d.* FROM outbox.dead_letters d
@@ -15,10 +15,8 @@ WITH chosen AS MATERIALIZED (
     SELECT id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload::text::json, headers::text::json,
            correlation_id, created_at, $2,
            CASE WHEN $3::boolean THEN NULL
-                WHEN routes_failed <> '{}' AND (routes_confirmed <> '{}' OR json_typeof(original_event -> 'only_routes') = 'array')
-                THEN routes_failed
-                WHEN json_typeof(original_event -> 'only_routes') = 'array'
-                THEN ARRAY(SELECT json_array_elements_text(original_event -> 'only_routes'))
+                WHEN routes_failed <> '{}' AND (routes_confirmed <> '{}' OR only_routes IS NOT NULL) THEN routes_failed
+                ELSE only_routes
            END
     FROM latest
     ORDER BY seq

@@ -11,7 +11,7 @@ FROM (
       AND ($3::text IS NULL OR e.event_type = $3)
       AND e.published_at >= coalesce($4::text::timestamptz, '-infinity')
       AND e.published_at < least($5::text::timestamptz, $6::text::timestamptz, statement_timestamp())
-      AND e.replay_id IS DISTINCT FROM $7::text::uuid
+      AND ($7::text IS NULL OR e.replay_id IS DISTINCT FROM $7::text::uuid)
     ORDER BY e.seq
     LIMIT $8
 ) chosen

@@ -1,9 +1,10 @@
--- Every dead letter of one event, the latest first; by a dead letter's id only that one. The payload only where asked for.
+-- Every dead letter of one event, the latest first; by a dead letter's id only that one. The payload's column only where asked for;
+-- the original event holds it too, because JSON functions refuse the \u0000 that a payload may have.
 -- $1 event id (null: none), $2 dead-letter id (null: none), $3 whether the payload is wanted.
 SELECT d.dead_letter_id, d.id::text AS event_id, d.seq, coalesce(d.partition_key, d.aggregate_id) AS key, d.aggregate_type, d.aggregate_id,
        d.event_type, d.failure_reason, d.last_error, d.attempts, d.routes_confirmed, d.routes_failed,
        octet_length(d.payload::text) AS payload_bytes, CASE WHEN $3::boolean THEN d.payload::text END AS payload,
-       (SELECT json_object_agg(o.key, o.value) FROM json_each(d.original_event) o WHERE o.key <> 'payload')::text AS original_event,
+       d.original_event::text AS original_event,
        d.replay_id::text AS replay_id, d.correlation_id,
        to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS created_at,
        to_char(d.dead_lettered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS dead_lettered_at,

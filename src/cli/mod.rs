@@ -59,6 +59,7 @@ pub enum Command {
     /// Dead letters: list, show, replay, discard.
     Dlq(DlqArgs),
     /// Send published events again.
+    #[command(long_about = replay::ABOUT)]
     Replay(Box<ReplayArgs>),
     /// Delete published events or resolved dead letters.
     Purge(PurgeArgs),

@@ -7,7 +7,6 @@ use crate::cli::selection::{ExecutionArgs, SelectionArgs};
 
 /// `replay`.
 #[derive(Debug, Clone, Args)]
-#[command(long_about = ABOUT)]
 pub struct ReplayArgs {
     /// Which outbox.
     #[command(flatten)]
@@ -29,7 +28,8 @@ pub struct ReplayArgs {
     pub execution: ExecutionArgs,
 }
 
-const ABOUT: &str = "\
+/// What `replay --help` opens with.
+pub(super) const ABOUT: &str = "\
 Send published events again, for a consumer that lost them or a new one.
 
 Each becomes pending again and goes the usual way, with its id (so the same message_id: a consumer that drops duplicates drops it), the

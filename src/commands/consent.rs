@@ -20,8 +20,8 @@ pub fn can_ask(consent: Consent) -> Result<(), AppError> {
 
 /// Shows `consequences` and asks, unless `--yes` was given. `Ok` is a yes.
 pub fn agree(consent: Consent, consequences: &str) -> Result<(), AppError> {
-    can_ask(consent)?;
     say(consequences);
+    can_ask(consent)?;
     if consent.yes {
         return Ok(());
     }

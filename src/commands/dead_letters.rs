@@ -1,6 +1,9 @@
 //! `outbox-relay dlq list` and `dlq show`: what is in the dead letters, and why. Changes nothing; payloads only where asked for.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -49,8 +52,8 @@ struct Shown {
     payload_bytes: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
-    /// Without its payload.
-    original_event: serde_json::Value,
+    /// The row as it was, value by value as text: numbers may be larger than any of ours. Without its payload.
+    original_event: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -167,7 +170,9 @@ impl List {
 
 impl Shown {
     fn read(row: &Row) -> Self {
-        let original: Option<&str> = row.get("original_event");
+        let mut original_event: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(row.get("original_event")).unwrap_or_default();
+        original_event.remove("payload");
         Self {
             letter: Listed::read(row),
             seq: row.get("seq"),
@@ -178,7 +183,7 @@ impl Shown {
             replay: row.get("replay_id"),
             payload_bytes: row.get("payload_bytes"),
             payload: row.get("payload"),
-            original_event: original.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            original_event,
         }
     }
 
@@ -203,7 +208,10 @@ impl Shown {
             ("routes that failed", list(&letter.routes_failed)),
             ("state", letter.state()),
             ("note", optional(&letter.note)),
-            ("original event", self.original_event.to_string()),
+            (
+                "original event",
+                self.original_event.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
+            ),
             ("payload", format!("{} bytes", self.payload_bytes)),
         ];
         let mut text = String::new();

@@ -106,7 +106,7 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
 async fn release_step(session: &Session, key: &str, state: &KeyState, wait: &Wait) -> Result<bool, StoreError> {
     session.lock_lanes([state.lane]).await?;
     let now = KeyState::read(&state_rows(session, key).await?).and_then(|now| now.wait);
-    if !now.is_some_and(|now| now.event == wait.event && now.reason == wait.reason) {
+    if now.is_none_or(|now| now.event != wait.event || now.reason != wait.reason) {
         return Ok(false);
     }
     match WaitReason::parse(&wait.reason) {
@@ -161,7 +161,7 @@ async fn dead_letter_step(
 ) -> Result<bool, StoreError> {
     session.lock_lanes([state.lane]).await?;
     let Some(now) = KeyState::read(&state_rows(session, &config.key).await?) else { return Ok(false) };
-    if !now.head.is_some_and(|now| now.event == head.event) {
+    if now.head.is_none_or(|now| now.event != head.event) {
         return Ok(false);
     }
     let (by, note) = (config.audit.by.as_deref(), config.audit.note.as_deref());

@@ -10,10 +10,10 @@ use crate::config::run::{RunConfig, run_config};
 fn config(extra: &[&str]) -> Result<RunConfig, Vec<String>> {
     let mut args = vec!["outbox-relay", "run"];
     args.extend(extra);
-    match Cli::try_parse_from(args).expect("the syntax is right").command {
-        Command::Run(args) => run_config(&args),
-        _ => panic!("asked for run"),
-    }
+    let Command::Run(args) = Cli::try_parse_from(args).expect("the syntax is right").command else {
+        panic!("asked for run");
+    };
+    run_config(&args)
 }
 
 const GOOD: [&str; 4] = ["--database-url", "postgres://u@127.0.0.1/shop", "--amqp-url", "amqp://127.0.0.1:5672/%2f"];

@@ -1,0 +1,115 @@
+//! Bad input: every mistake has its exit code and words that name the mend, and changes nothing.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::command::run;
+use crate::scene::Scene;
+use crate::support::bed::RELAY;
+
+const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mistake_is_named_and_changes_nothing() {
+    let mut scene = Scene::open("bad_input").await;
+    let ids = scene.order(4, 1).await;
+    let (pending, published) = (ids[0].to_string(), ids[1].to_string());
+    scene.execute(&format!("UPDATE outbox.events SET published_at = clock_timestamp() WHERE id = '{published}'")).await;
+    let open = scene.dead_letter(ids[2], "UNROUTABLE", &[], &["default"]).await.to_string();
+    let resolved = scene.dead_letter(ids[3], "UNROUTABLE", &[], &["default"]).await.to_string();
+    let resolve = "UPDATE outbox.dead_letters SET processed_at = clock_timestamp(), resolution = 'discarded', resolved_by = 'bob'";
+    scene.execute(&format!("{resolve} WHERE dead_letter_id = {resolved}")).await;
+    let dead = ids[2].to_string();
+    let before = scene.fingerprint().await;
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["replay", "--yes"], 64, "no filter is given"),
+        (&["replay", "--yes", "--limit", "10"], 64, "no filter is given"),
+        (&["replay", "--yes", "--route", "default"], 64, "no filter is given"),
+        (&["replay", "--since", "yesterday", "--yes"], 64, "such as 2026-11-21T12:00:00Z nor a time ago such as 2h"),
+        (&["replay", "--since", "1h", "--until", "2h", "--yes"], 64, "is not before --until"),
+        (&["replay", "--since", "1h", "--rate", "0", "--yes"], 64, "--rate"),
+        (&["replay", "--since", "1h", "--limit", "-1", "--yes"], 64, "--limit"),
+        (&["replay", "--since", "1h"], 64, "add --yes"),
+        (&["replay", "--id", "nonsense"], 64, "is no event id"),
+        (&["replay", "--id", "17"], 64, "is no event id"),
+        (&["replay", "--id", UNKNOWN], 1, "never committed here, purged, or of another schema"),
+        (&["replay", "--id", &published, "--id", UNKNOWN], 1, UNKNOWN),
+        (&["replay", "--id", &pending], 1, "is pending"),
+        (&["replay", "--id", &dead], 1, "dlq replay --id"),
+        (&["replay", "--event-type", "no.such", "--yes"], 1, "nothing matches"),
+        (&["replay", "--resume", "nonsense"], 64, "replay --runs"),
+        (&["replay", "--resume", UNKNOWN], 1, "replay --runs"),
+        (&["replay", "--resume", UNKNOWN, "--since", "1h"], 64, "cannot be used with"),
+        (&["replay", "--since", "1h", "--dry-run", "--yes"], 64, "cannot be used with"),
+        (&["replay", "--since", "1h", "--dry-run"], 0, "1 matches"),
+        (&["dlq", "replay", "--yes", "--all-routes"], 64, "no filter is given"),
+        (&["dlq", "replay", "--since", "1h"], 64, "add --yes"),
+        (&["dlq", "replay", "--reason", "BAD_LUCK", "--yes"], 64, "is none of UNROUTABLE"),
+        (&["dlq", "replay", "--id", "999999"], 1, "999999 is no dead letter"),
+        (&["dlq", "replay", "--id", &format!("{open},999999")], 1, "999999 is no dead letter"),
+        (&["dlq", "replay", "--id", &resolved], 1, "was discarded"),
+        (&["dlq", "replay", "--id", "x"], 64, "is no dead letter's number"),
+        (&["dlq", "replay", "--event-type", "no.such", "--yes"], 1, "nothing matches"),
+        (&["dlq", "replay", "--since", "1h", "--dry-run"], 0, "1 matches"),
+        (&["dlq", "discard", "--yes"], 64, "no filter is given"),
+        (&["dlq", "discard", "--aggregate-id", "seed-2"], 64, "add --yes"),
+        (&["dlq", "discard", "--id", UNKNOWN], 1, "is no dead letter"),
+        (&["dlq", "discard", "--since", "1h", "--dry-run"], 0, "1 matches"),
+        (&["dlq", "show", "x"], 64, "is no dead letter's number"),
+        (&["dlq", "show", UNKNOWN], 1, "outbox-relay trace"),
+        (&["dlq", "list", "--limit", "99999999"], 64, "--limit"),
+        (&["keys", "release", ""], 64, "1 to 255 bytes"),
+        (&["keys", "release", "nobody"], 1, "does not wait"),
+        (&["keys", "dead-letter", "seed-0"], 64, "add --yes"),
+        (&["routes", "hold", "No Such"], 64, "[a-z0-9-]"),
+        (&["routes", "release", "nobody"], 1, "routes list"),
+        (&["purge", "published", "--yes"], 64, "--older-than 30d, --aggregate-id ID"),
+        (&["purge", "published", "--older-than", "soon", "--yes"], 64, "no duration"),
+        (&["purge", "published", "--older-than", "0s"], 64, "add --yes"),
+        (&["purge", "published", "--older-than", "1h", "--yes"], 1, "nothing matches"),
+        (&["purge", "published", "--older-than", "0s", "--dry-run"], 0, "1 matches"),
+        (&["purge", "dead-letters", "--older-than", "0s", "--unresolved"], 64, "--unresolved"),
+        (&["purge", "dead-letters", "--older-than", "0s", "--dry-run"], 0, "1 matches"),
+        (&["replay", "--since", "1h", "--schema", "nobody", "--yes"], 1, "migrate --schema nobody"),
+        (&["replay", "--no-such-flag"], 64, "unexpected argument"),
+        (&["keys", "release", "k", "--by", &"x".repeat(2_000)], 64, "--by"),
+    ];
+    for (args, code, words) in cases {
+        run(&scene.bed, args).await.with_code(*code).saying(words);
+    }
+    assert_eq!(scene.fingerprint().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there_is_exit_code_69() {
+    for args in [
+        &["replay", "--since", "1h", "--yes"][..],
+        &["dlq", "list"],
+        &["routes", "hold", "default"],
+        &["keys", "release", "k"],
+    ] {
+        let mut command = Command::new(RELAY);
+        command.args(args).args(["--database-url", "postgres://nobody@127.0.0.1:1/shop"]).stdin(Stdio::null());
+        let output = command.output().await.expect("the command runs");
+        assert_eq!(output.status.code(), Some(69), "{args:?} {output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_changing_command_explains_itself() {
+    for (args, words) in [
+        (&["replay", "--help"][..], &["Exit codes", "--resume", "x-outbox-replay", "message_id"][..]),
+        (&["dlq", "replay", "--help"], &["Exit codes", "--all-routes", "skipped"]),
+        (&["dlq", "discard", "--help"], &["Exit codes", "--release-key"]),
+        (&["keys", "release", "--help"], &["Exit codes", "unconfirmed", "held"]),
+        (&["keys", "dead-letter", "--help"], &["Exit codes", "OPERATOR"]),
+        (&["routes", "hold", "--help"], &["Exit codes", "routes release"]),
+        (&["purge", "published", "--help"], &["Exit codes", "erasure"]),
+        (&["purge", "dead-letters", "--help"], &["Exit codes", "--unresolved"]),
+    ] {
+        let output = Command::new(RELAY).args(args).output().await.expect("the command runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(words.iter().all(|word| text.contains(word)), "{args:?}\n{text}");
+    }
+}

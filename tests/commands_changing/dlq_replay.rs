@@ -1,0 +1,183 @@
+//! `dlq replay`: the same event again, in its old place, on the routes that failed, and nothing else.
+
+use uuid::Uuid;
+
+use crate::command::run;
+use crate::scene::{SOON, Scene, UNBOUND};
+use crate::support::{NewEvent, Relay, eventually};
+
+/// A payload that the dead letters' storage compresses, with spacing and numbers that a parser would change.
+fn odd_payload() -> String {
+    format!(
+        "{{ \"amount\" : 50.00, \"n\": 9007199254740993, \"n\": 1e2,\n \"nul\": \"\\u0000\", \"big\": 1e999, \"text\":\"{}\" }}",
+        "ü ".repeat(6_000)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_comes_back_byte_for_byte_ahead_of_the_successor_that_waits() {
+    let mut scene = Scene::open("dlq_ahead").await;
+    let payload = odd_payload();
+    let events = [NewEvent::new("order.created", &payload), NewEvent::of_order("k", 1), NewEvent::of_order("k", 2)];
+    let ids = scene.commit("k", events.into()).await;
+    let seq: i64 = scene.ask(&format!("SELECT seq FROM outbox.events WHERE id = '{}'", ids[0])).await;
+    let letter = scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await;
+    scene
+        .execute(&format!(
+            "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, attempts, until)
+             SELECT 'k', lane, id, seq, 'retry', 2, clock_timestamp() + interval '1 hour' FROM outbox.events WHERE id = '{}';
+             UPDATE outbox.lanes SET floor = {seq} + 1000",
+            ids[1]
+        ))
+        .await;
+    let ended = run(&scene.bed, &["dlq", "replay", "--id", &letter.to_string(), "--note", "mended", "--json"]).await;
+    let answer = ended.with_code(0).json();
+    assert_eq!((answer["replayed"].as_i64(), answer["finished"].as_bool()), (Some(1), Some(true)), "{answer}");
+    let run_id = answer["run"].as_str().expect("a run").to_owned();
+    let is_back = format!(
+        "SELECT e.seq = {seq} AND e.payload::text = '{payload}' AND e.replay_id = '{run_id}' AND e.only_routes IS NULL
+                AND pg_column_size(e.payload) >= octet_length(e.payload::text)
+         FROM outbox.events e WHERE id = '{}'",
+        ids[0]
+    );
+    assert!(scene.ask::<bool>(&is_back).await);
+    let waits_first =
+        format!("SELECT event_id = '{}' AND attempts = 0 AND until <= clock_timestamp() FROM outbox.waits", ids[0]);
+    assert!(scene.ask::<bool>(&waits_first).await);
+    let resolved = "SELECT resolution || ' ' || resolved_by || ' ' || note FROM outbox.dead_letters WHERE processed_at IS NOT NULL";
+    assert_eq!(scene.ask::<String>(resolved).await, "replayed tester mended");
+    let audit =
+        "SELECT source || ' ' || requested_by || ' ' || events || ' ' || (finished_at IS NOT NULL) FROM outbox.replays";
+    assert_eq!(scene.ask::<String>(audit).await, "dead_letters tester 1 true");
+    let mut relay = Relay::start(&scene.bed, &[]).await;
+    scene.finish(&mut relay).await.assert_clean(0);
+    let kept = scene.kept().await;
+    assert_eq!(kept.iter().map(|message| message.id.clone()).collect::<Vec<_>>(), ids.map_to_text());
+    assert_eq!(kept[0].replay, Some(run_id));
+    assert_eq!(kept[1].replay, None);
+}
+
+trait Texts {
+    fn map_to_text(&self) -> Vec<String>;
+}
+
+impl Texts for Vec<Uuid> {
+    fn map_to_text(&self) -> Vec<String> {
+        self.iter().map(Uuid::to_string).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_routes_that_failed_are_sent_unless_all_are_asked_for() {
+    let scene = Scene::open("dlq_routes").await;
+    let mut relay = Relay::start(&scene.bed, &["--retention", "off"]).await;
+    // Each on a key of its own: the route that confirmed, the one that failed, and the one that alone may be sent.
+    let cases = [
+        ("failed-here", Some("other"), "default", false, Some("default")),
+        ("failed-elsewhere", Some("default"), "elsewhere", false, Some("elsewhere")),
+        ("none-had-it", None, "renamed-since", false, None),
+        ("all-asked-for", Some("default"), "elsewhere", true, None),
+    ];
+    for (key, confirmed, failed, all, only_route) in cases {
+        // Written as a dead letter at once, so that the relay does not send it before.
+        scene
+            .execute(&format!("BEGIN; INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload) VALUES ('Order', '{key}', 'order.paid', '{{}}')"))
+            .await;
+        let id: Uuid = scene.ask(&format!("SELECT id FROM outbox.events WHERE aggregate_id = '{key}'")).await;
+        let letter = scene.dead_letter(id, "UNROUTABLE", confirmed.as_slice(), &[failed]).await.to_string();
+        scene.execute("COMMIT").await;
+        let mut args = vec!["dlq", "replay", "--id", &letter];
+        args.extend(all.then_some("--all-routes"));
+        run(&scene.bed, &args).await.with_code(0);
+        let routes: Option<Vec<String>> =
+            scene.ask(&format!("SELECT only_routes FROM outbox.events WHERE id = '{id}'")).await;
+        assert_eq!(routes, only_route.map(|route| vec![route.to_owned()]), "{key}");
+        if only_route == Some("elsewhere") {
+            let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'no_route'";
+            eventually(SOON, "it waits for its route", async || scene.ask::<i64>(waits).await == 1).await;
+            assert!(!scene.has_arrived(id));
+        } else {
+            eventually(SOON, key, async || scene.has_arrived(id)).await;
+        }
+    }
+    relay.stop(SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_keys_that_waited_for_their_dead_letter_go_on_in_order() {
+    let mut scene = Scene::open("dlq_load").await;
+    let mut relay = Relay::start(&scene.bed, &["--on-dead-letter", "hold", "--max-retries", "0"]).await;
+    let traffic = scene.traffic();
+    // Fewer in a row than make a missing binding of it.
+    for n in 0..15 {
+        let key = format!("stuck-{n}");
+        let events = vec![NewEvent::new(UNBOUND, "{}"), NewEvent::of_order(&key, 1), NewEvent::of_order(&key, 2)];
+        scene.commit(&key, events).await;
+        scene.arrivals(scene.history.progress().arrivals + 5).await;
+    }
+    let waiting = "SELECT count(*) FROM outbox.waits WHERE reason = 'after_dead_letter'";
+    eventually(SOON, "15 keys wait", async || scene.ask::<i64>(waiting).await == 15).await;
+    // Somebody mends the binding.
+    let channel = scene.bed.channel().await;
+    let bound =
+        channel.queue_bind("orders".into(), "order.events".into(), UNBOUND.into(), <_>::default(), <_>::default());
+    bound.await.expect("a binding");
+    let looked = run(&scene.bed, &["dlq", "replay", "--reason", "UNROUTABLE", "--dry-run"]).await;
+    looked.with_code(0).saying("15 match").saying("only the routes that failed");
+    assert_eq!(scene.ask::<i64>(waiting).await, 15);
+    let ended = run(&scene.bed, &["dlq", "replay", "--reason", "UNROUTABLE", "--yes", "--json"]).await.with_code(0);
+    assert_eq!(ended.json()["replayed"], 15);
+    traffic.stop().await;
+    scene.finish(&mut relay).await.assert_clean(0);
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.waits").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_among_the_events_already_is_skipped_and_said() {
+    let mut scene = Scene::open("dlq_taken").await;
+    let ids = scene.order(3, 1).await;
+    let mut letters = Vec::new();
+    for id in &ids {
+        letters.push(scene.dead_letter(*id, "UNROUTABLE", &[], &["default"]).await.to_string());
+    }
+    scene
+        .execute(&format!(
+            "INSERT INTO outbox.events (id, aggregate_type, aggregate_id, event_type, payload) VALUES ('{}', 'Order', 'seed-1', 'order.created', '{{}}')",
+            ids[1]
+        ))
+        .await;
+    let ended = run(&scene.bed, &["dlq", "replay", "--since", "1h", "--yes", "--json"]).await.with_code(1);
+    let answer = ended.json();
+    assert_eq!((&answer["replayed"], &answer["skipped_count"]), (&2.into(), &1.into()), "{answer}");
+    assert_eq!(answer["skipped"][0]["id"], letters[1].as_str());
+    ended.saying("dlq discard --id");
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.dead_letters WHERE processed_at IS NULL").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_whose_event_may_have_been_sent_keeps_its_place() {
+    let mut scene = Scene::open("dlq_unconfirmed").await;
+    for (key, reason, confirmed) in [("sent", "unconfirmed", "{}"), ("partly", "retry", "{a}")] {
+        let ids = scene.commit(key, vec![NewEvent::of_order(key, 0), NewEvent::of_order(key, 1)]).await;
+        let letter = scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await.to_string();
+        scene
+            .execute(&format!(
+                "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
+                 SELECT '{key}', lane, id, seq, '{reason}', 'infinity', '{confirmed}' FROM outbox.events WHERE id = '{}'",
+                ids[1]
+            ))
+            .await;
+        run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0);
+        let kept =
+            format!("SELECT event_id = '{}' AND reason = '{reason}' FROM outbox.waits WHERE key = '{key}'", ids[1]);
+        assert!(scene.ask::<bool>(&kept).await, "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_died_of_itself_is_warned_about() {
+    let mut scene = Scene::open("dlq_hopeless").await;
+    let ids = scene.order(1, 1).await;
+    let letter = scene.dead_letter(ids[0], "INVALID_EVENT", &[], &[]).await.to_string();
+    run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0).saying("it will die again");
+}

@@ -1,0 +1,16 @@
+//! The commands that change: replays, dead letters, keys, routes, purges; with a real relay, most of them under load.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod command;
+mod dlq;
+mod dlq_replay;
+mod frozen;
+mod interrupted;
+mod keys;
+mod purge;
+mod replay;
+mod routes;
+mod scene;

@@ -1,0 +1,106 @@
+//! `replay`: published events again, under load, against retention, and in parallel.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::command::{end_of, run, start};
+use crate::scene::{SOON, Scene};
+use crate::support::{Relay, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_intact() {
+    let mut scene = Scene::open("replay_load").await;
+    let mut relay = Relay::start(&scene.bed, &[]).await;
+    let seeds = scene.order(200, 10).await;
+    scene.quiet().await;
+    let until = scene.now().await;
+    let traffic = scene.traffic();
+    scene.arrivals(2_200).await;
+    let looked = run(&scene.bed, &["replay", "--until", &until, "--dry-run", "--json"]).await.with_code(0).json();
+    assert_eq!((&looked["matched"], &looked["overtaken"]["events"]), (&2_000.into(), &900.into()), "{looked}");
+    let args = ["replay", "--until", &until, "--yes", "--by", "alice", "--note", "lost", "--json"];
+    let answer = run(&scene.bed, &args).await.with_code(0).json();
+    assert_eq!((&answer["matched"], &answer["replayed"]), (&2_000.into(), &2_000.into()), "{answer}");
+    scene.arrivals(scene.history.progress().arrivals + 200).await;
+    traffic.stop().await;
+    let again = "SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL AND published_at IS NULL";
+    eventually(SOON, "everything is sent", async || scene.ask::<i64>(again).await == 0).await;
+    let verdict = scene.finish(&mut relay).await;
+    verdict.assert_clean(2_000);
+    assert_eq!(verdict.duplicates, 2_000);
+
+    let kept = scene.kept().await;
+    let run_id = answer["run"].as_str().map(str::to_owned);
+    let replayed: Vec<_> = kept.iter().filter(|message| message.replay.is_some()).collect();
+    assert!(replayed.iter().all(|message| message.replay == run_id));
+    let ids: HashSet<String> = replayed.iter().map(|message| message.id.clone()).collect();
+    assert_eq!((replayed.len(), &ids), (2_000, &seeds.iter().map(Uuid::to_string).collect()));
+    let place: HashMap<String, usize> = seeds.iter().enumerate().map(|(n, id)| (id.to_string(), n)).collect();
+    let mut last: HashMap<Option<String>, usize> = HashMap::new();
+    for message in replayed {
+        let at = place[&message.id];
+        assert!(last.insert(message.key.clone(), at).is_none_or(|before| before < at), "{message:?} out of order");
+    }
+    let audit = "SELECT source || ' ' || requested_by || ' ' || note || ' ' || events || ' ' || (finished_at IS NOT NULL) FROM outbox.replays";
+    assert_eq!(scene.ask::<String>(audit).await, "published alice lost 2000 true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_for_one_route_says_so_in_the_row() {
+    let mut scene = Scene::open("replay_route").await;
+    let ids = scene.order(1, 1).await;
+    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
+    run(&scene.bed, &["replay", "--id", &format!("msg-{}", ids[0]), "--route", "default"]).await.with_code(0);
+    assert_eq!(scene.ask::<Vec<String>>("SELECT only_routes FROM outbox.events").await, ["default"]);
+    let mut relay = Relay::start(&scene.bed, &[]).await;
+    scene.finish(&mut relay).await.assert_clean(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replays_of_the_same_at_once_send_nothing_more_than_twice_and_lose_nothing() {
+    let mut scene = Scene::open("replay_twice").await;
+    let mut relay = Relay::start(&scene.bed, &[]).await;
+    let seeds = scene.order(100, 10).await;
+    scene.quiet().await;
+    let until = scene.now().await;
+    let args = ["replay", "--until", &until, "--yes"];
+    let (first, second) = tokio::join!(end_of(start(&scene.bed, &args)), end_of(start(&scene.bed, &args)));
+    // What the other one took is left alone and said; nothing else may go wrong.
+    for ended in [first, second] {
+        assert!(ended.code == Some(0) || ended.stderr.contains("left alone"), "{ended:#?}");
+    }
+    let sent =
+        usize::try_from(scene.ask::<i64>("SELECT sum(events)::bigint FROM outbox.replays").await).expect("a count");
+    assert!((1_000..=2_000).contains(&sent), "{sent}");
+    scene.arrivals(1_000 + sent).await;
+    let verdict = scene.finish(&mut relay).await;
+    verdict.assert_clean(2_000);
+    assert_eq!(verdict.duplicates, sent);
+    let mut copies: HashMap<String, usize> = HashMap::new();
+    for message in scene.kept().await {
+        *copies.entry(message.id).or_default() += 1;
+    }
+    assert!(seeds.iter().all(|id| (2..=3).contains(&copies[&id.to_string()])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_never_deletes_what_a_replay_has_made_pending() {
+    let mut scene = Scene::open("replay_retention").await;
+    scene.order(100, 30).await;
+    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '8 days'").await;
+    let replaying = start(&scene.bed, &["replay", "--until", "7d", "--yes", "--json", "--rate", "3000"]);
+    let begun = async || scene.ask::<i64>("SELECT coalesce(sum(events), 0)::bigint FROM outbox.replays").await > 0;
+    eventually(SOON, "the replay has begun", begun).await;
+    // The relay's retention deletes what the replay has not reached yet.
+    let relay = Relay::start(&scene.bed, &["--retention", "7d"]).await;
+    let ended = end_of(replaying).await;
+    let answer = ended.json();
+    let (replayed, skipped) =
+        (answer["replayed"].as_i64().expect("a count"), answer["skipped_count"].as_i64().expect("a count"));
+    assert_eq!((replayed + skipped, ended.code), (3_000, Some(i32::from(skipped > 0))), "{ended:#?}");
+    eventually(SOON, "all are sent", async || scene.bed.pending().await == 0).await;
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL").await, replayed);
+    scene.arrivals(usize::try_from(replayed).expect("a count")).await;
+    drop(relay);
+}
