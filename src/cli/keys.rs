@@ -94,28 +94,29 @@ What that means depends on why it waits:
 
   retry              its event is tried now instead of later; the attempts stay charged
   no_route           its routes are looked up now instead of within 30 s
-  after_dead_letter  it goes on without the event that is in the dead letters; its later events leave.
-                     To send that event first, use 'dlq replay --id EVENT' instead
-  unconfirmed        its event was sent and may still be confirmed; it is sent again now, and consumers may see it
-                     twice with the same message_id. Asks first
-  held               nothing: its destination is on hold, and the answer says which 'routes release' ends that
+  after_dead_letter  it goes on without the event that is in the dead letters;
+                     to send that event first, use 'dlq replay --id EVENT' instead
+  unconfirmed        its event was sent and may still be confirmed; it is sent again now,
+                     consumers may see it twice with the same message_id. Asks first
+  held               nothing: its destination is on hold, and the answer says which
+                     'routes release' ends that
 
   outbox-relay keys release order-42
   outbox-relay keys release order-42 --by alice --note 'incident 4711'
 
-Exit codes: 0 released · 1 the key does not wait, is held, or was not confirmed · 64 wrong usage · 69 the database cannot be
+Exit codes: 0 released · 1 the key does not wait, is held, or was not confirmed · 64 wrong usage · 69 the database cannot be \
 reached.";
 
 const DEAD_LETTER: &str = "\
 Move the event that a key waits for to the dead letters, so that its later events leave.
 
-Only the key's first event that is not published is moved, with the reason OPERATOR. It is not lost: 'dlq show' shows it, 'dlq replay'
+Only the key's first event that is not published is moved, with the reason OPERATOR. It is not lost: 'dlq show' shows it, 'dlq replay' \
 sends it later (then after events that were behind it), 'dlq discard' gives it up. The event is shown and confirmation asked.
 
   outbox-relay keys dead-letter order-42 --by alice --note 'payload is nonsense, see ticket 17'
   outbox-relay keys dead-letter order-42 --yes
 
-Exit codes: 0 moved · 1 nothing to move, changed meanwhile, or not confirmed · 64 wrong usage, or nobody to ask and no --yes · 69 the
+Exit codes: 0 moved · 1 nothing to move, changed meanwhile, or not confirmed · 64 wrong usage, or nobody to ask and no --yes · 69 the \
 database cannot be reached.";
 
 const LIST: &str = "\

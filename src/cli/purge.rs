@@ -58,25 +58,25 @@ pub struct PurgeDeadLettersArgs {
 const PUBLISHED: &str = "\
 Delete published events for good, beyond what the relay's --retention deletes. Pending events are never deleted.
 
-The age counts from the publication. What is deleted cannot be traced or replayed any more. --aggregate-id serves a request for erasure and
-says what it cannot reach: the aggregate's pending events and dead letters ('purge dead-letters --aggregate-id'), the broker's queues, and
-what consumers keep. Both flags together mean both. Chunks of 1,000 rows, each whole or not at all; Ctrl-C ends it after the chunk at hand,
+The age counts from the publication. What is deleted cannot be traced or replayed any more. --aggregate-id serves a request for erasure and \
+says what it cannot reach: the aggregate's pending events and dead letters ('purge dead-letters --aggregate-id'), the broker's queues, and \
+what consumers keep. Both flags together mean both. Chunks of 1,000 rows, each whole or not at all; Ctrl-C ends it after the chunk at hand, \
 the same command goes on.
 
   outbox-relay purge published --older-than 30d --dry-run
-  outbox-relay purge published --aggregate-id order-42 --yes --by alice --note 'erasure request 99'
+  outbox-relay purge published --aggregate-id order-42 --yes --note 'erasure request 99'
 
-Exit codes: 0 done · 1 nothing matches, not confirmed, or only partly done · 64 wrong usage, or nobody to ask and no --yes · 69 the database
+Exit codes: 0 done · 1 nothing matches, not confirmed, or only partly done · 64 wrong usage, or nobody to ask and no --yes · 69 the database \
 cannot be reached.";
 
 const DEAD_LETTERS: &str = "\
 Delete dead letters for good. Without --unresolved only those that were replayed or discarded.
 
-The age counts from when a dead letter was resolved, an unresolved one's from when it died. --unresolved deletes events that were never
+The age counts from when a dead letter was resolved, an unresolved one's from when it died. --unresolved deletes events that were never \
 delivered and needs --yes; keys that wait because of them go on waiting ('keys release'). Chunks of 1,000 rows, each whole or not at all.
 
   outbox-relay purge dead-letters --older-than 90d
-  outbox-relay purge dead-letters --aggregate-id order-42 --unresolved --yes --by alice --note 'erasure request 99'
+  outbox-relay purge dead-letters --aggregate-id order-42 --unresolved --yes --by alice
 
-Exit codes: 0 done · 1 nothing matches, not confirmed, or only partly done · 64 wrong usage, or nobody to ask and no --yes · 69 the database
+Exit codes: 0 done · 1 nothing matches, not confirmed, or only partly done · 64 wrong usage, or nobody to ask and no --yes · 69 the database \
 cannot be reached.";

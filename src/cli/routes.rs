@@ -19,6 +19,7 @@ pub struct RoutesArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum RoutesCommand {
     /// What is on hold: since when, why, how many keys wait, when it is probed next
+    #[command(long_about = LIST)]
     List(CommandArgs),
     /// Put a route on hold until it is released
     #[command(long_about = HOLD)]
@@ -115,12 +116,17 @@ pub struct EventArgs {
     #[arg(long, default_value_t = Uuid::nil(), hide_default_value = true, value_name = "UUID")]
     pub id: Uuid,
 }
+const LIST: &str = "\
+What is on hold: routes held by an operator, and destinations that the relay itself put on hold because the broker refuses them; since when, \
+why, how many keys wait (counted up to 1,000), when it is probed next. Changes nothing.
+
+Exit codes: 0 also where nothing is on hold · 1 a statement failed · 64 wrong usage · 69 the database cannot be reached.";
 
 const HOLD: &str = "\
 Put a route on hold until it is released.
 
-Every relay keeps the route's events, and what follows them in their keys, in the database; other routes and keys go on. Nothing is
-charged and nothing becomes a dead letter, however long it lasts. What was sent already arrives all the same: relays look at the holds
+Every relay keeps the route's events, and what follows them in their keys, in the database; other routes and keys go on. Nothing is \
+charged and nothing becomes a dead letter, however long it lasts. What was sent already arrives all the same: relays look at the holds \
 with each batch, so up to one batch may still leave. A held route is never probed: only 'routes release' ends it.
 
   outbox-relay routes hold default --by alice --note 'consumer migration, until 14:00'
@@ -130,12 +136,12 @@ Exit codes: 0 on hold, also if it was before · 64 wrong usage · 69 the databas
 const RELEASE: &str = "\
 Take a route or destination off hold; what waited for it is tried at once.
 
-A destination that the relay itself put on hold is probed anyway and comes back by itself; releasing it only saves the wait, and where the
+A destination that the relay itself put on hold is probed anyway and comes back by itself; releasing it only saves the wait, and where the \
 cause is still there it goes on hold again.
 
   outbox-relay routes release default
   outbox-relay routes release order.events/order.created
   outbox-relay routes release order.events --scope exchange
 
-Exit codes: 0 released · 1 nothing of that name is on hold, or several things are (they are listed) · 64 wrong usage · 69 the database
+Exit codes: 0 released · 1 nothing of that name is on hold, or several things are (they are listed) · 64 wrong usage · 69 the database \
 cannot be reached.";
