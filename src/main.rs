@@ -12,8 +12,8 @@ use outbox_relay::cli::routes::RoutesCommand;
 use outbox_relay::cli::{Cli, Command};
 use outbox_relay::commands::output::print;
 use outbox_relay::commands::{
-    check, dead_letters, dead_letters_discard, dead_letters_replay, keys_change, keys_list, migrate, purge, replay, routes, routes_render,
-    status, trace,
+    check, dead_letters, dead_letters_discard, dead_letters_replay, keys_change, keys_list, migrate, purge, replay,
+    routes, routes_render, status, trace,
 };
 use outbox_relay::config::command::CommandConfig;
 use outbox_relay::error::AppError;

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use lapin::ExchangeKind;
-
 use super::check_finding::{Area, Finding, Verdict};
 use crate::config::run::RunConfig;
-use crate::link::inspect::{Access, Inspection, Kind, node};
+use crate::link::inspect::{Access, Inspection, Kind};
 
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
     Finding::new(Area::Broker, check, verdict, found)
@@ -18,8 +16,14 @@ pub async fn findings(run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut open = None;
     // Side by side, so that three nodes that are away take no longer than one.
-    let nodes = run.broker.uris.iter().map(|uri| async move { (node(uri), Inspection::open(&run.broker, uri).await) });
-    for (name, opened) in futures_util::future::join_all(nodes).await {
+    let nodes = match run.broker.address.nodes() {
+        Ok(nodes) => nodes,
+        Err(error) => return vec![found("reachable", Verdict::Fail, error).mend("mend --amqp-url or its file")],
+    };
+    let inspections = nodes.into_iter().map(|node| async move {
+        (format!("{}, {}", node.place(), node.login()), Inspection::open(&run.broker, node).await)
+    });
+    for (name, opened) in futures_util::future::join_all(inspections).await {
         match opened {
             Ok(inspection) => {
                 let tls = if inspection.is_tls { "TLS" } else { "no TLS" };
@@ -61,12 +65,12 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
     }
     let exchanges: BTreeSet<&str> = run.routes.all().map(|route| &*route.exchange).collect();
     for exchange in exchanges {
-        let declared = run.broker.declare.iter().any(|name| name == exchange);
+        let declared = run.broker.declare.iter().find(|declared| declared.name == exchange);
         let access = inspection.access(exchange, "outbox-relay.check").await;
         let is_there = matches!(access, Access::Writable | Access::TopicForbidden(_));
-        findings.push(of_access(exchange, access, declared));
-        if declared && is_there {
-            findings.push(of_kind(exchange, inspection.kind(exchange, ExchangeKind::Topic).await));
+        findings.push(of_access(exchange, access, declared.is_some()));
+        if let (Some(declared), true) = (declared, is_there) {
+            findings.push(of_kind(exchange, inspection.kind(exchange, declared.kind.clone()).await));
         }
     }
     findings.push(match inspection.blocked() {

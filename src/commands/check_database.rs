@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use tokio_postgres::Row;
-use tokio_postgres::config::TargetSessionAttrs;
 
 use super::check_finding::{Area, Finding, Verdict};
 use super::reader::Reader;
@@ -75,9 +74,7 @@ async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppErr
 
 /// The same address, but a standby may answer too: it is a finding.
 fn any_server(settings: &DatabaseSettings) -> DatabaseSettings {
-    let mut settings = settings.clone();
-    settings.config.target_session_attrs(TargetSessionAttrs::Any).application_name(format!("{PROGRAM}/check"));
-    settings
+    settings.any_server(format!("{PROGRAM}/check"))
 }
 
 fn unreachable(error: &str) -> Finding {
@@ -196,10 +193,7 @@ async fn pooler(run: &RunConfig, sql: &str) -> Finding {
         Err(error) => return found("pooler", Verdict::Warn, error.to_string()),
     };
     // LISTEN goes to the same address unless it has its own.
-    let listens_here = run.listen.as_ref().is_some_and(|listen| {
-        listen.config.get_hosts() == run.database.config.get_hosts()
-            && listen.config.get_ports() == run.database.config.get_ports()
-    });
+    let listens_here = run.listen.as_ref().is_some_and(|listen| listen.leads_to(&run.database));
     match (is_pooled, listens_here) {
         (false, _) => found("pooler", Verdict::Ok, "direct connection"),
         (true, false) => found("pooler", Verdict::Ok, "a pooler in transaction mode, which is fine"),

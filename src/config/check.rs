@@ -22,7 +22,7 @@ pub struct CheckConfig {
 /// Checks `check`'s arguments as `run` would; only the broker may be missing.
 pub fn check_config(args: &CheckArgs) -> Result<CheckConfig, Vec<String>> {
     let mut run = args.run.clone();
-    let has_broker = !run.broker.amqp_urls.is_empty();
+    let has_broker = !run.broker.amqp_urls.is_empty() || run.broker.amqp_url_file.is_some();
     if !has_broker {
         run.broker.amqp_urls.push(NO_BROKER.into());
     }

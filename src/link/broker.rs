@@ -249,14 +249,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A connection, and what the log and `/status` say about it.
-pub(crate) struct Connected {
-    pub(crate) connection: Connection,
+struct Connected {
+    connection: Connection,
     place: String,
     login: String,
 }
 
 /// Tries each node once, in random order.
-pub(crate) async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
+async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
     let mut nodes = settings.address.nodes()?;
     fastrand::shuffle(&mut nodes);
     let mut errors = Vec::new();
@@ -270,7 +270,7 @@ pub(crate) async fn connect(settings: &BrokerSettings) -> Result<Connected, Stri
     Err(errors.join("; "))
 }
 
-async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<Connection, String> {
+pub(crate) async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<Connection, String> {
     let properties = ConnectionProperties::default().with_connection_name(settings.connection_name.as_str().into());
     let connection = node.connect(properties).await?;
     for exchange in &settings.declare {

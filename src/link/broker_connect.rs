@@ -103,6 +103,11 @@ impl Node {
         }
     }
 
+    /// Whether the connection is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.url.uri.scheme == AMQPScheme::AMQPS
+    }
+
     /// Which vhost, as whom.
     pub(crate) fn login(&self) -> String {
         format!("vhost '{}' as {}", self.url.uri.vhost, self.url.uri.authority.userinfo.username)

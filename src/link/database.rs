@@ -40,6 +40,8 @@ pub struct DatabaseSettings {
     pub files: TlsFiles,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
+    /// Whether a server that refuses writes will do.
+    any_server: bool,
     /// What the log has been told.
     said: Arc<Mutex<Said>>,
 }
@@ -75,7 +77,19 @@ impl DatabaseSettings {
         application_name: &str,
     ) -> Self {
         let application_name = application_name.to_owned();
-        Self { url, user, password, files, application_name, said: Arc::default() }
+        Self { url, user, password, files, application_name, any_server: false, said: Arc::default() }
+    }
+
+    /// The same address for a look at whatever answers there, a standby too.
+    pub fn any_server(&self, application_name: String) -> Self {
+        Self { application_name, any_server: true, said: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether both lead to the same hosts and ports.
+    pub fn leads_to(&self, other: &Self) -> bool {
+        let places =
+            |settings: &Self| settings.target().map(|target| target.url.nodes().iter().map(place).collect::<Vec<_>>());
+        matches!((places(self), places(other)), (Ok(here), Ok(there)) if here == there)
     }
 
     /// Checks the URL as it is now, without connecting.
@@ -121,6 +135,9 @@ impl DatabaseSettings {
         let mut errors = Vec::new();
         for mut node in target.url.nodes() {
             complete(&mut node, &self.application_name);
+            if self.any_server {
+                node.target_session_attrs(TargetSessionAttrs::Any);
+            }
             let place = place(&node);
             match deadline(LOGIN_TIMEOUT, "the login", connect_to(&node, &attempts)).await {
                 Ok(Ok(opened)) => {

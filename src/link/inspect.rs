@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, Event, ExchangeKind};
 
 use crate::deadline::deadline;
-use crate::link::broker::{BrokerSettings, connect};
+use crate::link::broker::{BrokerSettings, connect_to};
+use crate::link::broker_connect::Node;
 use crate::link::channel::close_reason;
 use crate::link::wire;
 use crate::relay::broker::CloseReason;
@@ -30,8 +30,6 @@ const PRECONDITION_FAILED: u16 = 406;
 pub struct Inspection {
     connection: Connection,
     events: futures_util::stream::BoxStream<'static, Event>,
-    /// Host, port and vhost.
-    pub node: String,
     /// Whether the connection is encrypted.
     pub is_tls: bool,
 }
@@ -62,21 +60,17 @@ pub enum Kind {
     Unknown(String),
 }
 
-/// The address of a node, without secrets.
-pub fn node(uri: &AMQPUri) -> String {
-    format!("{}:{}, vhost '{}'", uri.authority.host, uri.authority.port, uri.vhost)
-}
-
 impl Inspection {
-    /// Connects to one node of the settings, which log in, open the vhost and declare nothing.
-    pub async fn open(settings: &BrokerSettings, uri: &AMQPUri) -> Result<Self, String> {
-        let one = BrokerSettings { uris: vec![uri.clone()], declare: Vec::new(), ..settings.clone() };
-        let connection = match deadline(CONNECT_TIMEOUT, "connecting", connect(&one)).await {
+    /// Connects to one node of the settings: logs in, opens the vhost and declares nothing.
+    pub(crate) async fn open(settings: &BrokerSettings, node: Node) -> Result<Self, String> {
+        let undeclared = BrokerSettings { declare: Vec::new(), ..settings.clone() };
+        let is_tls = node.is_tls();
+        let connection = match deadline(CONNECT_TIMEOUT, "connecting", connect_to(node, &undeclared)).await {
             Ok(connected) => connected?,
             Err(error) => return Err(error.to_string()),
         };
         let events = Box::pin(connection.events_listener());
-        Ok(Self { connection, events, node: node(uri), is_tls: uri.scheme == AMQPScheme::AMQPS })
+        Ok(Self { connection, events, is_tls })
     }
 
     /// Opens a channel with publisher confirms, as each worker does.

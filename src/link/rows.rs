@@ -65,7 +65,7 @@ fn waited(row: &Row) -> Result<Option<Waited>, tokio_postgres::Error> {
 }
 
 /// One hold; a scope of a newer relay is none of ours.
-pub(super) fn hold(row: &Row) -> Option<Hold> {
+pub(crate) fn hold(row: &Row) -> Option<Hold> {
     let scope = HoldScope::from_columns(row.get(1), row.get(2), row.get(3), row.get(4))?;
     Some(Hold { id: row.get(0), scope })
 }

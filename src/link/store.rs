@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::link::batch::PgBatch;
 use crate::link::call;
-use crate::link::pool::{Database, Object};
+use crate::link::pool::Database;
 use crate::link::queries::Queries;
 use crate::link::rows;
 use crate::relay::destination::{Destination, HoldKind, HoldScope, Holds};

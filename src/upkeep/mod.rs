@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::link::call;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
-use crate::relay::route::RouteTable;
 use crate::ops::vitals::Vitals;
 use crate::relay::quota::Quota;
+use crate::relay::route::RouteTable;
 use crate::relay::store::StoreError;
 use crate::relay::wake::Hints;
 
