@@ -4,6 +4,7 @@
 //! that is away, a blocked connection), however long, so no service can make a relay look dead. A step waits too, but every wait
 //! in it has a deadline: one that never ends is a bug, and only a restart mends it (hazard D3).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +15,20 @@ const STEP_MAX: Duration = Duration::from_secs(300);
 
 /// The loops of the process.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<Mutex<Vec<Loop>>>);
+pub struct Pulse(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    loops: Mutex<Vec<Loop>>,
+    /// Whether any loop has ever begun a step.
+    has_begun: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Loop {
     name: String,
     /// Absent while it rests.
     step_since: Option<Instant>,
-    beats: u64,
 }
 
 /// One loop's own; a loop that ends takes it along and is no longer watched.
@@ -43,13 +50,13 @@ pub struct Stuck {
 impl Pulse {
     /// Watches one more loop.
     pub fn heart(&self, name: String) -> Heart {
-        self.loops().push(Loop { name: name.clone(), step_since: None, beats: 0 });
+        self.loops().push(Loop { name: name.clone(), step_since: None });
         Heart { pulse: self.clone(), name }
     }
 
-    /// Whether any loop has begun to work.
+    /// Whether any loop has begun to work; it stays so when they end.
     pub fn has_begun(&self) -> bool {
-        self.loops().iter().any(|watched| watched.beats > 0)
+        self.0.has_begun.load(Ordering::Relaxed)
     }
 
     /// The loop that has been in one step for the longest, where that is too long.
@@ -61,7 +68,7 @@ impl Pulse {
     }
 
     fn loops(&self) -> MutexGuard<'_, Vec<Loop>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,8 +86,8 @@ impl Heart {
     fn beat(&self, step_since: Option<Instant>) {
         if let Some(watched) = self.pulse.loops().iter_mut().find(|watched| watched.name == self.name) {
             watched.step_since = step_since;
-            watched.beats += 1;
         }
+        self.pulse.0.has_begun.store(true, Ordering::Relaxed);
     }
 }
 
@@ -119,6 +126,7 @@ mod tests {
         assert!(pulse.has_begun());
         resting.rests();
         drop(ended);
+        assert!(pulse.has_begun());
         tokio::time::advance(Duration::from_secs(30 * 86_400)).await;
         assert_eq!(pulse.stuck(Instant::now()), None);
     }
