@@ -41,54 +41,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), AppError> {
+    // `run` says so in its log.
+    if !matches!(cli.command, Command::Run(_)) {
+        for flag in config::visible::visible_secrets(std::env::args()) {
+            eprintln!("outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file");
+        }
+    }
     match cli.command {
         Command::Run(args) => {
             let config = config::run::run_config(&args).map_err(AppError::Config)?;
             app::start_logging(&config)?;
             runtime(2)?.block_on(app::run(config))
         }
-        Command::Migrate(args) => {
-            let command = config::migrate::migrate_config(&args).map_err(AppError::Config)?;
-            for flag in config::visible::visible_secrets(std::env::args()) {
-                eprintln!(
-                    "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file"
-                );
-            }
-            if args.print {
-                print(&match &command.grants {
-                    Some(grants) => grants.sql(&command.schema),
-                    None => migrate::print_up(&command.schema, command.notify),
-                });
-                return Ok(());
-            }
-            if args.print_down {
-                print(&migrate::print_down(&command.schema));
-                return Ok(());
-            }
-            let database =
-                command.database.ok_or_else(|| AppError::Config(vec!["--database-url is missing".into()]))?;
-            let applied = runtime(1)?.block_on(migrate::migrate(
-                &database,
-                &command.schema,
-                command.notify,
-                command.grants.as_ref(),
-            ))?;
-            let schema = &command.schema;
-            let trigger = match command.notify {
-                migrate::Notify::Keep => "",
-                migrate::Notify::With => "the trigger that wakes relays is there\n",
-                migrate::Notify::Without => "the trigger that wakes relays is gone\n",
-            };
-            print(&match applied.last() {
-                Some(version) => format!("schema '{schema}' is now at version {version}\n"),
-                None => format!("schema '{schema}' was up to date\n"),
-            });
-            print(trigger);
-            if command.grants.is_some() {
-                print("the roles have their grants\n");
-            }
-            Ok(())
-        }
+        Command::Migrate(args) => runtime(1)?.block_on(migrate::run(checked(config::migrate::migrate_config(&args))?)),
         Command::Check(args) => runtime(1)?.block_on(check::check(checked(config::check::check_config(&args))?)),
         Command::Status(args) => runtime(1)?.block_on(status::status(common(&args.common, "status")?)),
         Command::Trace(args) => {

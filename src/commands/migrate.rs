@@ -9,10 +9,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
-use crate::commands::grants::Grants;
+use crate::commands::output::print;
+use crate::config::migrate::{MigrateConfig, Mode, Notify};
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::database::{ConnectError, DatabaseSettings, chain};
+use crate::link::grants::Grants;
 use crate::link::queries::{Queries, in_schema};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,19 +39,38 @@ const MIGRATIONS: &[Migration] = &[Migration {
 const NOTIFY_UP: &str = include_str!("../../sql/optional/notify.up.sql");
 const NOTIFY_DOWN: &str = include_str!("../../sql/optional/notify.down.sql");
 
-/// What to do about the opt-in trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notify {
-    /// Leave it as it is.
-    Keep,
-    /// Create it.
-    With,
-    /// Drop it.
-    Without,
+/// Does what was asked for, and says what it did.
+pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
+    let MigrateConfig { mode, schema, notify, grants } = config;
+    let database = match mode {
+        Mode::Print => {
+            print(&grants.map_or_else(|| print_up(&schema, notify), |grants| grants.sql(&schema)));
+            return Ok(());
+        }
+        Mode::PrintDown => {
+            print(&print_down(&schema));
+            return Ok(());
+        }
+        Mode::Apply(database) => database,
+    };
+    let applied = migrate(&database, &schema, notify, grants.as_ref()).await?;
+    print(&match applied.last() {
+        Some(version) => format!("schema '{schema}' is now at version {version}\n"),
+        None => format!("schema '{schema}' was up to date\n"),
+    });
+    print(match notify {
+        Notify::Keep => "",
+        Notify::With => "the trigger that wakes relays is there\n",
+        Notify::Without => "the trigger that wakes relays is gone\n",
+    });
+    if grants.is_some() {
+        print("the roles have their grants\n");
+    }
+    Ok(())
 }
 
 /// The SQL that `migrate` would run on an empty database.
-pub fn print_up(schema: &str, notify: Notify) -> String {
+fn print_up(schema: &str, notify: Notify) -> String {
     let (mut sql, queries) = (String::from("BEGIN;\n"), Queries::new(schema));
     for migration in MIGRATIONS {
         for text in [&in_schema(migration.up, schema), &record(&queries, migration)] {
@@ -71,12 +92,12 @@ fn push(sql: &mut String, text: &str) {
 }
 
 /// The SQL that undoes every migration, newest first.
-pub fn print_down(schema: &str) -> String {
+fn print_down(schema: &str) -> String {
     MIGRATIONS.iter().rev().map(|migration| in_schema(migration.down, schema)).collect()
 }
 
 /// Applies what is missing and returns the versions applied.
-pub async fn migrate(
+async fn migrate(
     settings: &DatabaseSettings,
     schema: &str,
     notify: Notify,

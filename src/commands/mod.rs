@@ -16,7 +16,6 @@ pub mod dead_letters;
 pub mod dead_letters_discard;
 pub mod dead_letters_replay;
 pub mod keys_change;
-pub mod grants;
 pub mod migrate;
 pub mod next;
 pub mod output;

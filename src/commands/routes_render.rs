@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
+use crate::config::routes_render::RenderConfig;
 use crate::error::AppError;
 use crate::relay::answer::Fate;
 use crate::relay::broker::Message;
@@ -20,17 +21,6 @@ use crate::relay::routing::Route;
 
 /// The default of `--max-message-size`.
 const PAYLOAD_BYTES_MAX: usize = 16 << 20;
-
-/// What to show.
-#[derive(Debug)]
-pub struct RenderConfig {
-    /// The routes.
-    pub routes: RouteTable,
-    /// The row, but for its payload.
-    pub event: Event,
-    /// As one JSON document.
-    pub json: bool,
-}
 
 /// The messages of the event with the payload that `input` holds.
 pub fn render(config: RenderConfig, input: impl Read) -> Result<String, AppError> {

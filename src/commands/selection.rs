@@ -3,13 +3,13 @@
 //! Used by `replay`, `dlq replay` and `dlq discard`. The rows are looked up once, by id; each chunk looks at its own again, under the lanes'
 //! locks, so that what changed meanwhile is left alone.
 
-use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::output::clean;
 use crate::commands::session::Session;
+use crate::config::selection::Selection;
 use crate::error::AppError;
 use crate::link::call::Param;
 
@@ -17,42 +17,6 @@ use crate::link::call::Param;
 const MATCHED_MAX: usize = 500_000;
 /// Ids that an error names.
 const NAMED_MAX: usize = 10;
-
-/// What must be true of a row. Empty is everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Selection {
-    /// Events, by id.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ids: Vec<String>,
-    /// Dead letters, by their own id.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub dead_letter_ids: Vec<i64>,
-    /// Of this aggregate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aggregate_id: Option<String>,
-    /// Of this type.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event_type: Option<String>,
-    /// Dead letters: that failed on this route. Published events: the only route that is sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<String>,
-    /// Dead letters of this reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Published, or dead-lettered, from this moment on; RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Before this moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// So many at most, the lowest seq first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-    /// Dead letters: every route is sent, not only those that failed.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub all_routes: bool,
-}
 
 /// The rows that a selection is about, in the order in which they are changed.
 #[derive(Debug)]
@@ -64,16 +28,6 @@ pub struct Matched<Id> {
 }
 
 impl Selection {
-    /// Whether nothing narrows it.
-    pub fn is_everything(&self) -> bool {
-        *self == Self { limit: self.limit, all_routes: self.all_routes, ..Self::default() }
-    }
-
-    /// Whether its rows are named one by one.
-    pub fn is_by_id(&self) -> bool {
-        !self.ids.is_empty() || !self.dead_letter_ids.is_empty()
-    }
-
     fn ids_param(&self) -> Option<&[String]> {
         (!self.ids.is_empty()).then_some(&self.ids)
     }

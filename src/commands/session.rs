@@ -13,6 +13,7 @@ use crate::config::command::CommandConfig;
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::call;
+use crate::link::database::ConnectError;
 use crate::link::queries::Queries;
 use crate::link::store::check_schema;
 use crate::relay::store::StoreError;
@@ -72,9 +73,11 @@ impl Session {
 
     async fn connect(config: &CommandConfig, limit: Duration) -> Result<Self, AppError> {
         let connecting = deadline(limit, "connecting to the database", config.database.connect()).await;
-        let (client, _) = connecting
-            .map_err(|error| AppError::Unreachable(error.to_string()))?
-            .map_err(|error| AppError::Unreachable(format!("the database cannot be reached: {error}")))?;
+        let connected = connecting.map_err(|error| AppError::Unreachable(error.to_string()))?;
+        let (client, _) = connected.map_err(|error| match error {
+            ConnectError::Settings(error) => AppError::Config(vec![error]),
+            ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
+        })?;
         Ok(Self { client, queries: Queries::new(&config.schema), schema: config.schema.clone() })
     }
 

@@ -2,10 +2,9 @@
 
 use crate::cli::dead_letters::{DlqDiscardArgs, DlqListArgs, DlqReplayArgs, DlqShowArgs, FailureArgs};
 use crate::cli::selection::SelectionArgs;
-use crate::commands::selection::Selection;
 use crate::config::command::{CommandConfig, command_config};
 use crate::config::problems::Problems;
-use crate::config::selection::{Execution, Ids, event_id, execution, selection};
+use crate::config::selection::{Execution, Ids, Selection, event_id, execution, selection};
 use crate::relay::event::FailureReason;
 
 const LISTED: usize = 50;

@@ -1,18 +1,39 @@
 //! The configuration of `migrate`.
 
 use crate::cli::migrate::MigrateArgs;
-use crate::commands::grants::{Grants, refusal};
-use crate::commands::migrate::Notify;
 use crate::config::PROGRAM;
 use crate::config::database::{check_schema, database};
 use crate::config::problems::Problems;
 use crate::link::database::DatabaseSettings;
+use crate::link::grants::{Grants, refusal};
+
+/// What to do about the opt-in trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// Leave it as it is.
+    Keep,
+    /// Create it.
+    With,
+    /// Drop it.
+    Without,
+}
+
+/// What to do with the SQL.
+#[derive(Debug)]
+pub enum Mode {
+    /// Run it there.
+    Apply(DatabaseSettings),
+    /// Print what creates the tables, or the grants alone.
+    Print,
+    /// Print what undoes every migration.
+    PrintDown,
+}
 
 /// Everything that `migrate` needs.
 #[derive(Debug)]
 pub struct MigrateConfig {
-    /// The database; not needed for printing.
-    pub database: Option<DatabaseSettings>,
+    /// What to do with the SQL.
+    pub mode: Mode,
     /// The schema.
     pub schema: String,
     /// The opt-in trigger.
@@ -24,10 +45,11 @@ pub struct MigrateConfig {
 /// Checks `migrate`'s arguments.
 pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> {
     let mut problems = Problems::default();
-    let prints = args.print || args.print_down;
-    let wanted = !prints || args.database.database_url.is_some() || args.database.database_url_file.is_some();
-    let name = format!("{PROGRAM}/migrate");
-    let database = if wanted { database(&mut problems, &args.database, &name) } else { None };
+    let mode = match (args.print, args.print_down) {
+        (true, _) => Some(Mode::Print),
+        (false, true) => Some(Mode::PrintDown),
+        (false, false) => database(&mut problems, &args.database, &format!("{PROGRAM}/migrate")).map(Mode::Apply),
+    };
     check_schema(&mut problems, &args.database.schema);
     let notify = match (args.with_notify, args.without_notify) {
         (true, _) => Notify::With,
@@ -47,9 +69,10 @@ pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> 
         admin: args.admin_role.clone(),
         create_roles: args.create_roles,
     });
-    if problems.0.is_empty() {
-        Ok(MigrateConfig { database, schema: args.database.schema.clone(), notify, grants })
-    } else {
-        Err(problems.0)
+    match mode {
+        Some(mode) if problems.0.is_empty() => {
+            Ok(MigrateConfig { mode, schema: args.database.schema.clone(), notify, grants })
+        }
+        Some(_) | None => Err(problems.0),
     }
 }

@@ -3,11 +3,10 @@
 use uuid::Uuid;
 
 use crate::cli::replay::ReplayArgs;
-use crate::commands::selection::Selection;
 use crate::config::command::{CommandConfig, command_config};
 use crate::config::dead_letters::require_filter;
 use crate::config::problems::Problems;
-use crate::config::selection::{Execution, Ids, execution, selection};
+use crate::config::selection::{Execution, Ids, Selection, execution, selection};
 
 /// What to do.
 #[derive(Debug)]

@@ -3,11 +3,22 @@
 use time::OffsetDateTime;
 
 use crate::cli::routes::{EventArgs, RenderArgs};
-use crate::commands::routes_render::RenderConfig;
 use crate::config::problems::Problems;
 use crate::config::routes::routes;
 use crate::relay::event::{Event, Payload};
 use crate::relay::message::SHORT_STRING_BYTES_MAX;
+use crate::relay::route::RouteTable;
+
+/// What to show.
+#[derive(Debug)]
+pub struct RenderConfig {
+    /// The routes.
+    pub routes: RouteTable,
+    /// The row, but for its payload.
+    pub event: Event,
+    /// As one JSON document.
+    pub json: bool,
+}
 
 /// Checks `routes render`'s arguments; the payload comes later.
 pub fn render_config(args: &RenderArgs) -> Result<RenderConfig, Vec<String>> {

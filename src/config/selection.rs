@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::cli::selection::{AuditArgs, ConsentArgs, ExecutionArgs, SelectionArgs};
-use crate::commands::selection::Selection;
 use crate::config::problems::Problems;
 
 /// Texts of an operator are kept this long, in bytes.
@@ -15,6 +15,54 @@ const TEXT_BYTES_MAX: usize = 1_000;
 const IDS_MAX: usize = 10_000;
 /// So many rows or rows a second at most.
 const COUNT_MAX: usize = 100_000_000;
+
+/// What must be true of a row. Empty is everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Events, by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// Dead letters, by their own id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dead_letter_ids: Vec<i64>,
+    /// Of this aggregate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aggregate_id: Option<String>,
+    /// Of this type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Dead letters: that failed on this route. Published events: the only route that is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// Dead letters of this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Published, or dead-lettered, from this moment on; RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// So many at most, the lowest seq first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Dead letters: every route is sent, not only those that failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all_routes: bool,
+}
+
+impl Selection {
+    /// Whether nothing narrows it.
+    pub fn is_everything(&self) -> bool {
+        *self == Self { limit: self.limit, all_routes: self.all_routes, ..Self::default() }
+    }
+
+    /// Whether its rows are named one by one.
+    pub fn is_by_id(&self) -> bool {
+        !self.ids.is_empty() || !self.dead_letter_ids.is_empty()
+    }
+}
 
 /// Whether to do it at all.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ pub mod database;
 pub mod database_url;
 mod database_words;
 pub mod inspect;
+pub mod grants;
 pub mod judge;
 mod key_values;
 pub mod listen;

@@ -1,16 +1,15 @@
 //! What is on hold, for the gauge of held routes and `/status`: every replica reads the few rows of `outbox.holds` every other second,
-//! also while it claims nothing. Called by `upkeep`.
+//! also while it claims nothing. Called by `upkeep`, in the transaction of its election.
 
 use super::Upkeep;
+use crate::link::batch::PgBatch;
 use crate::link::{call, rows};
 use crate::relay::destination::Holds;
 use crate::relay::store::StoreError;
 
-/// Sets the gauge of each route.
-pub async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
+/// Sets the gauge of each route, and the count.
+pub(super) async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(), StoreError> {
     let holds = call::rows(batch.client(), "reading the holds", &upkeep.store.queries().list_holds, &[]).await?;
-    batch.commit().await?;
     upkeep.vitals.saw_holds(holds.len());
     let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
     for route in upkeep.routes.all() {

@@ -57,7 +57,6 @@ pub struct Upkeep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Job {
     Floors,
-    Holds,
     Sweep,
     Stats,
     Retention,
@@ -65,12 +64,11 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Self; 6] = [Self::Floors, Self::Holds, Self::Sweep, Self::Stats, Self::Retention, Self::Backends];
+    const ALL: [Self; 5] = [Self::Floors, Self::Sweep, Self::Stats, Self::Retention, Self::Backends];
 
     fn name(self) -> &'static str {
         match self {
             Self::Floors => "floors",
-            Self::Holds => "holds",
             Self::Sweep => "sweep",
             Self::Stats => "stats",
             Self::Retention => "retention",
@@ -80,7 +78,7 @@ impl Job {
 
     fn interval(self) -> Duration {
         match self {
-            Self::Floors | Self::Holds => Duration::from_secs(2),
+            Self::Floors => Duration::from_secs(2),
             Self::Sweep => Duration::from_secs(5),
             Self::Stats => Duration::from_secs(10),
             Self::Retention => Duration::from_secs(30),
@@ -136,8 +134,7 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
 impl Upkeep {
     /// Runs a job if this replica is elected for it; says whether it was.
     async fn run_job(&self, job: Job, interval: Duration, floors: &mut floors::Floors) -> Result<bool, StoreError> {
-        // Every replica looks at the holds for itself: the gauge is about its own routes.
-        if job != Job::Holds && !self.elected(job, interval).await? {
+        if !self.elected(job, interval).await? {
             if job == Job::Stats {
                 self.metrics.no_backlog();
             }
@@ -145,7 +142,6 @@ impl Upkeep {
         }
         match job {
             Job::Floors => floors.run(self).await?,
-            Job::Holds => holds::run(self).await?,
             Job::Sweep => sweep::run(self).await?,
             Job::Stats => stats::run(self).await?,
             Job::Retention => retention::run(self).await?,
@@ -192,6 +188,11 @@ impl Upkeep {
             [(&name, Type::TEXT), (&interval_ms, Type::INT8), (&self.replica, Type::TEXT)];
         let sql = &self.store.queries().take_job;
         let elected = call::execute(batch.client(), "electing a replica for upkeep", sql, &params).await? == 1;
+        // Elected or not, each replica says for its own routes what is on hold; in this transaction, because one of its own would keep a
+        // second connection busy.
+        if job == Job::Floors {
+            holds::look(self, &batch).await?;
+        }
         batch.commit().await?;
         Ok(elected)
     }

@@ -9,10 +9,10 @@ use crate::tree::{File, files, read};
 /// Who may be imported by whom: only what stands further down, or beside it in the same row.
 const LAYERS: [&[&str]; 7] = [
     &["main"],
-    &["app"],
+    &["app", "commands"],
     &["config"],
     &["cli"],
-    &["relay", "upkeep", "commands", "ops"],
+    &["relay", "upkeep", "ops"],
     &["link"],
     &["deadline", "error"],
 ];
