@@ -177,12 +177,20 @@ impl Node {
     }
 
     fn login_words(&self, error: &lapin::Error) -> String {
+        use std::io::ErrorKind::{BrokenPipe as Pipe, ConnectionAborted as Aborted, ConnectionReset as Reset};
         let user = &self.url.uri.authority.userinfo.username;
         match error.kind() {
-            ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {
-                "the broker ended the connection during the login; its log says why".to_owned()
-            }
-            ErrorKind::IOError(error) => self.io_words(error),
+            ErrorKind::IOError(error) => match error.kind() {
+                // A server that refuses our certificate, or its absence, says so after the handshake, and what we have sent by then can
+                // make its answer get lost.
+                Reset | Aborted | Pipe if self.url.uri.scheme == AMQPScheme::AMQPS && self.files.cert.is_none() => {
+                    "the broker ended the connection right after the handshake; it may require a client certificate (--amqp-cert-file \
+                     and --amqp-key-file)"
+                        .to_owned()
+                }
+                Reset | Aborted | Pipe => "the broker ended the connection during the login; its log says why".to_owned(),
+                _ => self.io_words(error),
+            },
             ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => format!(
                 "the broker refused the login of user '{user}'; look at the URL's user and password, --amqp-user and --amqp-password, and their files"
             ),
