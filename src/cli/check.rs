@@ -6,7 +6,7 @@ use crate::cli::run::RunArgs;
 
 /// `check`.
 #[derive(Debug, Clone, Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = AFTER)]
+#[command(after_long_help = AFTER)]
 pub struct CheckArgs {
     /// What the relay would run with.
     #[command(flatten)]
@@ -19,7 +19,8 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-const LONG_ABOUT: &str = "\
+/// The long help; the command itself takes it, or its one line would stand in the way.
+pub(super) const LONG_ABOUT: &str = "\
 Preflight of a relay: takes the arguments and the environment of `run`, tries what the relay would do, and names the mend of what would \
 not work. Run it where the relay runs, before it does.
 

@@ -52,10 +52,10 @@ pub struct KeysListArgs {
     #[command(flatten)]
     pub common: CommandArgs,
     /// Only keys that wait for this reason
-    #[arg(long, value_enum, value_name = "REASON")]
+    #[arg(long, help_heading = "Output", value_enum, value_name = "REASON")]
     pub reason: Option<Reason>,
     /// Keys to list at the most, the ones that have waited longest
-    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, help_heading = "Output", default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
 }
 

@@ -47,10 +47,13 @@ pub enum Command {
     /// Create or upgrade the outbox tables.
     Migrate(Box<MigrateArgs>),
     /// Preflight: try what a relay would do, and name the mend of what would not work.
+    #[command(long_about = check::LONG_ABOUT)]
     Check(Box<CheckArgs>),
     /// The whole outbox at a glance.
+    #[command(long_about = status::LONG_ABOUT)]
     Status(StatusArgs),
     /// Where an event is, why, and what to type next.
+    #[command(long_about = trace::LONG_ABOUT)]
     Trace(TraceArgs),
     /// Keys that wait: list them, let one go on.
     Keys(KeysArgs),

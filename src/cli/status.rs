@@ -6,14 +6,15 @@ use crate::cli::command::CommandArgs;
 
 /// `status`.
 #[derive(Debug, Clone, Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = AFTER)]
+#[command(after_long_help = AFTER)]
 pub struct StatusArgs {
     /// Which outbox.
     #[command(flatten)]
     pub common: CommandArgs,
 }
 
-const LONG_ABOUT: &str = "\
+/// The long help; the command itself takes it, or its one line would stand in the way.
+pub(super) const LONG_ABOUT: &str = "\
 The whole outbox at a glance: how much is pending and how old the oldest is, which keys wait and why, which destinations are on hold, \
 unresolved dead letters, the relays that are connected, and what the upkeep did last.
 

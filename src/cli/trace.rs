@@ -6,23 +6,24 @@ use crate::cli::command::CommandArgs;
 
 /// `trace`.
 #[derive(Debug, Clone, Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = AFTER)]
+#[command(after_long_help = AFTER)]
 pub struct TraceArgs {
     /// Which outbox.
     #[command(flatten)]
     pub common: CommandArgs,
     /// A key (partition key), an aggregate id such as an order's, or an event id, with or without msg- before it
-    #[arg(value_name = "KEY|EVENT-ID")]
+    #[arg(value_name = "KEY|EVENT-ID", help_heading = "Arguments")]
     pub target: String,
     /// Events to show at the most, the newest
-    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, help_heading = "Output", default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// Show payloads up to 1 MiB; they may hold personal data
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub payload: bool,
 }
 
-const LONG_ABOUT: &str = "\
+/// The long help; the command itself takes it, or its one line would stand in the way.
+pub(super) const LONG_ABOUT: &str = "\
 Where an event is, since when, why, who is ahead of it, and the exact command to type next.
 
 Reads one snapshot of the database, changes nothing, needs no broker, and gives up after 2 s of connecting or 2 s of looking.

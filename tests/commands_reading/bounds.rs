@@ -122,8 +122,12 @@ async fn the_help_is_enough_to_operate_from() {
     {
         let answer = run(command).await;
         assert_eq!(answer.code, Some(0), "{command:?}");
-        for part in ["Examples:", "JSON: ", "Exit codes: 0 "] {
+        for part in ["Examples:", "\nJSON", "Exit codes: 0 "] {
             assert!(answer.stdout.contains(part), "{command:?} lacks {part}");
         }
+        assert!(
+            answer.stdout.to_lowercase().contains("changes nothing"),
+            "{command:?} does not say that it only reads"
+        );
     }
 }
