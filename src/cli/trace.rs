@@ -41,7 +41,7 @@ Examples:
 
 The commands it prints leave out how to reach the database: set OUTBOX_DATABASE_URL, or add --database-url.
 
-JSON: query, schema, at, found, pending, published, events_not_shown, notes[], next[]{to, command},
+JSON: query, schema, at, found, pending, published, dead_lettered, events_not_shown, notes[], next[]{to, command},
   events[]{id, seq, key, aggregate_type, aggregate_id, event_type, correlation_id, created_at, published_at, state, headline,
   since, until, why, ahead{event_id, event_type, events}, may_arrive_twice, replay_id, only_routes, dead_letters[]{dead_letter_id,
   failure_reason, last_error, attempts, dead_lettered_at, processed_at, resolution, resolved_by, routes_confirmed, routes_failed},

@@ -130,7 +130,7 @@ fn connections(row: &Row, workers: usize, relays: usize) -> Finding {
     let needed = each.saturating_mul(replicas);
     let free = i64::from(row.get::<_, i32>("connections_max")) - row.get::<_, i64>("connections_used");
     let role_connections = i64::from(row.get::<_, i32>("role_connections"));
-    let text = format!("{free} free; {replicas} relays of {workers} workers take {needed} at the most");
+    let text = format!("{free} free; relays seen: {relays}; at {workers} workers each they take {needed} at the most");
     if role_connections >= 0 && role_connections < needed {
         let mend = format!("ALTER ROLE {} CONNECTION LIMIT {needed}, or fewer --workers", row.get::<_, String>("role"));
         return found("connections", Verdict::Warn, format!("the role may open {role_connections}; {text}")).mend(mend);

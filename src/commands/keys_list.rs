@@ -174,12 +174,8 @@ fn key_document(wait: WaitFacts, judged: Judged, behind: Option<(i64, bool)>) ->
 }
 
 fn text(document: &Document<'_>) -> String {
-    let shown = document.keys.len();
-    let mut text = format!(
-        "{} in schema {} wait; the {shown} that have waited longest\n",
-        count(document.keys_in_all, COUNT_MAX, "key"),
-        document.schema
-    );
+    let in_all = count(document.keys_in_all, COUNT_MAX, "key");
+    let mut text = format!("waiting in schema {}: {in_all}; the longest waiting first\n", document.schema);
     if document.keys.is_empty() {
         return format!("no key waits in schema {}\n", document.schema);
     }

@@ -181,7 +181,7 @@ fn push_holds(text: &mut String, document: &Document<'_>) {
         let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
         let _infallible = write!(
             text,
-            "\nheld: {} ({})\n  {}\n  {}; {} wait for it\n",
+            "\nheld: {} ({})\n  {}\n  {}; waiting for it: {}\n",
             clean(destination),
             clean(&hold.kind),
             clean(&hold.reason),

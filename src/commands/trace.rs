@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::facts::{Facts, Judged, LetterFacts, Place};
+use super::facts::{Facts, Judged, LetterFacts, Place, State};
 use super::next::Typist;
 use super::output::Output;
 use super::reader::Reader;
@@ -45,6 +45,8 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
     }
     let typist = Typist::new(&config.schema);
     let mut entries = entries(&found, &surroundings, &typist);
+    let dead = entries.iter().filter(|entry| entry.judged.state == State::DeadLettered).count();
+    found.dead_lettered = i64::try_from(dead).unwrap_or(i64::MAX);
     let limit = usize::from(limit);
     let hidden = entries.len().saturating_sub(limit);
     entries.drain(..hidden);

@@ -35,6 +35,7 @@ struct Document<'a> {
     found: bool,
     pending: i64,
     published: i64,
+    dead_lettered: i64,
     events_not_shown: i64,
     events: Vec<EventDocument<'a>>,
     replays: &'a [ReplayRun],
@@ -103,17 +104,9 @@ pub fn answer(
     output: Output,
 ) {
     let next = steps(&entries, is_one_event);
-    let shown = |state_is_pending: bool| {
-        let counted = entries.iter().filter(|entry| is_pending(entry.judged.state) == state_is_pending).count();
-        i64::try_from(counted).unwrap_or(i64::MAX)
-    };
-    let dead = i64::try_from(entries.iter().filter(|entry| entry.judged.state == State::DeadLettered).count())
-        .unwrap_or(i64::MAX);
-    let not_shown = if is_one_event {
-        0
-    } else {
-        (found.pending - shown(true)).max(0) + (found.published - (shown(false) - dead)).max(0)
-    };
+    let shown = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let in_all = found.pending + found.published + found.dead_lettered;
+    let not_shown = if is_one_event { 0 } else { (in_all - shown).max(0) };
     let document = Document {
         query: &question.text,
         schema,
@@ -121,6 +114,7 @@ pub fn answer(
         found: true,
         pending: found.pending,
         published: found.published,
+        dead_lettered: found.dead_lettered,
         events_not_shown: not_shown,
         events: entries.iter().map(event_document).collect(),
         replays: &replays,
@@ -129,13 +123,6 @@ pub fn answer(
         next: &next,
     };
     output.answer(&document, || text(&document, &entries, is_one_event, question));
-}
-
-fn is_pending(state: State) -> bool {
-    match state {
-        State::Pending | State::Waiting | State::Retrying | State::Held | State::NoRoute | State::Unconfirmed => true,
-        State::DeadLettered | State::Published => false,
-    }
 }
 
 fn event_document(entry: &Entry) -> EventDocument<'_> {
@@ -236,7 +223,6 @@ fn headline(document: &Document<'_>, entries: &[Entry], is_one_event: bool) -> S
             document.schema
         );
     }
-    let dead = entries.iter().filter(|entry| entry.judged.state == State::DeadLettered).count();
     let more = match document.events_not_shown {
         0 => String::new(),
         _ if document.pending > PENDING_MAX || document.published > PUBLISHED_MAX => {
@@ -245,11 +231,12 @@ fn headline(document: &Document<'_>, entries: &[Entry], is_one_event: bool) -> S
         more => format!("; {more} older not shown (--limit)"),
     };
     format!(
-        "{} in schema {}: {} pending, {} published, {dead} dead-lettered{more}",
+        "{} in schema {}: {} pending, {} published, {} dead-lettered{more}",
         clean(document.query),
         document.schema,
         count(document.pending, PENDING_MAX, "event"),
         count(document.published, PUBLISHED_MAX, "event"),
+        document.dead_lettered,
     )
 }
 
@@ -267,7 +254,10 @@ fn push_whys(text: &mut String, entries: &[Entry], now: OffsetDateTime) {
         let more = if is_waiting && waiting > 1 { format!(" (and {} after it)", waiting - 1) } else { String::new() };
         let (event_type, headline) = (clean(&entry.event.event_type), clean(&judged.headline));
         let since = when(judged.since, now);
-        let why = if judged.why.is_empty() { String::new() } else { format!("\n  {}", clean(&judged.why)) };
+        // The head's own reason stands above already where the head is shown.
+        let is_said =
+            judged.ahead.as_ref().is_some_and(|ahead| entries.iter().any(|other| other.event.id == ahead.event_id));
+        let why = if is_said || judged.why.is_empty() { String::new() } else { format!("\n  {}", clean(&judged.why)) };
         let _infallible = write!(text, "\n{} {event_type}{more}: {headline}\n  since {since}{why}\n", entry.event.seq);
     }
 }

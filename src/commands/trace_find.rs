@@ -53,6 +53,8 @@ pub struct Found {
     pub pending: i64,
     /// Events of the aggregate that are published.
     pub published: i64,
+    /// Events that are in the dead letters and not among the events.
+    pub dead_lettered: i64,
     /// What keeps each key.
     pub keys: BTreeMap<String, KeyFacts>,
     /// What was not looked at.

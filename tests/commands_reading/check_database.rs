@@ -224,7 +224,7 @@ async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
     let relay = Relay::start(&stage.bed, &[]).await;
     let checked = async || check(&stage.bed, &["--database-user", &role, "--workers", "8"]).await.1;
     eventually(Duration::from_secs(20), "the relay is seen", async || {
-        one(&checked().await, "connections").1.contains("1 relays")
+        one(&checked().await, "connections").1.contains("relays seen: 1")
     })
     .await;
     let findings = checked().await;

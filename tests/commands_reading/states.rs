@@ -115,6 +115,8 @@ async fn dead_lettered_and_what_waits_for_a_word_behind_it() {
     assert_eq!(text(&found[0], "headline"), "dead-lettered (UNROUTABLE)");
     assert!(text(&found[0], "why").contains("attempts charged: 1"), "{}", found[0]);
     assert_eq!(found[0]["dead_letters"].as_array().map(Vec::len), Some(1));
+    let newest = document(&stage.bed, &["trace", "order-1", "--limit", "1"]).await;
+    assert_eq!((newest["dead_lettered"].as_i64(), newest["events_not_shown"].as_i64()), (Some(1), Some(1)), "{newest}");
     assert_eq!(commands(&found[0])[0], format!("outbox-relay dlq show {}", ids[0]));
     assert_eq!(commands(&found[1]).last(), Some(&"outbox-relay keys release order-1"));
     assert_eq!(states(&stage.bed, &ids[0].to_string()).await, ["dead_lettered"]);
