@@ -1,6 +1,6 @@
 //! The configuration of the commands that change many rows: selections, times, pace, consent and audit.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -170,7 +170,7 @@ pub(super) fn event_id(text: &str) -> Option<Uuid> {
 
 /// A moment, written as RFC 3339 in UTC, all of one length so that they compare as texts.
 fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
-    let ago = |ago: Duration| SystemTime::now().checked_sub(ago).map(OffsetDateTime::from);
+    let ago = |ago: Duration| OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?);
     let parsed =
         OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| humantime::parse_duration(text).ok().and_then(ago));
     let written = parsed.filter(|moment| (1970..=9999).contains(&moment.year())).map(|moment| {
