@@ -41,6 +41,9 @@ async fn a_dead_letter_comes_back_byte_for_byte_ahead_of_the_successor_that_wait
         ids[0]
     );
     assert!(scene.ask::<bool>(&is_back).await);
+    assert!(
+        scene.ask::<bool>(&format!("SELECT max(floor) = {seq} + 1000 AND min(floor) = {seq} FROM outbox.lanes")).await
+    );
     let waits_first =
         format!("SELECT event_id = '{}' AND attempts = 0 AND until <= clock_timestamp() FROM outbox.waits", ids[0]);
     assert!(scene.ask::<bool>(&waits_first).await);

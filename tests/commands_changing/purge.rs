@@ -43,6 +43,24 @@ async fn a_purge_beside_a_replay_deletes_nothing_that_the_replay_made_pending() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_waited_for_a_replays_rows_leaves_them_alone() {
+    let mut scene = Scene::open("purge_waits").await;
+    scene.order(50, 2).await;
+    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '2 days'").await;
+    // A replay's chunk that is not committed yet.
+    let chunk = scene.bed.client().await;
+    let replayed = "BEGIN; UPDATE outbox.events SET published_at = NULL WHERE seq % 2 = 0";
+    chunk.batch_execute(replayed).await.expect("half of them are pending");
+    let purge = start(&scene.bed, &["purge", "published", "--older-than", "1d", "--yes", "--json"]);
+    let waits = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE '%/purge' AND wait_event_type = 'Lock'";
+    eventually(SOON, "the purge waits", async || scene.ask::<i64>(waits).await == 1).await;
+    chunk.batch_execute("COMMIT").await.expect("committed");
+    assert_eq!(end_of(purge).await.with_code(0).json()["deleted"], 50);
+    assert_eq!(scene.bed.pending().await, 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_for_erasure_says_what_it_does_not_reach() {
     let mut scene = Scene::open("purge_erasure").await;
     let ids = scene.order(3, 3).await;

@@ -19,9 +19,12 @@ async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_inta
     scene.arrivals(2_200).await;
     let looked = run(&scene.bed, &["replay", "--until", &until, "--dry-run", "--json"]).await.with_code(0).json();
     assert_eq!((&looked["matched"], &looked["overtaken"]["events"]), (&2_000.into(), &900.into()), "{looked}");
+    let last: i64 = scene.ask("SELECT max(seq) FROM outbox.events").await;
     let args = ["replay", "--until", &until, "--yes", "--by", "alice", "--note", "lost", "--json"];
     let answer = run(&scene.bed, &args).await.with_code(0).json();
     assert_eq!((&answer["matched"], &answer["replayed"]), (&2_000.into(), &2_000.into()), "{answer}");
+    // Behind every live event that was there.
+    assert!(scene.ask::<i64>("SELECT min(seq) FROM outbox.events WHERE replay_id IS NOT NULL").await > last);
     scene.arrivals(scene.history.progress().arrivals + 200).await;
     traffic.stop().await;
     let again = "SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL AND published_at IS NULL";
