@@ -105,9 +105,9 @@ impl Overtaken {
     pub fn words(self, matched: usize) -> String {
         let of = if self.looked_at < matched { format!("of the first {}", self.looked_at) } else { "of these".into() };
         match self.events {
-            0 => format!("order: {of} none has a later event of its key published already"),
+            0 => format!("order: {of}, none has a later event of its key published already"),
             events => format!(
-                "order: {of} {events} {} a later event of the key published already; consumers see the old one after it",
+                "order: {of}, {events} {} a later event of the key published already; consumers see the old one after it",
                 if events == 1 { "has" } else { "have" }
             ),
         }
