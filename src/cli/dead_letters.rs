@@ -21,7 +21,7 @@ pub enum DlqCommand {
     List(Box<DlqListArgs>),
     /// One dead letter: why, which routes have it, what became of it
     #[command(long_about = SHOW)]
-    Show(DlqShowArgs),
+    Show(Box<DlqShowArgs>),
     /// Send dead letters again
     #[command(long_about = REPLAY)]
     Replay(Box<DlqReplayArgs>),

@@ -39,11 +39,12 @@ impl Session {
                 }
                 Err(error) => {
                     self.roll_back().await?;
-                    return Err(match error {
-                        StoreError::Failed { passing: true, .. } => AppError::No(format!(
+                    return Err(if let StoreError::Failed { passing: true, .. } = error {
+                        AppError::No(format!(
                             "{error}; tried {ATTEMPTS} times. Something holds it for long: look for a transaction that stays open, or a relay that is frozen"
-                        )),
-                        other => other.into(),
+                        ))
+                    } else {
+                        error.into()
                     });
                 }
             }

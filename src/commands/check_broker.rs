@@ -12,7 +12,7 @@ fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Fin
 }
 
 /// Every finding about the broker.
-pub async fn findings(run: &RunConfig) -> Vec<Finding> {
+pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut open = None;
     // Side by side, so that three nodes that are away take no longer than one.

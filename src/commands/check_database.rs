@@ -33,7 +33,7 @@ fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Fin
 }
 
 /// Every finding about the database and what is in it.
-pub async fn findings(run: &RunConfig) -> Vec<Finding> {
+pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(error) = look(run, &mut findings).await {
         let mend = "see the message; what comes after it was not looked at";

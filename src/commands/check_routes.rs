@@ -12,7 +12,7 @@ use crate::error::AppError;
 const NAMES_SHOWN: usize = 10;
 
 /// Adds every finding.
-pub async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppError> {
+pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppError> {
     let known: BTreeSet<&str> = run.routes.all().map(|route| &*route.name).collect();
     let rows = reader.rows("looking at the names in use", &reader.session.queries.check_names, &[]).await?;
     let unknown = |used_by: &str| -> Vec<String> {

@@ -21,7 +21,7 @@ fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Fin
 }
 
 /// Adds every finding; says whether the tables can be read.
-pub async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<bool, AppError> {
+pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<bool, AppError> {
     let schema = run.schema.as_str();
     let queries = &reader.session.queries;
     let params: [Param<'_>; 1] = [(&schema, Type::TEXT)];

@@ -9,7 +9,7 @@ use crate::config::selection::{Audit, Consent};
 use crate::error::AppError;
 
 /// Refuses at once, before anything is looked up, where the question could not be answered.
-pub fn can_ask(consent: Consent) -> Result<(), AppError> {
+pub(super) fn can_ask(consent: Consent) -> Result<(), AppError> {
     if consent.yes || consent.dry_run || std::io::stdin().is_terminal() {
         return Ok(());
     }
@@ -19,7 +19,7 @@ pub fn can_ask(consent: Consent) -> Result<(), AppError> {
 }
 
 /// Shows `consequences` and asks, unless `--yes` was given. `Ok` is a yes.
-pub fn agree(consent: Consent, consequences: &str) -> Result<(), AppError> {
+pub(super) fn agree(consent: Consent, consequences: &str) -> Result<(), AppError> {
     say(consequences);
     can_ask(consent)?;
     if consent.yes {
@@ -37,7 +37,7 @@ pub fn agree(consent: Consent, consequences: &str) -> Result<(), AppError> {
 }
 
 /// The one line that a change leaves in the operator's log.
-pub fn log_change(what: &str, audit: &Audit) {
+pub(super) fn log_change(what: &str, audit: &Audit) {
     let by = audit.by.as_deref().map_or_else(|| "the database role".into(), clean);
     let note = audit.note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();
     say(&format!("outbox-relay: {what} by {by}{note}\n"));

@@ -24,7 +24,7 @@ pub struct Ended {
 }
 
 /// A job of many chunks.
-pub struct Progress {
+pub(super) struct Progress {
     verb: &'static str,
     total: usize,
     rate: Option<usize>,
@@ -39,7 +39,7 @@ pub struct Progress {
 
 impl Progress {
     /// Begins; from now on a signal ends the job and no longer the process. `verb` says what happens to the rows: `replayed`.
-    pub fn start(verb: &'static str, total: usize, rate: Option<usize>) -> Result<Self, AppError> {
+    pub(super) fn start(verb: &'static str, total: usize, rate: Option<usize>) -> Result<Self, AppError> {
         let listening = |error: std::io::Error| AppError::Bug(format!("signals cannot be listened for: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(listening)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(listening)?;
@@ -60,12 +60,12 @@ impl Progress {
     }
 
     /// How many rows the next chunk may have.
-    pub fn chunk(&self, most: usize) -> usize {
+    pub(super) fn chunk(&self, most: usize) -> usize {
         self.rate.map_or(most, |rate| rate.clamp(1, most))
     }
 
     /// Waits until the next chunk may begin; false when the job is to end.
-    pub async fn next(&mut self) -> bool {
+    pub(super) async fn next(&mut self) -> bool {
         if self.ended.cut.is_some() {
             return false;
         }
@@ -81,7 +81,7 @@ impl Progress {
     }
 
     /// Runs one chunk of `rows` rows to its end. What it returns is how many of them were changed.
-    pub async fn run(&mut self, rows: usize, chunk: impl Future<Output = Result<usize, AppError>>) {
+    pub(super) async fn run(&mut self, rows: usize, chunk: impl Future<Output = Result<usize, AppError>>) {
         let done = tokio::select! {
             done = chunk => done,
             () = self.give_up.cancelled() => Err(AppError::No("interrupted twice; the chunk at hand was rolled back".into())),
@@ -99,7 +99,7 @@ impl Progress {
     }
 
     /// How it went.
-    pub fn end(self) -> Ended {
+    pub(super) fn end(self) -> Ended {
         self.signals.abort();
         if self.is_shown {
             say("\r\x1b[K");
@@ -109,7 +109,7 @@ impl Progress {
 }
 
 /// An error, and how to go on after it.
-pub fn with_mend(error: AppError, mend: &str) -> AppError {
+pub(super) fn with_mend(error: AppError, mend: &str) -> AppError {
     let add = |text: String| format!("{text}; {mend}");
     match error {
         AppError::No(text) => AppError::No(add(text)),

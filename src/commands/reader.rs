@@ -19,14 +19,14 @@ use crate::link::database::chain;
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 
 /// A session that counts down.
-pub struct Reader {
+pub(super) struct Reader {
     /// The snapshot.
     pub session: Session,
     end: Instant,
 }
 
 /// A part of an answer that can be missing.
-pub enum Part<T> {
+pub(super) enum Part<T> {
     /// What was found.
     Found(T),
     /// It took too long.
@@ -35,22 +35,27 @@ pub enum Part<T> {
 
 impl Reader {
     /// Connects, and starts the clock.
-    pub async fn open(config: &CommandConfig) -> Result<Self, AppError> {
+    pub(super) async fn open(config: &CommandConfig) -> Result<Self, AppError> {
         Ok(Self::new(Session::read(config).await?))
     }
 
     /// Starts the clock on a session that is open.
-    pub fn new(session: Session) -> Self {
+    pub(super) fn new(session: Session) -> Self {
         Self::with_limit(session, LOOK_LIMIT)
     }
 
     /// The same with a limit of the caller's.
-    pub fn with_limit(session: Session, limit: Duration) -> Self {
+    pub(super) fn with_limit(session: Session, limit: Duration) -> Self {
         Self { session, end: Instant::now() + limit }
     }
 
     /// All rows of a statement that the answer cannot do without; `action` says what it looks for.
-    pub async fn rows(&self, action: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, AppError> {
+    pub(super) async fn rows(
+        &self,
+        action: &'static str,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, AppError> {
         let left = self.end.saturating_duration_since(Instant::now());
         match deadline(left, action, self.session.client.query_typed(sql, params)).await {
             Ok(Ok(rows)) => Ok(rows),
@@ -60,13 +65,13 @@ impl Reader {
     }
 
     /// The only row of such a statement.
-    pub async fn one(&self, action: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Row, AppError> {
+    pub(super) async fn one(&self, action: &'static str, sql: &str, params: &[Param<'_>]) -> Result<Row, AppError> {
         let mut rows = self.rows(action, sql, params).await?;
         rows.pop().ok_or_else(|| AppError::Bug(format!("{action}: no row")))
     }
 
     /// All rows of a statement that may take `limit` and no more, and is left out where that is not enough.
-    pub async fn part(
+    pub(super) async fn part(
         &self,
         limit: Duration,
         action: &'static str,

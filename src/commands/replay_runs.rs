@@ -20,7 +20,7 @@ struct RecordedRun {
 }
 
 /// Lists the latest runs.
-pub async fn list(session: &Session, output: Output) -> Result<(), AppError> {
+pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppError> {
     let rows = call::rows(&session.client, "reading the runs", &session.queries.list_replays, &[]).await?;
     let runs: Vec<RecordedRun> = rows
         .iter()

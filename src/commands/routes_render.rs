@@ -16,7 +16,6 @@ use crate::relay::answer::Fate;
 use crate::relay::broker::Message;
 use crate::relay::draft;
 use crate::relay::event::{Event, Payload};
-use crate::relay::route::RouteTable;
 use crate::relay::routing::Route;
 
 /// The default of `--max-message-size`.

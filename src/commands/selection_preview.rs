@@ -8,13 +8,13 @@ use tokio_postgres::Row;
 use crate::commands::output::table;
 
 /// Rows that are looked at for later events of their keys.
-pub const LOOKED_AT_MAX: usize = 1_000;
+pub(super) const LOOKED_AT_MAX: usize = 1_000;
 /// Rows that are shown.
 const SHOWN: usize = 5;
 
 /// What would be done.
 #[derive(Debug, Serialize)]
-pub struct Preview {
+pub(super) struct Preview {
     /// For example `replay`.
     pub action: &'static str,
     /// Rows that match.
@@ -32,7 +32,7 @@ pub struct Preview {
 
 /// How many rows come after later events of their own key.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Overtaken {
+pub(super) struct Overtaken {
     /// Rows with a later event published.
     pub events: usize,
     /// Of so many that were looked at.
@@ -41,7 +41,7 @@ pub struct Overtaken {
 
 /// One row, without its payload.
 #[derive(Debug, Serialize)]
-pub struct SampleRow {
+pub(super) struct SampleRow {
     /// The event's id, or the dead letter's.
     pub id: String,
     /// Its key.
@@ -57,7 +57,7 @@ pub struct SampleRow {
 
 impl SampleRow {
     /// Reads the columns that every sample query has.
-    pub fn read(row: &Row) -> Self {
+    pub(super) fn read(row: &Row) -> Self {
         Self {
             id: row.get("id"),
             key: row.get("key"),
@@ -69,18 +69,18 @@ impl SampleRow {
 }
 
 /// The first few rows.
-pub fn sample(rows: &[Row]) -> Vec<SampleRow> {
+pub(super) fn sample(rows: &[Row]) -> Vec<SampleRow> {
     rows.iter().take(SHOWN).map(SampleRow::read).collect()
 }
 
 /// Counts the rows of whose key a later event is published.
-pub fn overtaken(rows: &[Row]) -> Overtaken {
+pub(super) fn overtaken(rows: &[Row]) -> Overtaken {
     Overtaken { events: rows.iter().filter(|row| row.get("later")).count(), looked_at: rows.len() }
 }
 
 impl Preview {
     /// For people.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let more = if self.more { "more than " } else { "" };
         let (action, matched) = (self.action, self.matched);
         let mut text = format!("{action}: {more}{matched} {}\n\n", if matched == 1 { "matches" } else { "match" });
@@ -102,7 +102,7 @@ impl Preview {
 
 impl Overtaken {
     /// In words.
-    pub fn words(self, matched: usize) -> String {
+    pub(super) fn words(self, matched: usize) -> String {
         let of = if self.looked_at < matched { format!("of the first {}", self.looked_at) } else { "of these".into() };
         match self.events {
             0 => format!("order: {of}, none has a later event of its key published already"),

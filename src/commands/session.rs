@@ -58,7 +58,10 @@ impl Session {
                 "gave up after 2 s while reading the schema version: something has locked the outbox tables of '{}'",
                 self.schema
             )),
-            other => other.into(),
+            StoreError::Failed { .. }
+            | StoreError::Unreachable(_)
+            | StoreError::Schema(_)
+            | StoreError::MarksRefused { .. } => error.into(),
         })
     }
 

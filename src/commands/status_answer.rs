@@ -16,7 +16,7 @@ use super::words::{age, count, distance, when};
 
 /// The answer.
 #[derive(Serialize)]
-pub struct Document<'a> {
+pub(super) struct Document<'a> {
     pub schema: &'a str,
     #[serde(with = "super::output_time")]
     pub at: OffsetDateTime,
@@ -43,7 +43,7 @@ pub struct Document<'a> {
 
 /// Keys that wait for one reason.
 #[derive(Serialize)]
-pub struct WaitsOfReason {
+pub(super) struct WaitsOfReason {
     pub reason: String,
     pub keys: i64,
     #[serde(with = "super::output_time")]
@@ -52,7 +52,7 @@ pub struct WaitsOfReason {
 
 /// A destination that is on hold.
 #[derive(Serialize)]
-pub struct HoldDocument {
+pub(super) struct HoldDocument {
     pub id: i64,
     pub destination: Option<String>,
     pub scope: String,
@@ -75,7 +75,7 @@ pub struct HoldDocument {
 
 /// Unresolved dead letters of one reason.
 #[derive(Serialize)]
-pub struct DeadLetterReason {
+pub(super) struct DeadLetterReason {
     pub reason: String,
     pub events: i64,
     #[serde(with = "super::output_time")]
@@ -84,14 +84,14 @@ pub struct DeadLetterReason {
 
 /// What wakes relays besides polling.
 #[derive(Serialize)]
-pub struct Wake {
+pub(super) struct Wake {
     pub trigger: bool,
     pub listening: Option<bool>,
 }
 
 /// One slow job.
 #[derive(Serialize)]
-pub struct Job {
+pub(super) struct Job {
     pub job: String,
     #[serde(with = "super::output_time::optional")]
     pub last_run_at: Option<OffsetDateTime>,
@@ -101,14 +101,14 @@ pub struct Job {
 
 /// Where claims start.
 #[derive(Serialize)]
-pub struct Floors {
+pub(super) struct Floors {
     pub behind: Option<i64>,
     pub oldest_transaction: Option<OldestTransaction>,
 }
 
 /// The oldest transaction that this role can see.
 #[derive(Serialize)]
-pub struct OldestTransaction {
+pub(super) struct OldestTransaction {
     pub pid: i32,
     pub role: Option<String>,
     pub application_name: Option<String>,
@@ -119,14 +119,14 @@ pub struct OldestTransaction {
 
 /// What vacuum has left to do.
 #[derive(Serialize)]
-pub struct Vacuum {
+pub(super) struct Vacuum {
     pub dead_rows: Option<i64>,
     #[serde(with = "super::output_time::optional")]
     pub last_autovacuum: Option<OffsetDateTime>,
 }
 
 /// The page.
-pub fn text(document: &Document<'_>) -> String {
+pub(super) fn text(document: &Document<'_>) -> String {
     let mut text = String::new();
     push_backlog(&mut text, document);
     push_waits(&mut text, document);

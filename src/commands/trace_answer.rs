@@ -17,7 +17,7 @@ use super::words::{count, lag, when};
 use crate::relay::labels::timestamp;
 
 /// One event of the answer.
-pub struct Entry {
+pub(super) struct Entry {
     /// The event.
     pub event: EventRow,
     /// Its state.
@@ -93,7 +93,7 @@ struct LetterDocument<'a> {
 
 /// Prints the answer.
 #[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together once")]
-pub fn answer(
+pub(super) fn answer(
     question: &Question,
     schema: &str,
     is_one_event: bool,
@@ -317,7 +317,7 @@ fn push_relays(text: &mut String, document: &Document<'_>) {
 }
 
 /// What to type, at the end, where the eye looks first.
-pub fn push_next(text: &mut String, steps: &[Step]) {
+pub(super) fn push_next(text: &mut String, steps: &[Step]) {
     if steps.is_empty() {
         return;
     }

@@ -22,16 +22,16 @@ const EXTRA_LIMIT: Duration = Duration::from_millis(500);
 /// Other keys of the same aggregate whose order is looked at.
 const OTHER_KEYS_MAX: usize = 5;
 /// Where counting stops.
-pub const PENDING_MAX: i64 = 100_000;
+pub(super) const PENDING_MAX: i64 = 100_000;
 /// Where counting stops.
-pub const PUBLISHED_MAX: i64 = 10_000;
+pub(super) const PUBLISHED_MAX: i64 = 10_000;
 /// Names of commands: their application names are no relays'.
-pub const COMMANDS: [&str; 10] =
+pub(super) const COMMANDS: [&str; 10] =
     ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge", "command"];
 
 /// What was asked for.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub(super) struct Question {
     /// As typed.
     pub text: String,
     /// The event's id, where it reads as one.
@@ -44,7 +44,7 @@ pub struct Question {
 
 /// The events found, by seq.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     /// In the events table.
     pub events: Vec<EventRow>,
     /// In the dead letters, resolved ones and those of events that are back among the events too.
@@ -63,7 +63,7 @@ pub struct Found {
 
 /// What is known about one key.
 #[derive(Debug)]
-pub struct KeyFacts {
+pub(super) struct KeyFacts {
     /// Why it waits.
     pub wait: Option<WaitFacts>,
     /// Whether a relay works on its lane.
@@ -78,7 +78,7 @@ pub struct KeyFacts {
 
 /// The surroundings.
 #[derive(Debug)]
-pub struct Surroundings {
+pub(super) struct Surroundings {
     /// The database's time.
     pub now: OffsetDateTime,
     /// Whether this role sees what other sessions do.
@@ -88,7 +88,7 @@ pub struct Surroundings {
 }
 
 /// Reads the surroundings.
-pub async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
+pub(super) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
     let queries = &reader.session.queries;
     let facts = reader.one("reading the time", &queries.session_facts, &[]).await?;
     let commands: Vec<&str> = COMMANDS.to_vec();
@@ -102,7 +102,7 @@ pub async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
 }
 
 /// One event by its id; empty when there is none.
-pub async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Found, AppError> {
+pub(super) async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Found, AppError> {
     let mut found = Found {
         events: events(reader, &[id], question.payload).await?,
         letters: letters(reader, None, &[id], question).await?,
@@ -115,7 +115,7 @@ pub async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Fou
 }
 
 /// The newest events of a key or an aggregate; empty when there are none.
-pub async fn by_key(reader: &Reader, question: &Question) -> Result<Found, AppError> {
+pub(super) async fn by_key(reader: &Reader, question: &Question) -> Result<Found, AppError> {
     let (mut found, key) = (Found::default(), question.text.as_str());
     let mut ids: BTreeMap<i64, Uuid> = BTreeMap::new();
     let queries = &reader.session.queries;
@@ -261,7 +261,7 @@ async fn read_keys(reader: &Reader, found: &mut Found, keys: &[String], asked: O
 
 impl KeyFacts {
     /// Who is ahead of a pending event.
-    pub fn ahead_of(&self, id: Uuid) -> Option<Ahead> {
+    pub(super) fn ahead_of(&self, id: Uuid) -> Option<Ahead> {
         let events = self.places.get(&id)? - 1;
         let (event_id, event_type) = self.head.clone().filter(|_| events > 0)?;
         Some(Ahead { event_id, event_type: Some(event_type), events })

@@ -26,7 +26,7 @@ const YEARS_10_SECONDS: i64 = 315_360_000;
 
 /// A row of `outbox.replays`.
 #[derive(Debug, Serialize)]
-pub struct ReplayRun {
+pub(super) struct ReplayRun {
     /// The run.
     pub id: Uuid,
     /// When it began.
@@ -87,7 +87,7 @@ struct Document<'a> {
 }
 
 /// The replay runs that sent the events again, or name the key.
-pub async fn replays(reader: &Reader, found: &Found, question: &Question) -> Result<Vec<ReplayRun>, AppError> {
+pub(super) async fn replays(reader: &Reader, found: &Found, question: &Question) -> Result<Vec<ReplayRun>, AppError> {
     let ids: Vec<Uuid> = found
         .events
         .iter()
@@ -109,7 +109,7 @@ pub async fn replays(reader: &Reader, found: &Found, question: &Question) -> Res
 }
 
 /// The schema has no outbox tables.
-pub async fn no_tables(reader: &Reader, question: &Question, output: Output) -> Result<(), AppError> {
+pub(super) async fn no_tables(reader: &Reader, question: &Question, output: Output) -> Result<(), AppError> {
     let schema = reader.session.schema.as_str();
     let other_schemas = other_schemas(reader, question).await?;
     let mut next = elsewhere(&other_schemas, question);
@@ -141,7 +141,7 @@ pub async fn no_tables(reader: &Reader, question: &Question, output: Output) -> 
 }
 
 /// The tables are there and the event is not.
-pub async fn nothing_found(
+pub(super) async fn nothing_found(
     reader: &Reader,
     question: &Question,
     around: &Surroundings,

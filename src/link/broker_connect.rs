@@ -176,6 +176,7 @@ impl Node {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
     fn login_words(&self, error: &lapin::Error) -> String {
         use std::io::ErrorKind::{BrokenPipe as Pipe, ConnectionAborted as Aborted, ConnectionReset as Reset};
         let user = &self.url.uri.authority.userinfo.username;

@@ -119,7 +119,8 @@ impl DatabaseSettings {
 
     /// One connection that its owner drives by reading its messages.
     pub(crate) async fn open(&self) -> Result<(Client, Messages), ConnectError> {
-        let opened = self.try_hosts().await;
+        // On the heap: TLS and login make a large future, and every caller would carry it.
+        let opened = Box::pin(self.try_hosts()).await;
         if opened.is_err() {
             self.said().connected = None;
         }

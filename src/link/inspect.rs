@@ -105,6 +105,7 @@ impl Inspection {
     }
 
     /// Why the broker takes no messages at the moment, if it has said so; it does after the first publish.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
     pub fn blocked(&mut self) -> Option<String> {
         let mut blocked = None;
         while let Some(Some(event)) = futures_util::FutureExt::now_or_never(self.events.next()) {

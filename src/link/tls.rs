@@ -111,6 +111,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 fn pem_words(error: &pem::Error, what: &str) -> String {
     match error {
         pem::Error::NoItemsFound => format!("it does not hold {what} in PEM form"),

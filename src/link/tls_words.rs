@@ -21,6 +21,7 @@ pub(crate) fn tls_error(error: &std::io::Error) -> Option<&Error> {
 }
 
 /// The error and its mend.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 pub(crate) fn explain(error: &Error, peer: Peer<'_>) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error, peer),
@@ -33,6 +34,7 @@ pub(crate) fn explain(error: &Error, peer: Peer<'_>) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 fn certificate(error: &CertificateError, Peer { host, flags }: Peer<'_>) -> String {
     match error {
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
@@ -68,6 +70,7 @@ fn certificate(error: &CertificateError, Peer { host, flags }: Peer<'_>) -> Stri
 }
 
 /// The server ended the handshake, and that is about our certificate or its absence.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 fn refused(alert: AlertDescription, Peer { flags, .. }: Peer<'_>) -> String {
     match alert {
         AlertDescription::CertificateRequired => {

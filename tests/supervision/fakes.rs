@@ -20,7 +20,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub fn event(key: &str, seq: i64, lane: i16) -> Event {
     Event {
-        only_routes: None,
         id: Uuid::new_v4(),
         seq,
         lane,

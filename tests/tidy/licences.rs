@@ -31,18 +31,26 @@ fn list(table: &str, key: &str) -> Vec<String> {
     found
 }
 
-/// Every package that is compiled on this platform.
-fn packages() -> Vec<Value> {
+fn cargo(args: &[&str]) -> Vec<u8> {
     let mut cargo = Command::new(env!("CARGO"));
-    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    cargo.args(["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", &platform]);
+    cargo.args(args).args(["--offline", "--locked"]);
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let nodes = metadata["resolve"]["nodes"].as_array().expect("resolved packages");
-    let resolved: BTreeSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
-    let packages = metadata["packages"].as_array().expect("packages").iter();
-    packages.filter(|package| package["id"].as_str().is_some_and(|id| resolved.contains(id))).cloned().collect()
+    assert!(output.status.success(), "cargo {}: {}", args[0], String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Every package that is compiled on this platform. The metadata alone names optional packages too that nothing asks for.
+fn packages() -> Vec<Value> {
+    let tree = cargo(&["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"]);
+    let tree = String::from_utf8(tree).expect("names are text");
+    let compiled: BTreeSet<(&str, &str)> = tree
+        .lines()
+        .filter_map(|line| line.split_once(" v"))
+        .map(|(name, rest)| (name, rest.split(' ').next().unwrap_or_default()))
+        .collect();
+    let metadata: Value = serde_json::from_slice(&cargo(&["metadata", "--format-version", "1"])).expect("JSON");
+    let all = metadata["packages"].as_array().expect("packages").iter();
+    all.filter(|package| compiled.contains(&(text(package, "name"), text(package, "version")))).cloned().collect()
 }
 
 fn text<'a>(package: &'a Value, field: &str) -> &'a str {

@@ -91,7 +91,7 @@ struct Told {
 
 /// The page of a relay that has just started, on the replica that computes the gauges of the whole database.
 pub fn exposition() -> String {
-    let metrics = Metrics::new(["default"].into_iter());
+    let metrics = Metrics::new([("_other", "default")].into_iter(), "none");
     let backlog = BacklogNow { pending: 0, oldest_pending_age: Duration::ZERO, blocked_keys: 0, dead_letters: 0 };
     metrics.backlog(&backlog, 0.0);
     String::from_utf8(metrics.text().expect("encodes")).expect("UTF-8")

@@ -42,7 +42,7 @@ pub struct Routes {
 }
 
 /// Reads the routes that `args` ask for.
-pub fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes> {
+pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes> {
     let mut is_sound = true;
     for (flag, text) in [("exchange", &args.exchange), ("source", &args.source)] {
         if text.len() > SHORT_STRING_BYTES_MAX || text.contains('\0') {
