@@ -46,9 +46,11 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
 
 /// What usually helps; the broker says little to a client that it refuses.
 fn mend_of(error: &str) -> &'static str {
-    if error.contains("ACCESS_REFUSED") {
+    if error.contains("refused the login") {
         "compare user and password (--amqp-user, --amqp-password-file); guest may only log in from loopback"
-    } else if error.contains("NOT_ALLOWED") || error.contains("vhost") {
+    } else if error.contains("certificate") || error.contains("TLS") {
+        "compare --amqp-url with the certificate's name and --amqp-ca-file with its authority; docs/connecting.md has the rules"
+    } else if error.contains("create the vhost") {
         "create the vhost of --amqp-url, and give the user permissions on it: rabbitmqctl set_permissions -p VHOST USER '' '.*' ''"
     } else {
         "compare --amqp-url with the node's address and port, and look whether the node runs"

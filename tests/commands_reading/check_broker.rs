@@ -89,7 +89,7 @@ async fn a_user_without_rights_is_found_before_the_relay_is() {
     management.set_topic_permissions(stage.bed.vhost(), &user, "order.events", "^order\\.").await;
     let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.delete_user(&user).await;
-    assert_finding(&wrong, "reachable", "fail", "ACCESS_REFUSED", "compare user and password");
+    assert_finding(&wrong, "reachable", "fail", "refused the login", "compare user and password");
     assert_finding(&no_vhost, "reachable", "fail", "", "permissions");
     assert_finding(&no_write, "exchange", "fail", "may not write to 'order.events'", "set_permissions");
     assert_eq!((answer.code, write.code), (Some(1), Some(0)), "{}", write.stdout);

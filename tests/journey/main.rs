@@ -8,6 +8,7 @@ mod stage;
 mod p1_no_loss;
 
 mod poison;
+mod readme;
 
 mod bad_input;
 
