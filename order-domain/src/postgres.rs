@@ -1,5 +1,23 @@
 //! The writer for `tokio_postgres` (and `deadpool_postgres`, whose transactions are the same underneath).
 //!
+//! ```no_run
+//! # use order_domain::{Context, Order};
+//! # async fn cancel(client: &mut tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let transaction = client.transaction().await?;
+//! // 1. Lock the order.
+//! let row = transaction.query_one("SELECT body::text FROM orders WHERE id = $1 FOR UPDATE", &[&"order-1"]).await?;
+//! let order: Order = serde_json::from_str(row.get(0))?;
+//! // 2. Decide, and write it back.
+//! let decision = order.cancel("changed my mind", &Context::now())?;
+//! let body = serde_json::to_string(&decision.order)?;
+//! transaction.execute("UPDATE orders SET body = $2::text::json WHERE id = $1", &[&"order-1", &body]).await?;
+//! // 3. Append what others are told.
+//! order_domain::postgres::append(&transaction, &decision.events).await?;
+//! transaction.commit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Statements are unnamed: nothing is left behind on the connection, and poolers in transaction mode pass them.
 
 use tokio_postgres::types::{ToSql, Type};

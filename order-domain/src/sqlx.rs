@@ -1,5 +1,16 @@
 //! The writer for `sqlx`, on any of its runtimes.
 //!
+//! ```no_run
+//! # use order_domain::Decision;
+//! # async fn write(pool: &sqlx::PgPool, decision: Decision) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut transaction = pool.begin().await?;
+//! // The order is locked, decided on and written back here; then:
+//! order_domain::sqlx::append(&mut transaction, &decision.events).await?;
+//! transaction.commit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Statements are unnamed: nothing is left behind on the connection, and poolers in transaction mode pass them.
 
 use sqlx::{AssertSqlSafe, Error, Postgres, Transaction};

@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 
 /// Reads the text of a JSON number; more digits than a decimal holds (28) are refused, never rounded.
 pub fn parse(text: &str) -> Option<Decimal> {
-    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+    // The grammar is JSON's: the decimal's own reader also takes `1_0`, `+1` and `.5`.
+    let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    if !is_number || serde_json::from_str::<&RawValue>(text).is_err() {
         return None;
     }
     let mut number = match text.find(['e', 'E']) {
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_held_exactly_is_refused() {
-        for text in ["\"1\"", "null", "true", "1_0", "0.00000000000000000000000000001", "1e40", "", "-", "NaN"] {
+        for text in ["\"1\"", "null", "true", "1_0", "0.00000000000000000000000000001", "1e40", "", "-", "NaN", "01", "+1", ".5", "1.", "1 2"] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse("1e2").expect("an exponent").to_string(), "100");

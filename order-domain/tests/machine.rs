@@ -1,0 +1,211 @@
+//! The status machine under any sequence of commands. The table here is written down a second time, from the
+//! requirements, so that a change of the machine has to be made twice.
+
+mod support;
+
+use order_domain::event::RefundRequester;
+use order_domain::notification::CRITICAL_TYPES;
+use order_domain::order::{Command, LineQuantity, Lines, RefundRequest, ReturnRequest, Status, Update};
+use order_domain::{Amount, Context, Decision, Event, EventType, Order, Payload};
+use proptest::prelude::*;
+use support::samples::{WHEN, a, at, custom_notification, money_back, order_in_parts, parcel, part};
+
+fn may_follow(from: Status, to: Status) -> bool {
+    use Status::*;
+    match to {
+        PendingPayment => from == PaymentFailed,
+        PaymentFailed | Confirmed => from == PendingPayment,
+        Processing => from == Confirmed,
+        Shipped => from == Processing,
+        Delivered => from == Shipped,
+        ReturnInitiated => from == Delivered,
+        ReturnApproved => from == ReturnInitiated,
+        Cancelled => matches!(from, PendingPayment | PaymentFailed | Confirmed | Processing),
+        RefundRequested => {
+            matches!(from, Confirmed | Processing | Shipped | Delivered | ReturnInitiated | ReturnApproved)
+        }
+        RefundInitiated => matches!(from, RefundRequested | Cancelled),
+        Refunded => from == RefundInitiated,
+    }
+}
+
+fn lines() -> impl Strategy<Value = Vec<LineQuantity>> {
+    let some = (prop_oneof![9 => Just("item-1"), 9 => Just("item-2"), 1 => Just("item-9")], 1..4i64);
+    prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(some.prop_map(|(id, n)| part(id, n)), 1..3)]
+}
+
+fn some_or_all(lines: Vec<LineQuantity>) -> Lines {
+    if lines.is_empty() { Lines::All } else { Lines::Some(lines) }
+}
+
+fn refund_request() -> impl Strategy<Value = RefundRequest> {
+    let amount =
+        prop_oneof![Just(None), Just(Some("299.99")), Just(Some("0")), Just(Some("99999")), Just(Some("0.01"))];
+    (0..3u8, amount, lines()).prop_map(|(n, amount, lines)| {
+        let requested_by = RefundRequester::System;
+        RefundRequest { lines, requested_by, ..money_back(&format!("refund-{n}"), amount) }
+    })
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let total: Amount = a("1629.46");
+    prop_oneof![
+        2 => (0..2u8).prop_map(|floor| Command::Update(moved(floor))),
+        1 => Just(Command::Cancel { reason: "changed my mind".into() }),
+        1 => Just(Command::StartPayment { payment_id: a("pay-1") }),
+        6 => Just(Command::CompletePayment { payment_id: a("pay-1"), amount: total }),
+        1 => Just(Command::CompletePayment { payment_id: a("pay-1"), amount: a("1.00") }),
+        1 => Just(Command::FailPayment { payment_id: a("pay-1"), reason: "declined".into() }),
+        2 => Just(Command::RetryPayment),
+        6 => Just(Command::StartProcessing),
+        8 => (0..9u8, lines()).prop_map(|(n, lines)| Command::Ship(parcel(&format!("ship-{n}"), lines))),
+        1 => Just(Command::ReportDelay { reason: "snow".into(), estimated_delivery: None }),
+        8 => lines().prop_map(|lines| Command::Deliver(some_or_all(lines))),
+        3 => lines().prop_map(|lines| Command::InitiateReturn(ReturnRequest {
+            return_id: a("return-1"), lines: some_or_all(lines), reason: "too small".into(),
+        })),
+        3 => Just(Command::ApproveReturn),
+        3 => refund_request().prop_map(Command::RequestRefund),
+        4 => (0..3u8).prop_map(|n| Command::InitiateRefund(a(&format!("refund-{n}")))),
+        4 => (0..3u8).prop_map(|n| Command::CompleteRefund(a(&format!("refund-{n}")))),
+        1 => Just(Command::Notify(custom_notification())),
+    ]
+}
+
+fn moved(floor: u8) -> Update {
+    let mut address = order_in_parts().shipping_address;
+    address.line2 = Some(format!("Floor {floor}"));
+    Update { shipping_address: Some(address), customer: None }
+}
+
+fn changes(events: &[Event]) -> Vec<(Status, Status)> {
+    let change = |event: &Event| match event.payload() {
+        Payload::OrderStatusChanged(changed) => Some((changed.previous_status, changed.new_status)),
+        _ => None,
+    };
+    events.iter().filter_map(change).collect()
+}
+
+fn check_step(before: &Order, Decision { order, events }: &Decision) -> Result<(), TestCaseError> {
+    prop_assert_eq!(order.version(), before.version() + 1);
+    prop_assert!(!events.is_empty(), "an accepted command says what it did");
+    let (from, to) = (before.status(), order.status());
+    if from == to {
+        prop_assert_eq!(changes(events), vec![]);
+    } else {
+        prop_assert!(may_follow(from, to), "{from} to {to}");
+        prop_assert_eq!(changes(events), vec![(from, to)]);
+        prop_assert_eq!(events[0].event_type(), EventType::OrderStatusChanged, "the change comes first");
+    }
+    let mut keys: Vec<_> = events.iter().map(Event::idempotency_key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    prop_assert_eq!(keys.len(), events.len(), "every event of a command tells another fact");
+    for event in events {
+        prop_assert_eq!(event.aggregate().id(), order.id().as_str());
+        let text = event.payload().to_json();
+        let read = Payload::from_json(event.event_type(), &text).expect("an event is read back");
+        prop_assert_eq!(&read, event.payload());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_commands_reaches_an_undefined_state(commands in prop::collection::vec(command(), 1..40)) {
+        let context = at(WHEN);
+        let mut order = Order::place(order_in_parts(), &context).expect("placed").order;
+        for command in commands {
+            let before = order.clone();
+            match order.handle(command, &context) {
+                Ok(decision) => {
+                    check_step(&before, &decision)?;
+                    // Reading it back checks every rule that a stored order has to keep.
+                    let stored = serde_json::to_string(&decision.order).expect("an order is written");
+                    let read: Order = serde_json::from_str(&stored).expect("a defined state");
+                    prop_assert_eq!(&read, &decision.order);
+                    order = decision.order;
+                }
+                // A refusal has no events to emit: its type has none. The order is as it was.
+                Err(refusal) => {
+                    prop_assert_eq!(&order, &before);
+                    prop_assert!(!refusal.code().is_empty() && !refusal.to_string().is_empty());
+                    prop_assert!(!refusal.details().is_empty() || refusal.code().starts_with(['N', 'P']));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_status_allows_exactly_what_the_table_says(from in 0..12usize, to in 0..12usize) {
+        let (from, to) = (Status::ALL[from], Status::ALL[to]);
+        prop_assert_eq!(from.next().contains(&to), may_follow(from, to));
+    }
+}
+
+/// The walk above would prove little if it rarely got anywhere.
+#[test]
+fn every_status_is_reached() {
+    let context = at(WHEN);
+    let mut seen = vec![Status::PendingPayment];
+    for (_, to) in changes(&support::samples::life()) {
+        seen.push(to);
+    }
+    let paid = |context: &Context| {
+        let order = Order::place(order_in_parts(), context).expect("placed").order;
+        order.complete_payment(a("pay-1"), order.totals().total, context).expect("paid").order
+    };
+    let cancelled = paid(&context).cancel("changed my mind", &context).expect("cancelled").order;
+    let refund = cancelled.refunds()[0].refund_id.clone();
+    let initiated = cancelled.initiate_refund(&refund, &context).expect("initiated").order;
+    let refunded = initiated.complete_refund(&refund, &context).expect("completed").order;
+    let requested = paid(&context).request_refund(money_back("r", None), &context).expect("requested").order;
+    seen.extend([&cancelled, &initiated, &refunded, &requested].map(Order::status));
+    for status in Status::ALL {
+        assert!(seen.contains(&status), "{status}");
+    }
+}
+
+fn names(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(|event| event.event_type().as_str()).collect()
+}
+
+#[test]
+fn each_transition_emits_the_events_of_the_requirements_in_their_order() {
+    let context = at(WHEN);
+    let placed = Order::place(order_in_parts(), &context).expect("placed");
+    assert_eq!(
+        names(&placed.events),
+        ["order.created", "order.placed_for_analytics", "order.confirmation_notification_requested"]
+    );
+    let paid = placed.order.complete_payment(a("pay-1"), a("1629.46"), &context).expect("paid");
+    assert_eq!(names(&paid.events), ["order.status_changed", "order.payment_completed", "order.confirmed"]);
+    let cancelled = paid.order.cancel("changed my mind", &context).expect("cancelled");
+    assert_eq!(
+        names(&cancelled.events),
+        ["order.status_changed", "order.cancelled", "notification.send_requested", "order.refund_requested"]
+    );
+    let processing = paid.order.start_processing(&context).expect("processed").order;
+    let half = processing.ship(parcel("ship-1", vec![part("item-1", 1)]), &context).expect("shipped in part");
+    assert_eq!(names(&half.events), ["order.shipped", "notification.send_requested"]);
+    let all = half.order.ship(parcel("ship-2", Vec::new()), &context).expect("shipped");
+    assert_eq!(names(&all.events), ["order.status_changed", "order.shipped", "notification.send_requested"]);
+    assert_eq!(CRITICAL_TYPES.map(|t| t.to_string()), ["ORDER_CONFIRMATION", "ORDER_SHIPPED"]);
+}
+
+#[test]
+fn an_order_without_anything_to_pay_is_confirmed_at_once() {
+    let mut free = order_in_parts();
+    free.items.iter_mut().for_each(|item| item.unit_price = Amount::ZERO);
+    free.tax = Amount::ZERO;
+    let placed = Order::place(free, &at(WHEN)).expect("placed");
+    assert_eq!(placed.order.status(), Status::Confirmed);
+    assert_eq!(
+        names(&placed.events),
+        ["order.created", "order.confirmed", "order.placed_for_analytics", "order.confirmation_notification_requested"]
+    );
+    let cancelled = placed.order.cancel("changed my mind", &at(WHEN)).expect("cancelled");
+    assert!(!names(&cancelled.events).contains(&"order.refund_requested"), "nothing was paid");
+}
