@@ -36,17 +36,18 @@ const APPEND: &str = include_str!("../sql/append.sql");
 const LOCK: &str = include_str!("../sql/lock.sql");
 pub(crate) const PAUSE: &str = include_str!("../sql/pause.sql");
 
-/// Which outbox: the schema that the relay's `--schema` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which outbox: the schema that the relay's `--schema` names. Made once and kept: the statements of another schema than
+/// `outbox` stay in memory for as long as the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outbox {
-    pub(crate) append: String,
-    pub(crate) lock: String,
+    pub(crate) append: &'static str,
+    pub(crate) lock: &'static str,
 }
 
 impl Default for Outbox {
     /// The one in the schema `outbox`.
     fn default() -> Self {
-        Self { append: in_schema(APPEND, "outbox"), lock: in_schema(LOCK, "outbox") }
+        Self { append: APPEND, lock: LOCK }
     }
 }
 
@@ -65,9 +66,10 @@ impl Outbox {
     }
 }
 
-/// Puts the schema into a statement. `outbox.` is its only other use of the word.
-fn in_schema(sql: &str, schema: &str) -> String {
-    sql.replace("outbox.", &format!("\"{schema}\"."))
+/// Puts the schema into a statement. `outbox.` is its only other use of the word. Leaked, because sqlx takes statements
+/// for safe only if they are as old as the program.
+fn in_schema(sql: &str, schema: &str) -> &'static str {
+    sql.replace("outbox.", &format!("\"{schema}\".")).leak()
 }
 
 /// Why events were not appended. The transaction cannot commit what belongs to them: roll it back.

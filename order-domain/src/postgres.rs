@@ -55,7 +55,7 @@ pub async fn append_to(
     ];
     let mut pauses = PAUSES_SECONDS.iter();
     loop {
-        let rows = transaction.query_typed(&outbox.append, &parameters).await?;
+        let rows = transaction.query_typed(outbox.append, &parameters).await?;
         let written: i64 = rows.first().expect("a count is one row").try_get(0)?;
         if written > 0 {
             return Ok(());
@@ -70,6 +70,6 @@ pub async fn append_to(
 /// Claims an aggregate that has no row which could be locked, until `transaction` ends. Waits for another transaction that
 /// has claimed it or appended to it, as long as `lock_timeout` allows.
 pub async fn lock(outbox: &Outbox, transaction: &Transaction<'_>, aggregate: &Aggregate) -> Result<(), Error> {
-    transaction.query_typed(&outbox.lock, &[(&aggregate.id(), Type::TEXT)]).await?;
+    transaction.query_typed(outbox.lock, &[(&aggregate.id(), Type::TEXT)]).await?;
     Ok(())
 }

@@ -11,9 +11,10 @@
 //! # }
 //! ```
 //!
-//! Statements are unnamed: nothing is left behind on the connection, and poolers in transaction mode pass them.
+//! Statements are prepared once for each connection, so that an append is one round trip. Behind a pooler in transaction
+//! mode connect with `PgConnectOptions::statement_cache_capacity(0)`, as for every other statement of sqlx.
 
-use sqlx::{AssertSqlSafe, Error, Postgres, Transaction};
+use ::sqlx::{Error, Postgres, Transaction};
 
 use crate::event::{Aggregate, Event};
 use crate::outbox::{AppendError, Columns, Outbox, PAUSE, PAUSES_SECONDS};
@@ -42,13 +43,12 @@ pub async fn append_to(
         let Some(pause) = pauses.next() else {
             return Err(AppendError::not_locked(events));
         };
-        ::sqlx::query(PAUSE).persistent(false).bind(pause).execute(&mut **transaction).await?;
+        ::sqlx::query(PAUSE).bind(pause).execute(&mut **transaction).await?;
     }
 }
 
 async fn write(outbox: &Outbox, transaction: &mut Transaction<'_, Postgres>, columns: &Columns) -> Result<i64, Error> {
-    // The statement is a constant of this crate, and a schema's name that was checked.
-    let statement = ::sqlx::query_scalar(AssertSqlSafe(outbox.append.clone())).persistent(false);
+    let statement = ::sqlx::query_scalar(outbox.append);
     statement
         .bind(&columns.ids)
         .bind(&columns.aggregate_types)
@@ -70,7 +70,7 @@ pub async fn lock(
     transaction: &mut Transaction<'_, Postgres>,
     aggregate: &Aggregate,
 ) -> Result<(), Error> {
-    let statement = ::sqlx::query(AssertSqlSafe(outbox.lock.clone())).persistent(false);
+    let statement = ::sqlx::query(outbox.lock);
     statement.bind(aggregate.id()).execute(&mut **transaction).await?;
     Ok(())
 }

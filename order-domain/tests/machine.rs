@@ -79,9 +79,9 @@ fn moved(floor: u8) -> Update {
 }
 
 fn changes(events: &[Event]) -> Vec<(Status, Status)> {
-    let change = |event: &Event| match event.payload() {
-        Payload::OrderStatusChanged(changed) => Some((changed.previous_status, changed.new_status)),
-        _ => None,
+    let change = |event: &Event| {
+        let Payload::OrderStatusChanged(changed) = event.payload() else { return None };
+        Some((changed.previous_status, changed.new_status))
     };
     events.iter().filter_map(change).collect()
 }
@@ -111,7 +111,7 @@ fn check_step(before: &Order, Decision { order, events }: &Decision) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_commands_reaches_an_undefined_state(commands in prop::collection::vec(command(), 1..40)) {

@@ -52,7 +52,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_held_exactly_is_refused() {
-        for text in ["\"1\"", "null", "true", "1_0", "0.00000000000000000000000000001", "1e40", "", "-", "NaN", "01", "+1", ".5", "1.", "1 2"] {
+        for text in [
+            "\"1\"",
+            "null",
+            "true",
+            "1_0",
+            "0.00000000000000000000000000001",
+            "1e40",
+            "",
+            "-",
+            "NaN",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1 2",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse("1e2").expect("an exponent").to_string(), "100");

@@ -1,5 +1,7 @@
 //! `append` in a `tokio_postgres` transaction.
 
+use std::slice::from_ref;
+
 use order_domain::event::Aggregate;
 use order_domain::outbox::{AppendError, EVENTS_MAX, Outbox};
 use order_domain::postgres::{append, append_to, lock};
@@ -170,13 +172,13 @@ async fn too_many_events_and_a_missing_table_are_told_apart() {
     let error = append(&transaction, &vec![event.clone(); EVENTS_MAX + 1]).await.expect_err("too many");
     assert_eq!(error.code(), "TOO_MANY_EVENTS");
     let missing = Outbox::in_schema("nowhere").expect("a schema's name");
-    let error = append_to(&missing, &transaction, &[event.clone()]).await.expect_err("no table");
+    let error = append_to(&missing, &transaction, from_ref(&event)).await.expect_err("no table");
     assert_eq!(error.code(), "DATABASE_ERROR");
     drop(transaction);
 
     let transaction = client.transaction().await.expect("begun");
-    append(&transaction, &[event.clone()]).await.expect("appended");
-    let error = append(&transaction, &[event]).await.expect_err("one id twice");
+    append(&transaction, from_ref(&event)).await.expect("appended");
+    let error = append(&transaction, from_ref(&event)).await.expect_err("one id twice");
     assert!(matches!(error, AppendError::Database(_)), "{error:?}");
 }
 
