@@ -18,7 +18,7 @@
 //! list row locks, and `xmin` and `xmax` show neither those taken within a savepoint nor those shared with others.)
 //!
 //! A claim outlives the row lock of a transaction that ends by microseconds, so one that is taken is tried again, for a
-//! third of a second. Two aggregates whose ids have one 64-bit hash are taken for one. A transaction holds one lock for
+//! second. Two aggregates whose ids have one 64-bit hash are taken for one. A transaction holds one lock for
 //! each aggregate it appends to; PostgreSQL has room for thousands in all, so a bulk job commits every few hundred.
 
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub const EVENTS_MAX: usize = 1000;
 /// Half of what the relay sends by default; an order of 1000 lines has less.
 pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Waits between tries for a claim that another transaction holds.
-pub(crate) const PAUSES_SECONDS: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.15];
+pub(crate) const PAUSES_SECONDS: [f64; 6] = [0.001, 0.004, 0.02, 0.1, 0.3, 0.6];
 
 const APPEND: &str = include_str!("../sql/append.sql");
 const LOCK: &str = include_str!("../sql/lock.sql");

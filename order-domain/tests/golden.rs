@@ -47,6 +47,18 @@ fn amounts_keep_the_digits_of_the_example() {
 }
 
 #[test]
+fn the_item_count_counts_lines_and_not_pieces() {
+    let mut new = platform_order();
+    new.items.truncate(1);
+    new.items[0].quantity = support::samples::quantity(3);
+    let one = Exact::parse(r#"{"itemCount": 1}"#);
+    let events = placed(new, WHEN);
+    for event in events.iter().filter(|event| event.event_type() != EventType::OrderConfirmationNotificationRequested) {
+        assert_eq!(payload(event).lacks(&one), [""; 0], "{}", event.event_type());
+    }
+}
+
+#[test]
 fn product_finds_its_example_in_order_created() {
     let example = Exact::parse(include_str!("golden/004-order-created.jsonc"));
     assert_eq!(domain_body(&placed(platform_order(), WHEN)[0]).lacks(&example), [""; 0]);
