@@ -29,6 +29,8 @@ use crate::event::Event;
 pub const EVENTS_MAX: usize = 1000;
 /// Half of what the relay sends by default; an order of 1000 lines has less.
 pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// In one call, of all payloads.
+pub const CALL_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Waits between tries for a claim that another transaction holds.
 pub(crate) const PAUSES_SECONDS: [f64; 6] = [0.001, 0.004, 0.02, 0.1, 0.3, 0.6];
 
@@ -93,6 +95,14 @@ pub enum AppendError<E: std::error::Error + 'static> {
         /// What is taken.
         events_max: usize,
     },
+    /// More bytes than one call takes.
+    #[error("the payloads have {bytes} bytes together, of at most {bytes_max}: append them in several calls")]
+    TooManyBytes {
+        /// What they have.
+        bytes: usize,
+        /// What is taken.
+        bytes_max: usize,
+    },
     /// An event that no relay would send.
     #[error("the payload of {event_type} has {bytes} bytes, of at most {bytes_max}")]
     TooLarge {
@@ -112,6 +122,7 @@ impl<E: std::error::Error + 'static> AppendError<E> {
             Self::Database(_) => "DATABASE_ERROR",
             Self::NotLocked { .. } => "AGGREGATE_NOT_LOCKED",
             Self::TooMany { .. } => "TOO_MANY_EVENTS",
+            Self::TooManyBytes { .. } => "TOO_MANY_BYTES",
             Self::TooLarge { .. } => "PAYLOAD_TOO_LARGE",
         }
     }
@@ -160,6 +171,10 @@ impl Columns {
             if bytes > bytes_max {
                 return Err(AppendError::TooLarge { event_type, bytes, bytes_max });
             }
+        }
+        let bytes = payloads.iter().map(String::len).sum();
+        if bytes > CALL_BYTES_MAX {
+            return Err(AppendError::TooManyBytes { bytes, bytes_max: CALL_BYTES_MAX });
         }
         Ok(Self {
             ids: events.iter().map(|event| event.id().to_string()).collect(),

@@ -79,7 +79,7 @@ fn command() -> impl Strategy<Value = Command> {
 /// One step of a walk. Refunds of cancelled orders have ids that only the order knows.
 #[derive(Debug, Clone)]
 enum Step {
-    Any(Command),
+    Any(Box<Command>),
     InitiateRefund(usize),
     CompleteRefund(usize),
 }
@@ -91,7 +91,7 @@ impl Step {
             refunds => refunds[place % refunds.len()].refund_id.clone(),
         };
         match self {
-            Self::Any(command) => command,
+            Self::Any(command) => *command,
             Self::InitiateRefund(place) => Command::InitiateRefund(refund(place)),
             Self::CompleteRefund(place) => Command::CompleteRefund(refund(place)),
         }
@@ -100,7 +100,7 @@ impl Step {
 
 fn walk() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => command().prop_map(Step::Any),
+        8 => command().prop_map(|command| Step::Any(Box::new(command))),
         1 => (0..4usize).prop_map(Step::InitiateRefund),
         1 => (0..4usize).prop_map(Step::CompleteRefund),
     ];

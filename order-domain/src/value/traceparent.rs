@@ -93,5 +93,6 @@ mod tests {
         let _current = opentelemetry::Context::new().with_remote_span_context(span).attach();
         let found = TraceParent::current().expect("a span is current");
         assert_eq!(found.as_str(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert_eq!(crate::Context::now().traceparent, Some(found), "commands take it from there");
     }
 }

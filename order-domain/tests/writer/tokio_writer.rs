@@ -3,13 +3,14 @@
 use std::slice::from_ref;
 
 use order_domain::event::Aggregate;
+use order_domain::notification::{CustomNotification, TemplateData};
 use order_domain::outbox::{AppendError, EVENTS_MAX, Outbox};
 use order_domain::postgres::{append, append_to, lock};
-use order_domain::{Context, Event, product};
+use order_domain::{Context, Event, Order, product};
 use tokio_postgres::Row;
 
 use crate::database::{Database, placed};
-use crate::support::samples::{WHEN, a, at, life};
+use crate::support::samples::{WHEN, a, at, custom_notification, life, order_in_parts};
 
 const ROWS: &str = "SELECT id::text, aggregate_type, aggregate_id, event_type, event_version, payload::text, headers::text,
     correlation_id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM outbox.events ORDER BY seq";
@@ -171,6 +172,8 @@ async fn too_many_events_and_a_missing_table_are_told_apart() {
     let transaction = client.transaction().await.expect("begun");
     let error = append(&transaction, &vec![event.clone(); EVENTS_MAX + 1]).await.expect_err("too many");
     assert_eq!(error.code(), "TOO_MANY_EVENTS");
+    let error = append(&transaction, &vec![large_event(); EVENTS_MAX]).await.expect_err("60 MB");
+    assert_eq!(error.code(), "TOO_MANY_BYTES");
     let missing = Outbox::in_schema("nowhere").expect("a schema's name");
     let error = append_to(&missing, &transaction, from_ref(&event)).await.expect_err("no table");
     assert_eq!(error.code(), "DATABASE_ERROR");
@@ -180,6 +183,14 @@ async fn too_many_events_and_a_missing_table_are_told_apart() {
     append(&transaction, from_ref(&event)).await.expect("appended");
     let error = append(&transaction, from_ref(&event)).await.expect_err("one id twice");
     assert!(matches!(error, AppendError::Database(_)), "{error:?}");
+}
+
+/// A notification with 60 kB of data.
+fn large_event() -> Event {
+    let order = Order::place(order_in_parts(), &Context::now()).expect("placed").order;
+    let data = TemplateData::from_json(&format!(r#"{{"text":"{}"}}"#, "x".repeat(60_000))).expect("an object");
+    let request = CustomNotification { template_data: data, ..custom_notification() };
+    order.notify(request, &Context::now()).expect("requested").events.remove(0)
 }
 
 /// As the order service's own role: it may write the producer's columns, and nothing else.
