@@ -26,16 +26,12 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
-<<<<<<< HEAD
 	dev/install promtool
-	dev/with-services test -- cargo test --workspace $(TEST_ARGS)
-=======
 	dev/with-services test -- cargo test --workspace $(features) $(TEST_ARGS)
->>>>>>> 81e62f1 (Measure where random walks get, and let make test and make lint see the writers)
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
-	dev/with-services pgbouncer --pgbouncer -- cargo test --workspace $(TEST_ARGS)
-	dev/with-services grants --grants -- cargo test --workspace $(TEST_ARGS)
+	dev/with-services pgbouncer --pgbouncer -- cargo test $(TEST_ARGS)
+	dev/with-services grants --grants -- cargo test $(TEST_ARGS)
 
 lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, the rules of the house (tests/tidy)
 	cargo fmt --all --check

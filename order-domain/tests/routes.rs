@@ -30,7 +30,7 @@ fn routes(file: &Table) -> BTreeMap<String, Vec<&Table>> {
 }
 
 fn rendered_key(route: &Table, event_type: EventType) -> String {
-    text(route, "routing_key").expect("it has a key").replace("{event_type}", event_type.as_str())
+    text(route, "routing_key").unwrap_or("{event_type}").replace("{event_type}", event_type.as_str())
 }
 
 fn is(route: &Table, event_type: EventType, expected: &Route) -> bool {

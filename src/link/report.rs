@@ -34,12 +34,12 @@ impl LinkReport {
     }
 }
 
-/// lapin hands the broker's refusals over as text; their first words are RabbitMQ's and stable.
+/// The words are those of `broker_connect` and `secret`, which know more than a page that anyone may read should say.
 fn kind(words: &str) -> &'static str {
     let known = [
-        ("ACCESS_REFUSED", "login_refused"),
-        ("NOT_ALLOWED", "vhost_refused"),
-        ("secret's file", "secret_unreadable"),
+        ("refused the login", "login_refused"),
+        ("create the vhost", "vhost_refused"),
+        ("file '", "file_unusable"),
         ("took longer", "timeout"),
         ("certificate", "tls"),
         ("TLS", "tls"),
@@ -54,10 +54,12 @@ mod tests {
     #[test]
     fn refusals_are_told_from_silence_and_the_words_are_not_kept() {
         for (words, expected) in [
-            ("db:5672: ACCESS_REFUSED - Login was refused for user 'shop'", "login_refused"),
-            ("db:5672: NOT_ALLOWED - vhost shop not found", "vhost_refused"),
+            ("db:5672: the broker refused the login of user 'shop'; look at the URL's user and password", "login_refused"),
+            ("db:5672: NOT_ALLOWED - vhost shop not found; create the vhost, or let user 'a' in", "vhost_refused"),
+            ("the key file '/secrets/shop.pem' cannot be used: it is empty", "file_unusable"),
+            ("db:5671: the certificate of shop is expired", "tls"),
             ("db:5672: connecting took longer than 10s", "timeout"),
-            ("db:5672: Connection refused (os error 111)", "unreachable"),
+            ("db:5672: connection refused", "unreachable"),
         ] {
             let mut report = LinkReport::default();
             report.failed(words);

@@ -42,7 +42,7 @@ fn every_kind_of_error_of_status_is_documented() {
     let kinds = [
         "login_refused",
         "vhost_refused",
-        "secret_unreadable",
+        "file_unusable",
         "timeout",
         "tls",
         "unreachable",
