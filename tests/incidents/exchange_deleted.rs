@@ -1,0 +1,35 @@
+//! Incident 1: somebody deleted the exchange. Orders go on, their events wait; with the exchange and its bindings back, everything arrives.
+
+use crate::office::{Office, SOON, topology};
+use crate::support::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with_the_commands() {
+    let mut office = Office::open("incident_exchange", &[]).await;
+    let before = office.commit("order-42", &["order.created", "order.paid"]).await;
+    office.arrive(&before).await;
+    office.quiet().await;
+    office.bed.management().delete_exchange(office.bed.vhost(), "order.events").await;
+    office.commit("order-42", &["order.shipped", "order.completed"]).await;
+    office.commit("order-43", &["order.created"]).await;
+    eventually(SOON, "both orders wait for the exchange", async || {
+        let status = office.transcript.ask_json(&["status"]).await;
+        status["holds"][0]["waiting_keys"] == 2 && status["waits"][0]["keys"] == 2
+    })
+    .await;
+
+    office.transcript.run(&["status"]).await.with_code(0);
+    office.transcript.run(&["routes", "list"]).await.with_code(0);
+    office.transcript.run(&["trace", "order-42"]).await.with_code(0);
+    office.transcript.run(&["check"]).await.with_code(1);
+    let held = office.transcript.ask_json(&["trace", "order-42"]).await;
+    let attempts = |event: &serde_json::Value| event["attempts"].as_i64().unwrap_or_default();
+    assert!(held["events"].as_array().expect("a list").iter().all(|event| attempts(event) == 0), "{held}");
+
+    office.bed.declare_topology(&topology()).await;
+    office.quiet().await;
+    office.transcript.run(&["trace", "order-42"]).await.with_code(0);
+    office.transcript.run(&["routes", "list"]).await.with_code(0);
+    assert_eq!(office.relay.metric("outbox_dead_lettered_total").await, 0.0);
+    office.close(0).await.is_told_in("1. ");
+}

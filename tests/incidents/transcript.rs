@@ -1,0 +1,126 @@
+//! What a person types and what comes back: runs commands of `outbox-relay`, keeps their words with everything that differs from run to run
+//! replaced, and compares the whole with the fenced blocks of one section of `docs/incidents.md`, or writes them there (`UPDATE_DOCS=1`).
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::support::TestBed;
+use crate::support::bed::RELAY;
+use crate::stable::Stable;
+
+const DOCUMENT: &str = "docs/incidents.md";
+const FENCE: &str = "```";
+
+/// The tests of this binary run side by side, and each writes its own section.
+static WRITING: Mutex<()> = Mutex::new(());
+
+pub struct Transcript {
+    database_url: String,
+    amqp_url: String,
+    stable: Stable,
+    blocks: Vec<String>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    code: Option<i32>,
+    shown: String,
+}
+
+impl Ended {
+    /// Panics unless it ended with this code.
+    pub fn with_code(self, code: i32) {
+        assert_eq!(self.code, Some(code), "{}", self.shown);
+    }
+}
+
+impl Transcript {
+    pub fn new(bed: &TestBed) -> Self {
+        let stable = Stable::new(bed.name());
+        Self { database_url: bed.database_url(), amqp_url: bed.amqp_url(), stable, blocks: Vec::new() }
+    }
+
+    /// Runs it and keeps what was seen, in the order a terminal shows it.
+    pub async fn run(&mut self, args: &[&str]) -> Ended {
+        let (code, stdout, stderr) = self.output(args).await;
+        let quoted = args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() });
+        let mut shown = format!("$ outbox-relay {}\n{stdout}{stderr}", quoted.collect::<Vec<_>>().join(" "));
+        if code != Some(0) {
+            shown.push_str(&format!("$ echo $?\n{}\n", code.map_or("killed".into(), |code| code.to_string())));
+        }
+        self.blocks.push(self.stable.text(&shown));
+        Ended { code, shown }
+    }
+
+    /// The JSON document of a command, which is not part of the transcript.
+    pub async fn ask_json(&self, args: &[&str]) -> Value {
+        let (_, stdout, stderr) = self.output(&[args, &["--json"]].concat()).await;
+        serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: no JSON: {e}\n{stdout}{stderr}"))
+    }
+
+    async fn output(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(RELAY);
+        command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
+            command.env_remove(name);
+        }
+        command.env("OUTBOX_DATABASE_URL", &self.database_url);
+        // As in the relay's own container. Only `check` looks at it.
+        command.env("OUTBOX_AMQP_URL", &self.amqp_url);
+        let output = timeout(Duration::from_secs(30), command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{args:?} hangs")).expect("the command runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Panics unless the blocks of the section whose heading starts so are this transcript.
+    pub fn is_told_in(self, heading: &str) {
+        let _only_one = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+        let there = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{DOCUMENT}: {error}"));
+        let told = with_blocks(&there, heading, &self.blocks);
+        if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
+            std::fs::write(&path, told).unwrap_or_else(|error| panic!("{DOCUMENT}: {error}"));
+            return;
+        }
+        let differing = there.lines().zip(told.lines()).find(|(left, right)| left != right);
+        assert!(
+            there == told,
+            "{DOCUMENT} is not what the commands say. This mends it: UPDATE_DOCS=1 dev/with-services docs -- cargo test --test incidents\n\
+             first difference: {differing:#?}"
+        );
+    }
+}
+
+/// The document with these blocks in the place of the section's own.
+fn with_blocks(document: &str, heading: &str, blocks: &[String]) -> String {
+    let (mut text, mut is_here, mut is_inside) = (String::new(), false, false);
+    let mut blocks = blocks.iter();
+    for line in document.lines() {
+        let is_fence = line.starts_with(FENCE);
+        if !is_inside && line.starts_with("## ") {
+            is_here = line.trim_start_matches("## ").starts_with(heading);
+        }
+        if is_fence {
+            is_inside = !is_inside;
+        }
+        if is_here && is_inside && !is_fence {
+            continue;
+        }
+        text.push_str(line);
+        text.push('\n');
+        if is_here && is_inside && is_fence {
+            let block = blocks.next();
+            text.push_str(block.unwrap_or_else(|| panic!("{DOCUMENT} has more blocks in '{heading}' than were typed")));
+        }
+    }
+    assert_eq!(blocks.len(), 0, "{DOCUMENT} has fewer blocks in '{heading}' than were typed");
+    text
+}
