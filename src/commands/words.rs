@@ -21,7 +21,7 @@ pub fn span(seconds: i64) -> String {
 /// How long ago, or in how long.
 pub fn distance(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - at).whole_seconds();
-    if seconds >= 0 { format!("{} ago", span(seconds)) } else { format!("in {}", span(-seconds)) }
+    if at <= now { format!("{} ago", span(seconds)) } else { format!("in {}", span(-seconds)) }
 }
 
 /// The time and how far it is from now.
@@ -64,6 +64,7 @@ mod tests {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::hours(1);
         assert_eq!(when(OffsetDateTime::UNIX_EPOCH, now), "1970-01-01T00:00:00.000Z (1h 0m ago)");
         assert_eq!(distance(now + time::Duration::seconds(9), now), "in 9s");
+        assert_eq!(distance(now + time::Duration::milliseconds(400), now), "in 0s");
     }
 
     #[test]
