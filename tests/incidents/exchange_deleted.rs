@@ -1,5 +1,7 @@
 //! Incident 1: somebody deleted the exchange. Orders go on, their events wait; with the exchange and its bindings back, everything arrives.
 
+use serde_json::Value;
+
 use crate::office::{Office, SOON, topology};
 use crate::support::eventually;
 
@@ -12,9 +14,10 @@ async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with
     office.bed.management().delete_exchange(office.bed.vhost(), "order.events").await;
     office.commit("order-42", &["order.shipped", "order.completed"]).await;
     office.commit("order-43", &["order.created"]).await;
+    let jobs = |status: &Value| status["upkeep"].as_array().map_or(0, Vec::len);
     eventually(SOON, "both orders wait for the exchange", async || {
         let status = office.transcript.ask_json(&["status"]).await;
-        status["holds"][0]["waiting_keys"] == 2 && status["waits"][0]["keys"] == 2
+        status["holds"][0]["waiting_keys"] == 2 && status["waits"][0]["keys"] == 2 && jobs(&status) == 5
     })
     .await;
 
@@ -23,7 +26,7 @@ async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with
     office.transcript.run(&["trace", "order-42"]).await.with_code(0);
     office.transcript.run(&["check"]).await.with_code(1);
     let held = office.transcript.ask_json(&["trace", "order-42"]).await;
-    let attempts = |event: &serde_json::Value| event["attempts"].as_i64().unwrap_or_default();
+    let attempts = |event: &Value| event["attempts"].as_i64().unwrap_or_default();
     assert!(held["events"].as_array().expect("a list").iter().all(|event| attempts(event) == 0), "{held}");
 
     office.bed.declare_topology(&topology()).await;

@@ -10,9 +10,9 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::stable::Stable;
 use crate::support::TestBed;
 use crate::support::bed::RELAY;
-use crate::stable::Stable;
 
 const DOCUMENT: &str = "docs/incidents.md";
 const FENCE: &str = "```";
@@ -49,9 +49,10 @@ impl Transcript {
 
     /// Runs it and keeps what was seen, in the order a terminal shows it.
     pub async fn run(&mut self, args: &[&str]) -> Ended {
-        let (code, stdout, stderr) = self.output(args).await;
+        // One pipe for both, so that the words come in the order they were said.
+        let (code, said, _) = self.output("exec \"$0\" \"$@\" 2>&1", args).await;
         let quoted = args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() });
-        let mut shown = format!("$ outbox-relay {}\n{stdout}{stderr}", quoted.collect::<Vec<_>>().join(" "));
+        let mut shown = format!("$ outbox-relay {}\n{said}", quoted.collect::<Vec<_>>().join(" "));
         if code != Some(0) {
             shown.push_str(&format!("$ echo $?\n{}\n", code.map_or("killed".into(), |code| code.to_string())));
         }
@@ -61,13 +62,13 @@ impl Transcript {
 
     /// The JSON document of a command, which is not part of the transcript.
     pub async fn ask_json(&self, args: &[&str]) -> Value {
-        let (_, stdout, stderr) = self.output(&[args, &["--json"]].concat()).await;
+        let (_, stdout, stderr) = self.output("exec \"$0\" \"$@\"", &[args, &["--json"]].concat()).await;
         serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: no JSON: {e}\n{stdout}{stderr}"))
     }
 
-    async fn output(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = Command::new(RELAY);
-        command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+    async fn output(&self, script: &str, args: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, RELAY]).args(args).stdin(Stdio::null()).kill_on_drop(true);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
             command.env_remove(name);
         }
