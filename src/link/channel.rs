@@ -220,12 +220,18 @@ fn resolution(result: lapin::Result<Confirmation>, closed: &mut Option<CloseReas
     reason = "a library's enum that may grow: what is unknown is the connection's end"
 )]
 pub fn close_reason(error: &lapin::Error) -> CloseReason {
-    let (code, connection_lost) = match error.kind() {
-        ErrorKind::ProtocolError(protocol) => (Some(protocol.get_id()), error.is_amqp_hard_error()),
-        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidChannel(_) => (None, false),
-        _ => (None, true),
-    };
-    CloseReason { code, text: error.to_string(), connection_lost }
+    match error.kind() {
+        // The broker's own words, without those that the library puts before them.
+        ErrorKind::ProtocolError(protocol) => CloseReason {
+            code: Some(protocol.get_id()),
+            text: protocol.get_message().to_string(),
+            connection_lost: error.is_amqp_hard_error(),
+        },
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidChannel(_) => {
+            CloseReason { code: None, text: error.to_string(), connection_lost: false }
+        }
+        _ => CloseReason { code: None, text: error.to_string(), connection_lost: true },
+    }
 }
 
 fn reply(word: Judged) -> Reply {

@@ -1,4 +1,4 @@
-//! Imports point one way: main, app, config, cli, then relay, upkeep, commands and ops, then link, then nouns. And no stage of the hot
+//! Imports point one way: main, then app and commands, config, cli, then relay, upkeep and ops, then link, then nouns. And no stage of the hot
 //! path imports another: `relay/mod.rs` alone knows their order.
 
 use std::collections::BTreeSet;
