@@ -13,7 +13,7 @@ use outbox_relay::cli::{Cli, Command};
 use outbox_relay::commands::output::print;
 use outbox_relay::commands::{
     check, dead_letters, dead_letters_discard, dead_letters_replay, keys_change, keys_list, migrate, purge, replay,
-    routes, routes_render, status, trace,
+    routes, routes_list, routes_render, status, trace,
 };
 use outbox_relay::config::command::CommandConfig;
 use outbox_relay::error::AppError;
@@ -91,7 +91,7 @@ async fn keys(command: &KeysCommand) -> Result<(), AppError> {
 
 async fn on_routes(command: &RoutesCommand) -> Result<(), AppError> {
     match command {
-        RoutesCommand::List(args) => routes::list(&checked(config::route_holds::list_config(args))?).await,
+        RoutesCommand::List(args) => routes_list::list(&checked(config::route_holds::list_config(args))?).await,
         RoutesCommand::Hold(args) => routes::hold(checked(config::route_holds::hold_config(args))?).await,
         RoutesCommand::Release(args) => routes::release(checked(config::route_holds::release_config(args))?).await,
         RoutesCommand::Render(args) => {

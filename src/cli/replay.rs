@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::command::CommandArgs;
 use crate::cli::selection::{ExecutionArgs, SelectionArgs};
+use crate::cli::services::RouteArgs;
 
 /// `replay`.
 #[derive(Debug, Clone, Args)]
@@ -17,11 +18,14 @@ pub struct ReplayArgs {
     /// Send them on this route only
     #[arg(long, value_name = "NAME", help_heading = "Selection (all that is given must be true)")]
     pub route: Option<String>,
+    /// The relays' routes, to see whether --route is one of them.
+    #[command(flatten)]
+    pub routes: RouteArgs,
     /// Go on with a run that was interrupted, of this command or of `dlq replay`
-    #[arg(long, value_name = "RUN-ID", conflicts_with_all = ["ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run"])]
+    #[arg(long, value_name = "RUN-ID", help_heading = "Runs", conflicts_with_all = ["ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run"])]
     pub resume: Option<String>,
     /// List the latest 20 runs and do nothing
-    #[arg(long, conflicts_with_all = ["resume", "ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run", "yes", "rate"])]
+    #[arg(long, help_heading = "Runs", conflicts_with_all = ["resume", "ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run", "yes", "rate"])]
     pub runs: bool,
     /// How.
     #[command(flatten)]
@@ -40,7 +44,7 @@ younger than the relay's --retention. Dead letters are replayed with 'dlq replay
 Without --id the count, a sample and the consequences are shown and confirmation is asked. Rows are changed in chunks of 500, each whole or \
 not at all, and every run is recorded. After Ctrl-C or a crash 'replay --resume RUN' does the rest of the run, nothing twice; 'replay --runs' \
 shows the runs. With --route only that route is sent: name event types that have it, since an event without any route waits as no_route \
-and its key with it.
+and its key with it. With --routes beside it, a route that the file does not have is refused, and so are events of types without it.
 
   outbox-relay replay --aggregate-id order-42 --dry-run
   outbox-relay replay --event-type order.paid --since 2026-11-21T10:00:00Z --rate 100

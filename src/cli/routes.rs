@@ -18,9 +18,9 @@ pub struct RoutesArgs {
 /// What can be done about routes and destinations.
 #[derive(Debug, Clone, Subcommand)]
 pub enum RoutesCommand {
-    /// What is on hold: since when, why, how many keys wait, when it is probed next
+    /// List the routes, and what is on hold: since when, why, how many keys wait, when it is probed next
     #[command(long_about = LIST)]
-    List(CommandArgs),
+    List(RoutesListArgs),
     /// Put a route on hold until it is released
     #[command(long_about = HOLD)]
     Hold(HoldArgs),
@@ -31,12 +31,26 @@ pub enum RoutesCommand {
     Render(Box<RenderArgs>),
 }
 
+/// `routes list`.
+#[derive(Debug, Clone, Args)]
+pub struct RoutesListArgs {
+    /// Where a relay would publish.
+    #[command(flatten)]
+    pub routes: RouteArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
+}
+
 /// `routes hold`.
 #[derive(Debug, Clone, Args)]
 pub struct HoldArgs {
     /// The route's name; 'default' without a routes file
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// The relays' routes, to see whether there is such a one.
+    #[command(flatten)]
+    pub routes: RouteArgs,
     /// Which outbox.
     #[command(flatten)]
     pub common: CommandArgs,
@@ -48,11 +62,11 @@ pub struct HoldArgs {
 /// `routes release`.
 #[derive(Debug, Clone, Args)]
 pub struct ReleaseArgs {
-    /// A route's name, a destination as 'EXCHANGE/ROUTING-KEY', or an exchange's name, as 'routes list' shows it
+    /// As 'routes list' shows it: a route's name, a destination as EXCHANGE/ROUTING-KEY, or a whole exchange as EXCHANGE/
     #[arg(value_name = "NAME-OR-DESTINATION")]
     pub name: String,
     /// Which kind is meant, where one name is several
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "KIND")]
     pub scope: Option<Scope>,
     /// Which outbox.
     #[command(flatten)]
@@ -116,11 +130,26 @@ pub struct EventArgs {
     #[arg(long, default_value_t = Uuid::nil(), hide_default_value = true, value_name = "UUID")]
     pub id: Uuid,
 }
-const LIST: &str = "\
-What is on hold: routes held by an operator, and destinations that the relay itself put on hold because the broker refuses them; since when, \
-why, how many keys wait (counted up to 1,000), when it is probed next. Changes nothing.
 
-Exit codes: 0 also where nothing is on hold · 1 a statement failed · 64 wrong usage · 69 the database cannot be reached.";
+const LIST: &str = "\
+The routes, and what is on hold.
+
+The routes are those of the file that --routes names, or the one route of a relay without a file: type, exchange, routing key, envelope, \
+on_unroutable, and the holds that are in the way of its messages or of some of them.
+
+On hold are routes that an operator holds, and destinations that the relay itself put on hold because the broker refuses them: since when, \
+why, how many keys wait (counted up to 1,000), when it is probed next. Changes nothing, needs no broker.
+
+  outbox-relay routes list
+  outbox-relay routes list --routes routes.toml
+  outbox-relay routes list --json | jq '.routes[] | select(.held_by != [])'
+
+JSON: from_file, routes[]{name, event_type, exchange, routing_key, envelope, on_unroutable, held_by[]}, holds[]{hold, scope, name, kind, \
+reason, error, since, probes, next_probe_at, waiting_keys, more_waiting, held_by, note}; event_type is null for every type that no other \
+route names.
+
+Exit codes: 0 also where nothing is on hold · 1 no tables, or the database said no · 64 wrong usage, or routes that cannot be read · 69 \
+the database cannot be reached.";
 
 const HOLD: &str = "\
 Put a route on hold until it is released.
@@ -129,9 +158,12 @@ Every relay keeps the route's events, and what follows them in their keys, in th
 charged and nothing becomes a dead letter, however long it lasts. What was sent already arrives all the same: relays look at the holds \
 with each batch, so up to one batch may still leave. A held route is never probed: only 'routes release' ends it.
 
-  outbox-relay routes hold default --by alice --note 'consumer migration, until 14:00'
+With --routes a name that the file does not have is refused; without it any name is taken.
 
-Exit codes: 0 on hold, also if it was before · 64 wrong usage · 69 the database cannot be reached.";
+  outbox-relay routes hold default --by alice --note 'consumer migration, until 14:00'
+  outbox-relay routes hold order-paid-platform --routes routes.toml
+
+Exit codes: 0 on hold, also if it was before · 1 the routes file has no such route · 64 wrong usage, or routes that cannot be read · 69 the database cannot be reached.";
 
 const RELEASE: &str = "\
 Take a route or destination off hold; what waited for it is tried at once.
@@ -141,7 +173,8 @@ cause is still there it goes on hold again.
 
   outbox-relay routes release default
   outbox-relay routes release order.events/order.created
-  outbox-relay routes release order.events --scope exchange
+  outbox-relay routes release order.events/
+  outbox-relay routes release --scope exchange order.events
 
 Exit codes: 0 released · 1 nothing of that name is on hold, or several things are (they are listed) · 64 wrong usage · 69 the database \
 cannot be reached.";

@@ -25,6 +25,8 @@ pub mod replay;
 mod replay_run;
 mod replay_runs;
 pub mod routes;
+pub mod routes_list;
+mod routes_names;
 pub mod routes_render;
 pub mod selection;
 mod selection_preview;

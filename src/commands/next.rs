@@ -58,7 +58,16 @@ impl<'a> Typist<'a> {
 
     /// `routes release` of a hold.
     pub fn release_hold(&self, scope: &HoldScope) -> Step {
-        self.command("lift the hold at once", &["routes", "release"], Some(&hold_operand(scope)))
+        let words: &[&str] = match scope {
+            // Without its kind the operand would be that of the whole exchange.
+            HoldScope::Key(destination) if destination.routing_key.is_empty() => {
+                &["routes", "release", "--scope", "key"]
+            }
+            // A route may have the name of an exchange.
+            HoldScope::Route(_) => &["routes", "release", "--scope", "route"],
+            HoldScope::Key(_) | HoldScope::Exchange(_) => &["routes", "release"],
+        };
+        self.command("lift the hold at once", words, Some(&hold_operand(scope)))
     }
 }
 
@@ -126,6 +135,49 @@ mod tests {
         let command = |schema, operand| Typist::new(schema).command("x", &["trace"], Some(operand)).command;
         assert_eq!(command("outbox", "order 1").as_deref(), Some("outbox-relay trace 'order 1'"));
         assert_eq!(command("shop", "-1").as_deref(), Some("outbox-relay trace --schema shop -- -1"));
+    }
+
+    /// Every command that an answer can offer, as the answers write them; a new one belongs here.
+    const OFFERED: [(&[&str], Option<&str>); 21] = [
+        (&["migrate"], None),
+        (&["migrate", "--with-notify"], None),
+        (&["migrate", "--grants", "--relay-role", "a-role"], None),
+        (&["check"], None),
+        (&["status"], None),
+        (&["trace"], Some("-order 1")),
+        (&["keys", "list"], None),
+        (&["keys", "release"], Some("order-1")),
+        (&["keys", "dead-letter"], Some("-1")),
+        (&["routes", "list"], None),
+        (&["routes", "hold"], Some("platform")),
+        (&["routes", "release"], Some("order.events/")),
+        (&["routes", "release"], Some("/")),
+        (&["routes", "release", "--scope", "key"], Some("-x/")),
+        (&["dlq", "list"], None),
+        (&["dlq", "show"], Some("17")),
+        (&["dlq", "replay", "--id", "17"], None),
+        (&["dlq", "discard", "--id", "17"], None),
+        (&["replay", "--dry-run", "--id", "7b0cbb0e-9a5e-4b5c-8c7e-0d6f5f6f0c11"], None),
+        (&["replay", "--runs"], None),
+        (&["replay", "--resume", "7b0cbb0e-9a5e-4b5c-8c7e-0d6f5f6f0c11"], None),
+    ];
+
+    #[test]
+    fn every_command_that_is_offered_is_one_that_the_program_takes() {
+        use crate::cli::Cli;
+        use clap::Parser;
+        for (words, operand) in OFFERED {
+            for schema in ["outbox", "the shop"] {
+                let line = Typist::new(schema).command("x", words, operand).command.expect("a command");
+                let output = std::process::Command::new("bash")
+                    .args(["-c", &format!("printf '%s\\0' {line}")])
+                    .output()
+                    .expect("bash runs");
+                let text = String::from_utf8(output.stdout).expect("text");
+                let read: Vec<&str> = text.trim_end_matches('\0').split('\0').collect();
+                Cli::try_parse_from(read).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Promises: each event at most once per run, with its id and a new seq, so that it never goes before a live event of its key; chunks that
 //! are whole or did not happen; an audit that is right whatever happens to this process.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -12,6 +14,7 @@ use crate::commands::output::{Output, say};
 use crate::commands::progress::Progress;
 use crate::commands::replay_run::{Recorded, Run, Skipped, Source};
 use crate::commands::replay_runs;
+use crate::commands::routes_names::{refuse_types_without, refuse_unknown};
 use crate::commands::selection::Matched;
 use crate::commands::selection_preview::{LOOKED_AT_MAX, Preview, overtaken, sample};
 use crate::commands::session::Session;
@@ -19,9 +22,12 @@ use crate::config::replay::{ReplayConfig, ReplayTask};
 use crate::config::selection::{Execution, Selection};
 use crate::error::AppError;
 use crate::link::call::Param;
+use crate::relay::route::RouteTable;
 use crate::relay::store::StoreError;
 
 const CHUNK: usize = 500;
+/// Events whose types are looked up at once.
+const TYPES_CHUNK: usize = 10_000;
 
 /// Runs the command.
 pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
@@ -32,11 +38,15 @@ pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
             let session = Session::change(&config.common).await?;
             resume(&session, output, Run::find(&session, *id).await?, &config.execution).await
         }
-        ReplayTask::Start(selection) => {
+        ReplayTask::Start(selection, routes) => {
+            if let (Some(routes), Some(route)) = (routes, &selection.route) {
+                refuse_unknown(routes, route)?;
+            }
             if !selection.is_by_id() {
                 can_ask(config.execution.consent)?;
             }
-            start(&Session::change(&config.common).await?, output, selection, &config.execution).await
+            let session = Session::change(&config.common).await?;
+            start(&session, output, (selection, routes.as_ref()), &config.execution).await
         }
     }
 }
@@ -44,13 +54,16 @@ pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
 async fn start(
     session: &Session,
     output: Output,
-    selection: &Selection,
+    (selection, routes): (&Selection, Option<&RouteTable>),
     execution: &Execution,
 ) -> Result<(), AppError> {
     selection.check_published_ids(session).await?;
     let matched = selection.published(session, None).await?;
     if matched.rows.is_empty() {
         return Err(AppError::No("nothing matches: no published event is so; nothing was changed".into()));
+    }
+    if let (Some(routes), Some(route)) = (routes, &selection.route) {
+        refuse_types_without(routes, route, types_of(session, &matched).await?)?;
     }
     if execution.consent.dry_run || !selection.is_by_id() {
         let preview = preview(session, selection, &matched).await?;
@@ -62,6 +75,18 @@ async fn start(
     }
     let run = Run::open(session, Source::Published, selection, &execution.audit, &matched.looked_at).await?;
     send(session, output, run, selection.route.as_deref(), matched, execution.rate).await
+}
+
+/// The types of what matched.
+async fn types_of(session: &Session, matched: &Matched<Uuid>) -> Result<BTreeSet<String>, AppError> {
+    let mut types = BTreeSet::new();
+    for part in matched.rows.chunks(TYPES_CHUNK) {
+        let ids: Vec<Uuid> = part.iter().map(|(id, _)| *id).collect();
+        let params: [Param<'_>; 1] = [(&ids, Type::UUID_ARRAY)];
+        let rows = session.select("looking at the types", &session.queries.types_of_events, &params).await?;
+        types.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+    }
+    Ok(types)
 }
 
 async fn resume(session: &Session, output: Output, recorded: Recorded, execution: &Execution) -> Result<(), AppError> {

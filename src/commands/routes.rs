@@ -1,49 +1,23 @@
-//! `outbox-relay routes list`, `hold` and `release`: destinations and routes that must wait.
+//! `outbox-relay routes hold` and `release`: destinations and routes that must wait. `routes_list` shows them.
 //!
 //! Promises: a hold takes effect with each relay's next batch; a release lifts the hold first and then makes what waited due, lane by lane, so
 //! that no relay is kept waiting for long; what is left over when it is cut off, the upkeep's sweep makes due.
 
 use serde::Serialize;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::cli::routes::Scope;
 use crate::commands::consent::log_change;
-use crate::commands::output::{Output, clean, table};
+use crate::commands::next::quoted;
+use crate::commands::output::{Output, clean, say};
 use crate::commands::progress::with_mend;
+use crate::commands::routes_list::{HoldRow, read_holds};
+use crate::commands::routes_names::refuse_unknown;
 use crate::commands::session::Session;
-use crate::config::command::CommandConfig;
-use crate::config::route_holds::RouteChangeConfig;
+use crate::config::route_holds::{HoldConfig, ReleaseConfig};
 use crate::error::AppError;
 use crate::link::call::{self, Param};
-use crate::relay::destination::{Destination, HoldScope};
-
-/// Keys are counted up to this many.
-const COUNTED_MAX: i64 = 1_000;
-
-#[derive(Serialize)]
-struct HoldRow {
-    hold: i64,
-    scope: String,
-    /// As `routes release` takes it.
-    name: String,
-    kind: String,
-    reason: String,
-    error: Option<String>,
-    since: Option<String>,
-    probes: i32,
-    /// None: only an operator ends it.
-    next_probe_at: Option<String>,
-    waiting_keys: i64,
-    more_waiting: bool,
-    held_by: Option<String>,
-    note: Option<String>,
-}
-
-#[derive(Serialize)]
-struct List {
-    holds: Vec<HoldRow>,
-}
+use crate::relay::destination::HoldScope;
 
 #[derive(Serialize)]
 struct Changed<'a> {
@@ -57,17 +31,15 @@ struct Changed<'a> {
     keys_due: Option<u64>,
 }
 
-/// What is on hold.
-pub async fn list(config: &CommandConfig) -> Result<(), AppError> {
-    let session = Session::read(config).await?;
-    let rows = call::rows(&session.client, "listing the holds", &session.queries.show_holds, &[]).await?;
-    let list = List { holds: rows.iter().map(HoldRow::read).collect() };
-    Output::new(config.json).answer(&list, || list.text());
-    Ok(())
-}
-
 /// Puts a route on hold.
-pub async fn hold(config: RouteChangeConfig) -> Result<(), AppError> {
+pub async fn hold(config: HoldConfig) -> Result<(), AppError> {
+    match &config.routes {
+        Some(routes) => refuse_unknown(routes, &config.name)?,
+        None => say(&format!(
+            "outbox-relay: without --routes FILE it cannot be known whether the relays have a route '{}'; a name that no route has holds nothing\n",
+            config.name
+        )),
+    }
     let session = &Session::change(&config.common).await?;
     let audit = &config.audit;
     let params: [Param<'_>; 3] = [(&config.name, Type::TEXT), (&audit.by, Type::TEXT), (&audit.note, Type::TEXT)];
@@ -88,12 +60,12 @@ pub async fn hold(config: RouteChangeConfig) -> Result<(), AppError> {
         changed: !put.is_empty(),
         keys_due: None,
     };
-    Output::new(config.common.json).answer(&answer, || hold.held_text(!put.is_empty()));
+    Output::new(config.common.json).answer(&answer, || held_text(hold, !put.is_empty()));
     Ok(())
 }
 
 /// Takes a route or destination off hold.
-pub async fn release(config: RouteChangeConfig) -> Result<(), AppError> {
+pub async fn release(config: ReleaseConfig) -> Result<(), AppError> {
     let session = &Session::change(&config.common).await?;
     let holds = read_holds(session).await?;
     let hold = choose(&holds, &config.name, config.scope)?;
@@ -138,123 +110,81 @@ async fn lift_waits(session: &Session, hold: i64) -> Result<u64, AppError> {
     Ok(due)
 }
 
-async fn read_holds(session: &Session) -> Result<Vec<HoldRow>, AppError> {
-    let rows = session.select("reading the holds", &session.queries.show_holds, &[]).await?;
-    Ok(rows.iter().map(HoldRow::read).collect())
-}
-
-/// The one hold that is meant.
+/// The one hold that is meant: what the commands print, or an exchange's bare name, which is also that of the one key of it that is on hold.
 fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<&'a HoldRow, AppError> {
-    let scope = scope.map(|scope| match scope {
-        Scope::Route => "route",
-        Scope::Exchange => "exchange",
-        Scope::Key => "key",
-    });
-    let of_scope = |hold: &&HoldRow| scope.is_none_or(|scope| hold.scope == scope);
-    let exact: Vec<&HoldRow> = holds.iter().filter(of_scope).filter(|hold| hold.name == name).collect();
+    let of_scope = |hold: &&HoldRow| match (scope, &hold.covers) {
+        (None, _)
+        | (Some(Scope::Route), Some(HoldScope::Route(_)))
+        | (Some(Scope::Exchange), Some(HoldScope::Exchange(_)))
+        | (Some(Scope::Key), Some(HoldScope::Key(_))) => true,
+        (Some(Scope::Route | Scope::Exchange | Scope::Key), _) => false,
+    };
+    let holds: Vec<&HoldRow> = holds.iter().filter(of_scope).collect();
+    let bare = name.strip_suffix('/').unwrap_or(name);
+    let is_exchange =
+        |hold: &HoldRow| matches!(&hold.covers, Some(HoldScope::Exchange(exchange)) if **exchange == *bare);
+    if bare != name
+        && let Some(hold) = holds.iter().copied().find(|hold| is_exchange(hold))
+    {
+        return Ok(hold);
+    }
+    let exact: Vec<&HoldRow> = holds.iter().copied().filter(|hold| hold.name == name || is_exchange(hold)).collect();
     if let [hold] = exact[..] {
         return Ok(hold);
     }
-    let shown = clean(name);
-    if exact.len() > 1 {
-        let list = exact.iter().map(|hold| format!("\n  routes release '{shown}' --scope {}", hold.scope));
+    if !exact.is_empty() {
+        let each = exact.iter().map(|hold| format!("\n  routes release {} --scope {}", quoted(name), hold.scope));
         return Err(AppError::No(format!(
-            "'{shown}' is several things that are on hold; nothing was changed. Say which:{}",
-            list.collect::<String>()
+            "'{}' is several things that are on hold; nothing was changed. Say which:{}",
+            clean(name),
+            each.collect::<String>()
         )));
     }
-    let of_exchange =
-        |hold: &&HoldRow| hold.scope == "key" && hold.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-    let keys: Vec<&HoldRow> = holds.iter().filter(of_scope).filter(of_exchange).collect();
+    let of_exchange = |hold: &&HoldRow| matches!(&hold.covers, Some(HoldScope::Key(there)) if *there.exchange == *bare);
+    let keys: Vec<&HoldRow> = holds.iter().copied().filter(of_exchange).collect();
     match keys[..] {
         [] => Err(AppError::No(format!(
-            "nothing of the name '{shown}' is on hold; nothing was changed. What is: outbox-relay routes list"
+            "nothing of the name '{}' is on hold; nothing was changed. What is: outbox-relay routes list",
+            clean(name)
         ))),
         [hold] => Ok(hold),
         _ => {
-            let list = keys.iter().map(|hold| format!("\n  routes release '{}'", clean(&hold.name)));
+            let each = keys.iter().map(|hold| format!("\n  routes release {}", quoted(&hold.name)));
             Err(AppError::No(format!(
-                "several destinations of the exchange '{shown}' are on hold; nothing was changed. Say which:{}",
-                list.collect::<String>()
+                "several destinations of the exchange '{}' are on hold; nothing was changed. Say which:{}",
+                clean(bare),
+                each.collect::<String>()
             )))
         }
     }
 }
 
-impl HoldRow {
-    fn read(row: &Row) -> Self {
-        let (scope, exchange, routing_key, route): (String, &str, &str, &str) =
-            (row.get("scope"), row.get("exchange"), row.get("routing_key"), row.get("route"));
-        let name = match HoldScope::from_columns(&scope, exchange, routing_key, route) {
-            Some(HoldScope::Key(destination)) => destination.to_string(),
-            Some(HoldScope::Exchange(exchange)) => exchange.to_string(),
-            Some(HoldScope::Route(route)) => route.to_string(),
-            // Of a newer relay.
-            None => Destination { exchange: exchange.into(), routing_key: routing_key.into() }.to_string(),
-        };
-        let waiting: i64 = row.get("waiting_keys");
-        Self {
-            hold: row.get("id"),
-            scope,
-            name,
-            kind: row.get("kind"),
-            reason: row.get("reason"),
-            error: row.get("error"),
-            since: row.get("since"),
-            probes: row.get("probes"),
-            next_probe_at: row.get("next_probe_at"),
-            waiting_keys: waiting.min(COUNTED_MAX),
-            more_waiting: waiting > COUNTED_MAX,
-            held_by: row.get("held_by"),
-            note: row.get("note"),
-        }
+/// What `hold` answers; `is_new` unless it was on hold before.
+fn held_text(hold: &HoldRow, is_new: bool) -> String {
+    let (name, since) = (clean(&hold.name), hold.since.as_deref().unwrap_or("-"));
+    if is_new {
+        return format!(
+            "route '{name}' is on hold until: outbox-relay routes release '{name}'\nwhat was sent already, and a batch that is under way, arrives all the same\n"
+        );
     }
-
-    fn held_text(&self, is_new: bool) -> String {
-        let (name, since) = (clean(&self.name), self.since.as_deref().unwrap_or("-"));
-        if is_new {
-            return format!(
-                "route '{name}' is on hold until: outbox-relay routes release '{name}'\nwhat was sent already, and a batch that is under way, arrives all the same\n"
-            );
-        }
-        let by = self.held_by.as_ref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
-        format!("route '{name}' was on hold already, since {since}{by}; nothing was changed\n")
-    }
-}
-
-impl List {
-    fn text(&self) -> String {
-        if self.holds.is_empty() {
-            return "nothing is on hold\n".into();
-        }
-        let cells = |hold: &HoldRow| {
-            let more = if hold.more_waiting { "more than " } else { "" };
-            let by = [&hold.held_by, &hold.note].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
-            [
-                hold.scope.clone(),
-                hold.name.clone(),
-                hold.kind.clone(),
-                hold.since.clone().unwrap_or_default(),
-                hold.next_probe_at.clone().unwrap_or_else(|| "never: routes release".into()),
-                format!("{more}{}", hold.waiting_keys),
-                by,
-                hold.error.clone().unwrap_or_else(|| hold.reason.clone()),
-            ]
-        };
-        let header = ["SCOPE", "NAME", "KIND", "SINCE", "NEXT PROBE", "KEYS", "BY", "WHY"];
-        table(header, self.holds.iter().map(cells))
-    }
+    let by = hold.held_by.as_ref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
+    format!("route '{name}' was on hold already, since {since}{by}; nothing was changed\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::routes::{RoutesArgs, RoutesCommand};
+    use crate::cli::{Cli, Command};
+    use crate::commands::next::{Typist, hold_operand};
+    use crate::relay::destination::Destination;
 
-    fn hold(id: i64, scope: &str, name: &str) -> HoldRow {
+    fn hold(id: i64, covers: HoldScope) -> HoldRow {
         HoldRow {
             hold: id,
-            scope: scope.into(),
-            name: name.into(),
+            scope: covers.columns().0.into(),
+            name: hold_operand(&covers),
+            covers: Some(covers),
             kind: "refused".into(),
             reason: String::new(),
             error: None,
@@ -268,22 +198,68 @@ mod tests {
         }
     }
 
+    fn key(exchange: &str, routing_key: &str) -> HoldScope {
+        HoldScope::Key(Destination { exchange: exchange.into(), routing_key: routing_key.into() })
+    }
+
     #[test]
     fn a_name_releases_what_it_says_and_nothing_when_it_could_be_two_things() {
         let holds = [
-            hold(1, "route", "orders"),
-            hold(2, "exchange", "orders"),
-            hold(3, "key", "orders/order.paid"),
-            hold(4, "key", "other/a"),
-            hold(5, "key", "many/a"),
-            hold(6, "key", "many/b"),
+            hold(1, HoldScope::Route("orders".into())),
+            hold(2, HoldScope::Exchange("orders".into())),
+            hold(3, key("orders", "order.paid")),
+            hold(4, key("other", "a")),
+            hold(5, key("many", "a")),
+            hold(6, key("many", "b")),
         ];
         let chosen = |name, scope| choose(&holds, name, scope).map(|hold| hold.hold).map_err(|error| error.to_string());
         assert_eq!(chosen("orders/order.paid", None), Ok(3));
         assert_eq!(chosen("orders", Some(Scope::Exchange)), Ok(2));
         assert!(chosen("orders", None).expect_err("two").contains("--scope exchange"));
         assert_eq!(chosen("other", None), Ok(4));
-        assert!(chosen("many", None).expect_err("two").contains("'many/b'"));
+        assert!(chosen("many", None).expect_err("two").contains("many/b"));
         assert!(chosen("none", None).expect_err("none").contains("nothing of the name"));
+    }
+
+    #[test]
+    fn a_trailing_slash_is_the_whole_exchange_and_the_empty_exchange_has_a_name_too() {
+        let holds = [
+            hold(1, HoldScope::Exchange("orders".into())),
+            hold(2, HoldScope::Exchange("".into())),
+            hold(3, key("orders", "")),
+            hold(4, key("", "a-queue")),
+            hold(5, key("other", "")),
+        ];
+        let chosen = |name, scope| choose(&holds, name, scope).map(|hold| hold.hold).map_err(|error| error.to_string());
+        assert_eq!((chosen("orders/", None), chosen("orders", None)), (Ok(1), Ok(1)));
+        assert_eq!((chosen("/", None), chosen("", None)), (Ok(2), Ok(2)));
+        assert_eq!(chosen("/a-queue", None), Ok(4));
+        assert_eq!(chosen("orders/", Some(Scope::Key)), Ok(3));
+        assert_eq!((chosen("other/", None), chosen("other", None)), (Ok(5), Ok(5)));
+        assert_eq!(chosen("orders", Some(Scope::Exchange)), Ok(1));
+    }
+
+    #[test]
+    fn the_command_that_is_printed_for_a_hold_releases_that_hold_and_no_other() {
+        use clap::Parser;
+        let scopes = [
+            HoldScope::Exchange("orders".into()),
+            HoldScope::Exchange("".into()),
+            key("orders", ""),
+            key("orders", "order.paid"),
+            key("", "a-queue"),
+            key("-x", "y"),
+            HoldScope::Route("orders".into()),
+        ];
+        let holds: Vec<HoldRow> = scopes.iter().cloned().zip(1..).map(|(scope, id)| hold(id, scope)).collect();
+        for (scope, id) in scopes.iter().zip(1..) {
+            let line = Typist::new("shop").release_hold(scope).command.expect("a command");
+            let words: Vec<&str> = line.split(' ').map(|word| word.trim_matches('\'')).collect();
+            let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let Command::Routes(RoutesArgs { command: RoutesCommand::Release(args) }) = cli.command else {
+                panic!("another command: {line}");
+            };
+            assert_eq!(choose(&holds, &args.name, args.scope).map(|hold| hold.hold).ok(), Some(id), "{line}");
+        }
     }
 }

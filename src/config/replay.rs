@@ -6,13 +6,15 @@ use crate::cli::replay::ReplayArgs;
 use crate::config::command::{CommandConfig, command_config};
 use crate::config::dead_letters::require_filter;
 use crate::config::problems::Problems;
+use crate::config::routes::file_routes;
 use crate::config::selection::{Execution, Ids, Selection, execution, selection};
+use crate::relay::route::RouteTable;
 
 /// What to do.
 #[derive(Debug)]
 pub enum ReplayTask {
-    /// A new run.
-    Start(Selection),
+    /// A new run; with the routes of the file where one route is asked for and a file is given.
+    Start(Selection, Option<RouteTable>),
     /// The rest of a run.
     Resume(Uuid),
     /// List the latest runs.
@@ -45,7 +47,8 @@ pub fn replay_config(args: &ReplayArgs) -> Result<ReplayConfig, Vec<String>> {
             // The route says where events are sent, not which are meant.
             require_filter(&mut problems, &selection);
             selection.route.clone_from(&args.route);
-            ReplayTask::Start(selection)
+            let routes = args.route.as_ref().and_then(|_| file_routes(&mut problems, &args.routes));
+            ReplayTask::Start(selection, routes)
         }
     };
     let common = problems.with(command_config(&args.common, "replay"))?;

@@ -31,7 +31,7 @@ queries! {
     wake_waits, hold_unconfirmed_waits, unconfirmed_holds, schema_version, take_job, move_floors, next_xid, sweep_late, lower_floor, lanes_active,
     end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane, has_notify_trigger, begin_migration, has_migrations, migration_checksum, record_migration,
     lock_lanes, begin_selection, lower_floors, database_time,
-    select_published, sample_published, event_states, replay_published, start_replay, find_replay, count_replayed, finish_replay, list_replays,
+    select_published, sample_published, event_states, types_of_events, replay_published, start_replay, find_replay, count_replayed, finish_replay, list_replays,
     select_dead_letters, sample_dead_letters, find_dead_letters, revive_dead_letters, put_ahead, lower_waits, dead_letter_obstacles,
     discard_dead_letters, keys_after_dead_letters, release_after_dead_letters, list_dead_letters, show_dead_letter, event_history,
     key_state, release_key, show_holds, hold_route, lanes_of_hold, lift_lane_waits,

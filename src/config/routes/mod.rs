@@ -74,6 +74,12 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
     }
 }
 
+/// The routes of the file, for a command that does without one.
+pub(crate) fn file_routes(problems: &mut Problems, args: &RouteArgs) -> Option<RouteTable> {
+    args.routes.as_ref()?;
+    routes(problems, args).map(|routes| routes.table)
+}
+
 fn read(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     let mut text = String::new();
