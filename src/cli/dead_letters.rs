@@ -66,7 +66,7 @@ pub struct DlqShowArgs {
     #[arg(value_name = "ID")]
     pub id: String,
     /// Show the payload too
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub payload: bool,
     /// Which outbox.
     #[command(flatten)]

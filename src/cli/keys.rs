@@ -37,7 +37,7 @@ pub struct KeyArgs {
     #[command(flatten)]
     pub common: CommandArgs,
     /// Do not ask; needed where nobody can answer
-    #[arg(long)]
+    #[arg(long, help_heading = "Execution")]
     pub yes: bool,
     /// Audit.
     #[command(flatten)]

@@ -29,8 +29,11 @@ use crate::cli::trace::TraceArgs;
 
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
 ///
-/// Every flag has an environment twin: OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s,
-/// 7d or off, sizes 512KiB or 16MiB.
+/// Every flag of `run`, and of the other commands those that say how to reach the services and where to publish, has an environment twin:
+/// OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s, 7d or off, sizes 512KiB or 16MiB.
+///
+/// Exit codes: 0 done · 1 no: not found, refused or partly done · 64 wrong usage or configuration · 69 a service cannot be reached (not
+/// `run`, which waits for its services) · 70 a bug.
 #[derive(Debug, Parser)]
 #[command(name = "outbox-relay", version, max_term_width = 120)]
 pub struct Cli {
@@ -43,8 +46,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Relay events until told to stop.
+    #[command(long_about = run::ABOUT)]
     Run(Box<RunArgs>),
-    /// Create or upgrade the outbox tables.
+    /// Create or upgrade the outbox tables, and grant roles what they need.
+    #[command(long_about = migrate::ABOUT)]
     Migrate(Box<MigrateArgs>),
     /// Preflight: try what a relay would do, and name the mend of what would not work.
     #[command(long_about = check::LONG_ABOUT)]
@@ -57,7 +62,7 @@ pub enum Command {
     Trace(TraceArgs),
     /// Keys that wait: list them, let one go on.
     Keys(KeysArgs),
-    /// Destinations and routes on hold: list them, hold a route, release one.
+    /// Routes, and what is on hold: list them, hold a route, release one, show an event's messages.
     Routes(RoutesArgs),
     /// Dead letters: list, show, replay, discard.
     Dlq(DlqArgs),

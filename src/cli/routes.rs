@@ -28,6 +28,7 @@ pub enum RoutesCommand {
     #[command(long_about = RELEASE)]
     Release(ReleaseArgs),
     /// Show the exact messages that an event would become; its payload comes from standard input, and no services are needed
+    #[command(long_about = RENDER)]
     Render(Box<RenderArgs>),
 }
 
@@ -96,7 +97,7 @@ pub struct RenderArgs {
     /// The event.
     #[command(flatten)]
     pub event: EventArgs,
-    /// One JSON document
+    /// Answer with one JSON document
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
@@ -150,6 +151,16 @@ route names.
 
 Exit codes: 0 also where nothing is on hold · 1 no tables, or the database said no · 64 wrong usage, or routes that cannot be read · 69 \
 the database cannot be reached.";
+
+const RENDER: &str = "\
+Show the exact messages that an event would become, one per route: destination, properties, headers and body. Its payload comes from \
+standard input; nothing is sent, and no services are needed.
+
+  echo '{\"total\": 1}' | outbox-relay routes render --event-type order.paid
+  outbox-relay routes render --routes routes.toml --event-type order.paid --headers '{\"region\": \"eu\"}' < payload.json
+
+Exit codes: 0 shown · 1 it would not be sent: no route names its type, or it cannot become a message · 64 wrong usage, no JSON on standard \
+input, or routes that cannot be read.";
 
 const HOLD: &str = "\
 Put a route on hold until it is released.

@@ -138,3 +138,15 @@ pub enum AfterDeadLetter {
     /// They wait until its row in outbox.waits is deleted.
     Hold,
 }
+
+/// What `run --help` opens with.
+pub(super) const ABOUT: &str = "\
+Relay events until told to stop.
+
+Starts and stays up without database or broker, and waits for both. The first SIGTERM or SIGINT drains: nothing more is claimed, confirms are \
+awaited and settled for up to --drain-timeout; the second ends it at once. 'outbox-relay check' with the same arguments tries them first.
+
+  outbox-relay run --database-url postgres://relay@db.example/shop --amqp-url amqps://relay@mq.example/
+  outbox-relay run --routes routes.toml --declare --log-format json
+
+Exit codes: 0 stopped · 64 wrong usage or configuration, all problems together · 70 a bug.";

@@ -21,7 +21,7 @@ pub struct SelectionArgs {
     /// Before this moment, written the same
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// So many at most, those of the lowest seq first
+    /// So many at most: those of the lowest seq, in a list the latest
     #[arg(long, allow_hyphen_values = true, value_name = "COUNT")]
     pub limit: Option<String>,
 }

@@ -83,7 +83,8 @@ fn mend(error: &DbError) -> Option<&'static str> {
     } else if *code == SqlState::TOO_MANY_CONNECTIONS {
         "; raise the limit of the server, the role or the database, or run fewer relays or --workers, or put a pooler in between"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        "; grants are missing: outbox-relay migrate --grants --relay-role ROLE (with --print it shows them)"
+        "; grants are missing: outbox-relay migrate --grants --relay-role ROLE, for an operator's commands --admin-role ROLE (with --print it shows \
+         them)"
     } else if *code == SqlState::UNDEFINED_TABLE {
         "; the outbox tables are not in this database and schema: outbox-relay migrate"
     } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {

@@ -12,5 +12,6 @@ mod interrupted;
 mod keys;
 mod purge;
 mod replay;
+mod roles;
 mod routes;
 mod scene;

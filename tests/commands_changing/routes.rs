@@ -1,8 +1,10 @@
 //! `routes list`, `hold` and `release`: a route waits for its operator, everything comes after the release, in order.
 
+use std::path::PathBuf;
+
 use crate::command::run;
 use crate::scene::{SOON, Scene};
-use crate::support::{Relay, eventually};
+use crate::support::{NewEvent, Relay, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_is_held_and_released_under_load_without_loss_or_disorder() {
@@ -53,11 +55,100 @@ async fn a_destination_is_released_by_the_name_that_the_list_shows() {
     eventually(SOON, "ten keys wait", async || scene.ask::<i64>(waiting).await == 10).await;
     let before = scene.fingerprint().await;
     let several = run(&scene.bed, &["routes", "release", "order.events"]).await.with_code(1);
-    several.saying("routes release 'order.events/order.created'").saying("routes release 'order.events/order.paid'");
+    several.saying("routes release order.events/order.created").saying("routes release order.events/order.paid");
     run(&scene.bed, &["routes", "release", "nobody"]).await.with_code(1).saying("routes list");
     assert_eq!(scene.fingerprint().await["holds"], before["holds"]);
     run(&scene.bed, &["routes", "release", "order.events/order.created"]).await.with_code(0).saying("10 keys");
     eventually(SOON, "they wait for the other", async || scene.history.progress().arrivals == 10).await;
     run(&scene.bed, &["routes", "release", "order.events"]).await.with_code(0);
     scene.finish(&mut relay).await.assert_clean(0);
+}
+
+/// Runs the command line that an answer offers, as it stands.
+async fn run_offered(scene: &Scene, line: &str) -> crate::command::Ended {
+    let words: Vec<&str> = line.split(' ').skip(1).collect();
+    run(&scene.bed, &words).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_that_trace_and_keys_list_print_lifts_the_hold_of_a_whole_exchange() {
+    for exchange in ["order.events", ""] {
+        let mut scene = Scene::open("routes_offered").await;
+        scene.commit("order-1", vec![NewEvent::new("order.paid", "{}")]).await;
+        let put = format!(
+            "WITH hold AS (INSERT INTO outbox.holds (scope, exchange, kind, reason, next_probe_at)
+                           VALUES ('exchange', '{exchange}', 'missing', 'gone', 'infinity') RETURNING id)
+             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, hold_id)
+             SELECT e.aggregate_id, e.lane, e.id, e.seq, 'held', 'infinity', hold.id FROM outbox.events e, hold"
+        );
+        for question in [&["trace", "order-1", "--json"][..], &["keys", "list", "--json"]] {
+            scene.execute(&put).await;
+            let answer = run(&scene.bed, question).await.with_code(0).json();
+            let of_first = if question[0] == "trace" { &answer["events"][0] } else { &answer["keys"][0] };
+            let steps = of_first["next"].as_array().expect("steps");
+            let lines = steps.iter().filter_map(|step| step["command"].as_str());
+            let line = lines.into_iter().find(|line| line.contains("routes release")).expect("a release").to_owned();
+            assert!(line.ends_with(&format!("{exchange}/")), "{line}");
+            run_offered(&scene, &line).await.with_code(0).saying("1 keys");
+            assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.holds").await, 0, "{line}");
+            assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.waits WHERE hold_id IS NOT NULL").await, 0);
+            scene.execute("DELETE FROM outbox.waits").await;
+        }
+    }
+}
+
+/// A routes file with a route for paid and one for created orders.
+fn routes_file(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("outbox-relay-{name}-{}.toml", std::process::id()));
+    let routes = ["paid", "created"].map(|word| {
+        format!(
+            "[[route]]\nname = \"orders-{word}\"\nevent_type = \"order.{word}\"\nrouting_key = \"platform.{word}\"\n"
+        )
+    });
+    std::fs::write(&path, routes.concat()).expect("a file is written");
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_shows_the_routes_of_the_file_and_what_holds_them() {
+    let scene = Scene::open("routes_listed").await;
+    let path = routes_file("listed");
+    let file = path.to_str().expect("text");
+    let unknown = run(&scene.bed, &["routes", "hold", "order-paid", "--routes", file]).await.with_code(1);
+    unknown.saying("no route 'order-paid'").saying("orders-paid");
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.holds").await, 0);
+    run(&scene.bed, &["routes", "hold", "orders-paid", "--routes", file]).await.with_code(0);
+    run(&scene.bed, &["routes", "hold", "elsewhere"]).await.with_code(0).saying("without --routes FILE");
+    let list = run(&scene.bed, &["routes", "list", "--routes", file, "--json"]).await.with_code(0).json();
+    let (paid, created) = (&list["routes"][0], &list["routes"][1]);
+    assert_eq!((&paid["name"], &paid["event_type"]), (&"orders-paid".into(), &"order.paid".into()));
+    assert_eq!((&paid["exchange"], &paid["routing_key"]), (&"order.events".into(), &"platform.paid".into()));
+    assert_eq!((&paid["envelope"], &paid["on_unroutable"]), (&"standard".into(), &"dead_letter".into()));
+    assert_eq!((&paid["held_by"][0], &created["held_by"]), (&"orders-paid".into(), &serde_json::json!([])));
+    assert_eq!((&list["from_file"], list["holds"].as_array().map(Vec::len)), (&true.into(), Some(2)));
+    let shown = run(&scene.bed, &["routes", "list", "--routes", file]).await.with_code(0).saying("platform.paid");
+    shown.saying("has the name 'elsewhere'");
+    std::fs::remove_file(&path).expect("the file is removed");
+    let without = run(&scene.bed, &["routes", "list", "--json"]).await.with_code(0).json();
+    assert_eq!((&without["routes"][0]["name"], &without["from_file"]), (&"default".into(), &false.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_for_a_route_that_the_file_lacks_or_the_type_does_not_take_is_refused() {
+    let mut scene = Scene::open("routes_replayed").await;
+    let path = routes_file("replayed");
+    let file = path.to_str().expect("text");
+    scene.commit("order-1", vec![NewEvent::new("order.paid", "{}"), NewEvent::new("order.created", "{}")]).await;
+    scene.execute("UPDATE outbox.events SET published_at = now() - interval '1 minute'").await;
+    let before = scene.fingerprint().await;
+    let replay = async |more: &[&str]| {
+        run(&scene.bed, &[&["replay", "--aggregate-id", "order-1", "--yes", "--routes", file][..], more].concat()).await
+    };
+    replay(&["--route", "orders-piad"]).await.with_code(1).saying("near it: orders-paid");
+    replay(&["--route", "orders-paid"]).await.with_code(1).saying("order.created");
+    assert_eq!(scene.fingerprint().await, before);
+    replay(&["--route", "orders-paid", "--event-type", "order.paid"]).await.with_code(0);
+    let only = "SELECT count(*) FROM outbox.events WHERE published_at IS NULL AND only_routes = '{orders-paid}'";
+    assert_eq!(scene.ask::<i64>(only).await, 1);
+    std::fs::remove_file(&path).expect("the file is removed");
 }

@@ -194,6 +194,38 @@ async fn names_that_the_routes_do_not_know_are_found() {
 }
 
 #[tokio::test]
+async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_them_mends_it() {
+    let mut stage = Stage::without_exchange("check_renamed").await;
+    for (key, event_type) in [("order-1", "order.paid"), ("order-2", "order.paid"), ("order-3", "order.odd")] {
+        stage.commit(key, &[event_type]).await;
+    }
+    stage
+        .sql(
+            "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
+             SELECT aggregate_id, lane, id, seq, 'retry', 'infinity', '{paid-old}' FROM outbox.events WHERE aggregate_id = 'order-1';
+             UPDATE outbox.events SET only_routes = '{paid-older}' WHERE aggregate_id = 'order-2'",
+        )
+        .await;
+    let path = std::env::temp_dir().join(format!("outbox-relay-check-renamed-{}.toml", std::process::id()));
+    let file = path.to_str().expect("text");
+    let write = |routes: &[(&str, &str)]| {
+        let route = |(name, event_type): &(&str, &str)| {
+            format!("[[route]]\nname = \"{name}\"\nevent_type = \"{event_type}\"\nrouting_key = \"{name}\"\n")
+        };
+        std::fs::write(&path, routes.iter().map(route).collect::<String>()).expect("a file is written");
+    };
+    write(&[("paid-new", "order.paid")]);
+    let (renamed, findings) = check(&stage.bed, &["--routes", file]).await;
+    write(&[("paid-old", "order.paid"), ("paid-older", "order.paid"), ("rest", "*")]);
+    let (kept, _) = check(&stage.bed, &["--routes", file]).await;
+    std::fs::remove_file(&path).expect("the file is removed");
+    assert_eq!((renamed.code, kept.code), (Some(1), Some(0)), "{}", kept.stdout);
+    assert_finding(&findings, "confirmed routes", "fail", "paid-old", "keep the old name");
+    assert_finding(&findings, "replayed routes", "fail", "paid-older", "keep the old name");
+    assert_finding(&findings, "event types", "fail", "no route names them: order.odd", "add a route for \"*\"");
+}
+
+#[tokio::test]
 async fn an_unreachable_database_is_a_finding_and_not_a_hang() {
     let stage = Stage::without_exchange("check_away").await;
     let proxy = Proxy::start(addr_of(&stage.bed.database_url())).await;
