@@ -16,6 +16,9 @@ SELECT n.object, n.privilege,
        CASE WHEN c.oid IS NULL THEN false
             WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, n.privilege)
             WHEN n.object = 'events' AND n.privilege = 'UPDATE' THEN has_column_privilege(c.oid, 'published_at', 'UPDATE')
+            WHEN n.object = 'lanes' AND n.privilege = 'UPDATE' THEN has_column_privilege(c.oid, 'floor', 'UPDATE')
+            WHEN n.object = 'upkeep' AND n.privilege = 'UPDATE'
+                THEN has_column_privilege(c.oid, 'last_run_at', 'UPDATE') AND has_column_privilege(c.oid, 'run_by', 'UPDATE')
             ELSE has_table_privilege(c.oid, n.privilege) END,
        c.oid IS NOT NULL
 FROM needed n
