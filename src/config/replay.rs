@@ -14,7 +14,7 @@ use crate::relay::route::RouteTable;
 #[derive(Debug)]
 pub enum ReplayTask {
     /// A new run; with the routes of the file where one route is asked for and a file is given.
-    Start(Selection, Option<RouteTable>),
+    Start(Box<Selection>, Option<RouteTable>),
     /// The rest of a run.
     Resume(Uuid),
     /// List the latest runs.
@@ -48,7 +48,7 @@ pub fn replay_config(args: &ReplayArgs) -> Result<ReplayConfig, Vec<String>> {
             require_filter(&mut problems, &selection);
             selection.route.clone_from(&args.route);
             let routes = args.route.as_ref().and_then(|_| file_routes(&mut problems, &args.routes));
-            ReplayTask::Start(selection, routes)
+            ReplayTask::Start(Box::new(selection), routes)
         }
     };
     let common = problems.with(command_config(&args.common, "replay"))?;
