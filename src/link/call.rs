@@ -82,7 +82,8 @@ async fn bounded<T>(
 ) -> Result<T, StoreError> {
     match deadline(limit, action, call).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if error.is_closed() => Err(StoreError::Unreachable(format!("{action}: {}", chain(&error)))),
+        // Whatever was being done: one outage, one line in the log.
+        Ok(Err(error)) if error.is_closed() => Err(StoreError::Unreachable(chain(&error))),
         Ok(Err(error)) => {
             let passing = error.code().is_some_and(|code| {
                 [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]

@@ -54,7 +54,10 @@ mod tests {
     #[test]
     fn refusals_are_told_from_silence_and_the_words_are_not_kept() {
         for (words, expected) in [
-            ("db:5672: the broker refused the login of user 'shop'; look at the URL's user and password", "login_refused"),
+            (
+                "db:5672: the broker refused the login of user 'shop'; look at the URL's user and password",
+                "login_refused",
+            ),
             ("db:5672: NOT_ALLOWED - vhost shop not found; create the vhost, or let user 'a' in", "vhost_refused"),
             ("the key file '/secrets/shop.pem' cannot be used: it is empty", "file_unusable"),
             ("db:5671: the certificate of shop is expired", "tls"),

@@ -1,7 +1,7 @@
 //! Bounds the log, so that an outage is a few lines and not one per row, batch or probe.
 //!
-//! Shared by the workers, the probe and the upkeep, of whom only the first to notice speaks; the pool has one of its own. Two rules: lines about single events, so many
-//! in a while, then only how many more there were; and the same words once a minute, with how often they were left out.
+//! Shared by the workers, the probe and the upkeep, of whom only the first to notice speaks. Two rules: lines about single events, so
+//! many in a while, then only how many more there were; and the same words once a minute, with how often they were left out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
