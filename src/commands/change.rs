@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_util::sync::CancellationToken;
 
-use crate::commands::session::Session;
+use crate::commands::session::{STEP_CALL_DEADLINE, Session};
 use crate::error::AppError;
 use crate::link::call::{self, Param};
 use crate::relay::store::StoreError;
 
-/// Above the server's own limits for a step and for a selection, which then speak first.
-const STEP_CALL_DEADLINE: Duration = Duration::from_secs(25);
+/// Above the server's own limit for a selection, which then speaks first.
 const SELECTION_CALL_DEADLINE: Duration = Duration::from_secs(65);
 /// A lane is held for a batch at the longest, and by a frozen relay until its transaction is cut off.
 const ATTEMPTS: u32 = 3;
@@ -22,15 +22,34 @@ const PAUSE: Duration = Duration::from_millis(300);
 impl Session {
     /// Runs `work` in a transaction of its own and commits it.
     pub(crate) async fn step<T>(&self, work: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, AppError> {
+        self.step_unless(&CancellationToken::new(), work).await
+    }
+
+    /// The same, rolled back at once when it is given up meanwhile. A COMMIT that is under way is not given up: nobody could say whether it
+    /// happened.
+    pub(crate) async fn step_unless<T>(
+        &self,
+        given_up: &CancellationToken,
+        work: impl AsyncFn() -> Result<T, StoreError>,
+    ) -> Result<T, AppError> {
         let mut attempt = 1;
         loop {
             self.begin().await?;
-            match work().await {
+            let Some(done) = given_up.run_until_cancelled(work()).await else {
+                let given_up = "interrupted twice; the chunk at hand was not committed";
+                return Err(match self.abandon().await {
+                    Ok(()) => AppError::No(format!("{given_up} and is rolled back")),
+                    Err(error) => AppError::No(format!(
+                        "{given_up}; the server rolls it back when it sees the end of the connection ({error})"
+                    )),
+                });
+            };
+            match done {
                 Ok(value) => {
                     self.commit().await?;
                     return Ok(value);
                 }
-                // Its connection is gone, and the transaction with it.
+                // No answer: what comes next on this session, if anything can, first rolls back.
                 Err(error @ StoreError::Unreachable(_)) => return Err(error.into()),
                 Err(StoreError::Failed { passing: true, .. }) if attempt < ATTEMPTS => {
                     self.roll_back().await?;
@@ -70,6 +89,16 @@ impl Session {
         call::rows_within(STEP_CALL_DEADLINE, &self.client, action, sql, params).await
     }
 
+    /// How many rows a statement of a step changed.
+    pub(crate) async fn execute(
+        &self,
+        action: &'static str,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<u64, StoreError> {
+        call::execute_within(STEP_CALL_DEADLINE, &self.client, action, sql, params).await
+    }
+
     /// All rows of one reading statement that may walk a whole table, outside of any step.
     pub(crate) async fn select(
         &self,
@@ -77,7 +106,7 @@ impl Session {
         sql: &str,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, AppError> {
-        call::batch(&self.client, "opening a transaction", &self.queries.begin_selection).await?;
+        self.begin_with(&self.queries.begin_selection).await?;
         let rows = match call::rows_within(SELECTION_CALL_DEADLINE, &self.client, action, sql, params).await {
             Ok(rows) => rows,
             Err(error @ StoreError::Unreachable(_)) => return Err(error.into()),

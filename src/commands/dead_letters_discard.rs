@@ -86,8 +86,10 @@ async fn discard(
         if !progress.next().await {
             break;
         }
+        let given_up = progress.given_up();
         let work = async {
-            let (done, keys) = session.step(async || discard_chunk(session, config, chunk).await).await?;
+            let (done, keys) =
+                session.step_unless(&given_up, async || discard_chunk(session, config, chunk).await).await?;
             let told = if config.release_key { &mut answer.keys_released } else { &mut answer.keys_waiting };
             told.extend(keys);
             Ok(done)

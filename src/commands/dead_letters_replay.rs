@@ -105,9 +105,11 @@ pub async fn send(
         if !progress.next().await {
             break;
         }
+        let given_up = progress.given_up();
         let work = async {
-            let chunk_done =
-                session.step(async || send_chunk(session, &run, selection, execution, chunk).await).await?;
+            let chunk_done = session
+                .step_unless(&given_up, async || send_chunk(session, &run, selection, execution, chunk).await)
+                .await?;
             let (done, left) = chunk_done;
             skipped.extend(left);
             Ok(done)

@@ -1,7 +1,7 @@
 //! Many rows in chunks: pace, a progress line on a terminal, and an end between two chunks at the first signal.
 //!
-//! Used by replays, discards and purges. Promises: a signal never cuts a chunk in two; the second one gives up the chunk at hand, which the
-//! server then rolls back.
+//! Used by replays, discards and purges. Promises: a signal never cuts a chunk in two; the second one gives up the chunk at hand, whose step
+//! then rolls back.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -80,12 +80,14 @@ impl Progress {
         }
     }
 
+    /// Cancelled by the second signal: the step of the chunk at hand is to be given up.
+    pub(super) fn given_up(&self) -> CancellationToken {
+        self.give_up.clone()
+    }
+
     /// Runs one chunk of `rows` rows to its end. What it returns is how many of them were changed.
     pub(super) async fn run(&mut self, rows: usize, chunk: impl Future<Output = Result<usize, AppError>>) {
-        let done = tokio::select! {
-            done = chunk => done,
-            () = self.give_up.cancelled() => Err(AppError::No("interrupted twice; the chunk at hand was rolled back".into())),
-        };
+        let done = chunk.await;
         self.seen += rows;
         match done {
             Ok(changed) => self.ended.done += changed,

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
+use tokio_util::sync::CancellationToken;
 
 use crate::commands::consent::{agree, can_ask, log_change};
 use crate::commands::output::Output;
@@ -12,7 +13,7 @@ use crate::commands::selection_preview::{Preview, SampleRow};
 use crate::commands::session::Session;
 use crate::config::purge::{PurgeConfig, Purged};
 use crate::error::AppError;
-use crate::link::call::{self, Param};
+use crate::link::call::Param;
 
 const CHUNK: i64 = 1_000;
 /// Rows are counted up to this many before they are deleted.
@@ -130,8 +131,9 @@ async fn delete(
     let mut progress = Progress::start("deleted", matched, None)?;
     let mut is_done = false;
     while !is_done && progress.next().await {
+        let given_up = progress.given_up();
         let chunk = async {
-            let deleted = delete_chunk(session, config, before).await?;
+            let deleted = delete_chunk(session, &given_up, config, before).await?;
             is_done = deleted == 0;
             Ok(deleted)
         };
@@ -151,7 +153,12 @@ async fn delete(
     }
 }
 
-async fn delete_chunk(session: &Session, config: &PurgeConfig, before: Option<&str>) -> Result<usize, AppError> {
+async fn delete_chunk(
+    session: &Session,
+    given_up: &CancellationToken,
+    config: &PurgeConfig,
+    before: Option<&str>,
+) -> Result<usize, AppError> {
     let mut params: Vec<Param<'_>> = vec![(&before, Type::TEXT), (&config.aggregate_id, Type::TEXT)];
     let sql = match &config.what {
         Purged::Published => &session.queries.purge_selected_published,
@@ -161,7 +168,7 @@ async fn delete_chunk(session: &Session, config: &PurgeConfig, before: Option<&s
         }
     };
     params.push((&CHUNK, Type::INT8));
-    let deleted = session.step(async || call::execute(&session.client, "deleting rows", sql, &params).await).await?;
+    let deleted = session.step_unless(given_up, async || session.execute("deleting rows", sql, &params).await).await?;
     Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
 }
 

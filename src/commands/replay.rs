@@ -153,8 +153,9 @@ async fn send(
         if !progress.next().await {
             break;
         }
+        let given_up = progress.given_up();
         let work = async {
-            let done = session.step(async || send_chunk(session, &run, route, chunk).await).await?;
+            let done = session.step_unless(&given_up, async || send_chunk(session, &run, route, chunk).await).await?;
             let left = chunk.iter().filter(|(id, _)| !done.contains(id));
             skipped.extend(left.map(|(id, _)| Skipped {
                 id: id.to_string(),

@@ -103,7 +103,7 @@ async fn lift_waits(session: &Session, hold: i64) -> Result<u64, AppError> {
         due += session
             .step(async || {
                 session.lock_lanes([lane]).await?;
-                call::execute(&session.client, "making keys due", &session.queries.lift_lane_waits, &params).await
+                session.execute("making keys due", &session.queries.lift_lane_waits, &params).await
             })
             .await?;
     }

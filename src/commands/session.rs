@@ -4,16 +4,17 @@
 //! transaction for each step. Everything is transaction-local, so that it passes a pooler in transaction mode.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 use crate::config::command::CommandConfig;
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::link::call;
-use crate::link::database::ConnectError;
+use crate::link::database::{ConnectError, chain};
 use crate::link::queries::Queries;
 use crate::link::store::check_schema;
 use crate::relay::store::StoreError;
@@ -23,6 +24,10 @@ const READ_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The server's limit of `begin_read.sql`, less what clocks differ by.
 const READ_STATEMENT_TIMEOUT: Duration = Duration::from_millis(1_900);
 const CHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Above the server's own limits for a step, which then speak first.
+pub(super) const STEP_CALL_DEADLINE: Duration = Duration::from_secs(25);
+/// A cancel request is a connection of its own, and only shortens a wait that is bounded anyway.
+const CANCEL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A connection whose schema is there and not too new.
 pub struct Session {
@@ -32,6 +37,8 @@ pub struct Session {
     pub queries: Arc<Queries>,
     /// Of the outbox tables.
     pub schema: String,
+    /// Whether a transaction may be open: begun, and neither committed nor surely rolled back.
+    may_be_open: AtomicBool,
 }
 
 impl Session {
@@ -45,7 +52,7 @@ impl Session {
     /// The same where the outbox tables may be missing.
     pub async fn look(config: &CommandConfig) -> Result<Self, AppError> {
         let session = Self::connect(config, READ_CONNECT_TIMEOUT).await?;
-        session.run("opening a transaction", &session.queries.begin_read).await?;
+        call::batch(&session.client, "opening a transaction", &session.queries.begin_read).await?;
         Ok(session)
     }
 
@@ -81,26 +88,58 @@ impl Session {
             ConnectError::Settings(error) => AppError::Config(vec![error]),
             ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
         })?;
-        Ok(Self { client, queries: Queries::new(&config.schema), schema: config.schema.clone() })
+        let (queries, schema) = (Queries::new(&config.schema), config.schema.clone());
+        Ok(Self { client, queries, schema, may_be_open: AtomicBool::new(false) })
     }
 
     /// Opens a transaction that changes; what is not committed before the session ends did not happen.
     pub async fn begin(&self) -> Result<(), AppError> {
-        self.run("opening a transaction", &self.queries.begin_change).await
+        self.begin_with(&self.queries.begin_change).await
+    }
+
+    /// Opens a transaction. One that was left open, because its step was dropped or got no answer in time, is rolled back before: BEGIN
+    /// within it would only warn, and the next COMMIT would keep what it had done.
+    pub(super) async fn begin_with(&self, sql: &str) -> Result<(), AppError> {
+        if self.may_be_open.load(Ordering::Relaxed) {
+            self.abandon().await?;
+        }
+        self.may_be_open.store(true, Ordering::Relaxed);
+        self.run("opening a transaction", sql).await
     }
 
     /// Commits what was begun.
     pub async fn commit(&self) -> Result<(), AppError> {
-        self.run("committing", "COMMIT").await
+        self.run("committing", "COMMIT").await?;
+        self.may_be_open.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Gives up what was begun.
     pub async fn roll_back(&self) -> Result<(), AppError> {
-        self.run("rolling back", "ROLLBACK").await
+        self.run("rolling back", "ROLLBACK").await?;
+        self.may_be_open.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives up what was begun while a statement of it may still run: the statement is cancelled, and the ROLLBACK comes after its end,
+    /// for which the server has a limit of its own.
+    pub(super) async fn abandon(&self) -> Result<(), AppError> {
+        let cancel = self.client.cancel_token();
+        // Over TLS the driver refuses; then the statement runs to its end or its limit.
+        match deadline(CANCEL_DEADLINE, "cancelling a statement", cancel.cancel_query(NoTls)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(error = chain(&error), "a statement cannot be cancelled"),
+            Err(error) => tracing::debug!(%error, "a statement cannot be cancelled"),
+        }
+        match self.roll_back().await {
+            // The cancel request came late and met the ROLLBACK itself.
+            Err(AppError::No(_)) => self.roll_back().await,
+            done => done,
+        }
     }
 
     async fn run(&self, action: &'static str, sql: &str) -> Result<(), AppError> {
-        Ok(call::batch(&self.client, action, sql).await?)
+        Ok(call::batch_within(STEP_CALL_DEADLINE, &self.client, action, sql).await?)
     }
 }
 

@@ -70,9 +70,30 @@ pub(crate) async fn execute(
     bounded(CALL_DEADLINE, action, client.execute_typed(sql, params)).await
 }
 
+/// How many rows were changed by a statement that may take longer than a call of the relay: an operator's.
+pub(crate) async fn execute_within(
+    limit: Duration,
+    client: &Client,
+    action: &'static str,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<u64, StoreError> {
+    bounded(limit, action, client.execute_typed(sql, params)).await
+}
+
 /// Statements without parameters or rows, in one round trip.
 pub(crate) async fn batch(client: &Client, action: &'static str, sql: &str) -> Result<(), StoreError> {
     bounded(CALL_DEADLINE, action, client.batch_execute(sql)).await
+}
+
+/// The same for an operator's, which may take longer than a call of the relay.
+pub(crate) async fn batch_within(
+    limit: Duration,
+    client: &Client,
+    action: &'static str,
+    sql: &str,
+) -> Result<(), StoreError> {
+    bounded(limit, action, client.batch_execute(sql)).await
 }
 
 async fn bounded<T>(

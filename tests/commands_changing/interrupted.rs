@@ -89,3 +89,48 @@ async fn a_dead_letter_replay_that_was_cut_off_goes_on_too() {
     scene.arrivals(50).await;
     relay.stop(Duration::from_secs(30)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_ctrl_c_rolls_the_chunk_at_hand_back() {
+    let mut scene = Scene::open("dlq_twice").await;
+    let ids = scene.order(3, 1).await;
+    for id in ids {
+        scene.dead_letter(id, "UNROUTABLE", &[], &["default"]).await;
+    }
+    scene.execute("BEGIN; SELECT FROM outbox.dead_letters FOR UPDATE").await;
+    let other = scene.bed.client().await;
+    let child = start(&scene.bed, &["dlq", "replay", "--since", "1h", "--yes"]);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let count = async || other.query_one(waits, &[]).await.expect("an answer").get::<_, i64>(0);
+    eventually(SOON, "its chunk waits for the rows", async || count().await == 1).await;
+    interrupt(&child);
+    interrupt(&child);
+    // Signals of one number that come together are one.
+    let is_over = async || {
+        if count().await > 0 {
+            interrupt(&child);
+        }
+        count().await == 0
+    };
+    eventually(SOON, "its chunk is given up", is_over).await;
+    scene.execute("COMMIT").await;
+    let ended = end_of(child).await.with_code(1).saying("interrupted twice").saying("rolled back");
+    assert!(ended.stdout.contains("0 of 3 sent again, 0 by the run in all"), "{ended:#?}");
+    assert_eq!(scene.bed.pending().await, 0);
+    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.dead_letters WHERE processed_at IS NULL").await, 3);
+    assert_eq!(scene.ask::<i64>("SELECT events FROM outbox.replays").await, 0);
+    let run_id: String = scene.ask("SELECT id::text FROM outbox.replays").await;
+    run(&scene.bed, &["replay", "--resume", &run_id]).await.with_code(0).saying("3 by the run in all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_waits_for_a_row_says_so_and_not_that_the_database_is_gone() {
+    let mut scene = Scene::open("purge_locked").await;
+    scene.order(3, 1).await;
+    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '1 hour'").await;
+    scene.execute("BEGIN; SELECT FROM outbox.events FOR UPDATE").await;
+    let ended = run(&scene.bed, &["purge", "published", "--older-than", "1m", "--yes"]).await;
+    scene.execute("COMMIT").await;
+    assert!(!ended.stderr.contains("reached"), "{ended:#?}");
+    ended.with_code(1).saying("lock");
+}
