@@ -1,6 +1,9 @@
 -- Brings dead letters back as pending events with their id, seq and texts, and resolves them. Only the routes that failed are sent, unless
 -- asked otherwise or none had confirmed. The way through text undoes the compression of the dead letters' storage: the relay tells a
--- payload's size without reading it; JSON functions are of no use, they refuse \u0000. An id that is among the events already is left alone. The caller holds the lanes' locks.
+-- payload's size without reading it; JSON functions are of no use, they refuse \u0000. An id that is among the events already is left alone.
+-- Where some routes confirmed and none is said to have failed, what is left is known only to the routes file: such an event needs its key's
+-- wait to keep what confirmed (put_confirmed), and is left alone while another event of the key is to have that wait. The caller holds the
+-- lanes' locks.
 -- $1 dead-letter ids, $2 run, $3 whether all routes are sent, $4 who (null: the database role), $5 note.
 WITH chosen AS MATERIALIZED (
     SELECT d.* FROM outbox.dead_letters d
@@ -8,7 +11,19 @@ WITH chosen AS MATERIALIZED (
     ORDER BY d.dead_letter_id
     FOR UPDATE
 ), latest AS MATERIALIZED (
-    SELECT DISTINCT ON (id) * FROM chosen ORDER BY id, dead_letter_id DESC
+    SELECT DISTINCT ON (id) *, coalesce(partition_key, aggregate_id) AS key,
+           NOT $3::boolean AND routes_failed = '{}' AND routes_confirmed <> '{}' AS needs_wait
+    FROM chosen ORDER BY id, dead_letter_id DESC
+), possible AS MATERIALIZED (
+    SELECT l.* FROM latest l
+    WHERE NOT l.needs_wait OR NOT (
+        EXISTS (SELECT FROM latest o WHERE o.key = l.key AND o.seq < l.seq)
+        OR EXISTS (SELECT FROM outbox.waits w
+                   WHERE w.key = l.key AND w.event_id <> l.id
+                     AND (w.seq < l.seq OR w.routes_confirmed <> '{}' OR w.reason NOT IN ('retry', 'held', 'no_route')))
+        OR EXISTS (SELECT FROM outbox.events e
+                   WHERE e.lane = (hashtextextended(l.key, 0) & 63)::smallint AND e.published_at IS NULL AND e.seq < l.seq
+                     AND coalesce(e.partition_key, e.aggregate_id) = l.key))
 ), revived AS (
     INSERT INTO outbox.events (id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
                                correlation_id, created_at, replay_id, only_routes)
@@ -18,14 +33,14 @@ WITH chosen AS MATERIALIZED (
                 WHEN routes_failed <> '{}' AND (routes_confirmed <> '{}' OR only_routes IS NOT NULL) THEN routes_failed
                 ELSE only_routes
            END
-    FROM latest
+    FROM possible
     ORDER BY seq
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 )
 UPDATE outbox.dead_letters d
 SET processed_at = clock_timestamp(), resolution = 'replayed', resolved_by = coalesce($4::text, current_user), note = coalesce($5::text, d.note)
-FROM latest l
+FROM possible l
 JOIN revived r ON r.id = l.id
 WHERE d.dead_letter_id = l.dead_letter_id
 RETURNING d.dead_letter_id, d.id

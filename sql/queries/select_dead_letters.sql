@@ -1,6 +1,7 @@
 -- The unresolved dead letters that a command is about, in the order of their events, and the moment of the look.
 -- $1 event ids, $2 dead-letter ids (an id in either is enough), $3 aggregate id, $4 event type, $5 route that failed, $6 reason,
--- $7 dead-lettered since, $8 dead-lettered before; of each null is any. $9 letters at most.
+-- $7 dead-lettered since, $8 dead-lettered before; of each null is any. $9 letters at most,
+-- $10 the run's start when it is resumed, else null: nobody agreed to what died since, also not to what the run sent and died again.
 SELECT coalesce(array_agg(chosen.dead_letter_id), '{}') AS ids, coalesce(array_agg(chosen.lane), '{}') AS lanes,
        statement_timestamp()::text AS looked_at
 FROM (
@@ -13,7 +14,7 @@ FROM (
       AND ($5::text IS NULL OR $5 = ANY(d.routes_failed))
       AND ($6::text IS NULL OR d.failure_reason = $6)
       AND d.dead_lettered_at >= coalesce($7::text::timestamptz, '-infinity')
-      AND d.dead_lettered_at < coalesce($8::text::timestamptz, 'infinity')
+      AND d.dead_lettered_at < coalesce(least($8::text::timestamptz, $10::text::timestamptz), 'infinity')
     ORDER BY d.seq, d.dead_letter_id
     LIMIT $9
 ) chosen

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::consent::{agree, can_ask, log_change};
+use crate::commands::next::Typist;
 use crate::commands::output::{Output, clean};
 use crate::commands::progress::{Progress, with_mend};
 use crate::commands::selection::Matched;
@@ -39,7 +40,7 @@ pub async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
     }
     let session = &Session::change(&config.common).await?;
     selection.check_dead_letter_ids(session).await?;
-    let matched = selection.dead_letters(session).await?;
+    let matched = selection.dead_letters(session, None).await?;
     if matched.rows.is_empty() {
         return Err(AppError::No("nothing matches: no unresolved dead letter is so; nothing was changed".into()));
     }
@@ -100,7 +101,7 @@ async fn discard(
     (answer.discarded, answer.finished) = (ended.done, ended.cut.is_none());
     log_change(&format!("{} dead letters discarded", ended.done), &config.execution.audit);
     let left = total - ended.done;
-    output.answer(&answer, || answer.text());
+    output.answer(&answer, || answer.text(&session.schema));
     match ended.cut {
         Some(cut) => Err(with_mend(cut, "nothing is half-done; the same command goes on")),
         None if left > 0 => Err(AppError::No(format!("{left} of {total} were resolved meanwhile and left alone"))),
@@ -132,15 +133,14 @@ async fn discard_chunk(
 }
 
 impl Answer {
-    fn text(&self) -> String {
+    fn text(&self, schema: &str) -> String {
         let mut text = format!("{} of {} dead letters discarded\n", self.discarded, self.matched);
         for key in self.keys_released.iter().take(KEYS_NAMED_MAX) {
             text += &format!("key {} goes on\n", clean(key));
         }
         for key in self.keys_waiting.iter().take(KEYS_NAMED_MAX) {
-            let key = clean(key);
-            text +=
-                &format!("key {key} still waits because of it; to let it go on: outbox-relay keys release '{key}'\n");
+            let release = Typist::new(schema).line(&["keys", "release"], Some(key));
+            text += &format!("key {} still waits because of it; to let it go on: {release}\n", clean(key));
         }
         let more = (self.keys_released.len() + self.keys_waiting.len()).saturating_sub(KEYS_NAMED_MAX);
         if more > 0 {

@@ -30,7 +30,7 @@ pub async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
     }
     let session = &Session::change(&config.common).await?;
     selection.check_dead_letter_ids(session).await?;
-    let matched = selection.dead_letters(session).await?;
+    let matched = selection.dead_letters(session, None).await?;
     if matched.rows.is_empty() {
         return Err(AppError::No("nothing matches: no unresolved dead letter is so; nothing was changed".into()));
     }
@@ -61,7 +61,7 @@ async fn preview(
     let routes = if selection.all_routes {
         "every route is sent: consumers of routes that have it see the same message_id again"
     } else {
-        "only the routes that failed are sent; where none had confirmed, all of them"
+        "routes that confirmed are not sent again; where none had confirmed, all are sent"
     };
     let mut consequences = vec![
         routes.to_owned(),
@@ -140,6 +140,9 @@ async fn send_chunk(
     let events: Vec<Uuid> = revived.iter().map(|row| row.get(1)).collect();
     let events_param: [Param<'_>; 1] = [(&events, Type::UUID_ARRAY)];
     session.rows("putting events ahead", &queries.put_ahead, &events_param).await?;
+    if !selection.all_routes {
+        session.rows("keeping confirmed routes", &queries.put_confirmed, &events_param).await?;
+    }
     session.rows("lowering waits", &queries.lower_waits, &events_param).await?;
     session.rows("lowering the floors", &queries.lower_floors, &events_param).await?;
     run.count(session, events.len()).await?;
@@ -159,7 +162,7 @@ async fn obstacles(session: &Session, letters: &[i64]) -> Result<Vec<Skipped>, S
             (None, true) => format!(
                 "its event {event} is in the events table already; if that is the right one, resolve this: outbox-relay dlq discard --id {letter}"
             ),
-            (None, false) => "changed meanwhile".into(),
+            (None, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again afterwards, or with --all-routes, which also sends what confirmed".into(),
         };
         (letter, Skipped { id: letter.to_string(), reason })
     });

@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::consent::{agree, log_change};
+use crate::commands::next::Typist;
 use crate::commands::output::{Output, clean};
 use crate::commands::session::Session;
 use crate::config::keys::KeyConfig;
@@ -69,7 +70,7 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
     match reason {
         Some(WaitReason::Held) => {
             if let Some(hold) = &wait.hold {
-                return Err(held(&config.key, hold));
+                return Err(held(&session.schema, &config.key, hold));
             }
         }
         Some(WaitReason::Unconfirmed) => {
@@ -130,7 +131,8 @@ pub async fn dead_letter(config: KeyConfig) -> Result<(), AppError> {
     let waits_for_letter = |wait: &Wait| WaitReason::parse(&wait.reason) == Some(WaitReason::AfterDeadLetter);
     if state.wait.as_ref().is_some_and(waits_for_letter) {
         return Err(AppError::No(format!(
-            "the event that the key '{key}' waits for is a dead letter already; to let the key go on: outbox-relay keys release '{key}'. Nothing was changed"
+            "the event that the key '{key}' waits for is a dead letter already; to let the key go on: {}. Nothing was changed",
+            line(&session.schema, &["keys", "release"], &config.key)
         )));
     }
     let Some(head) = state.head.clone() else {
@@ -146,8 +148,9 @@ pub async fn dead_letter(config: KeyConfig) -> Result<(), AppError> {
     let answer = Answer { key: &config.key, action: "dead-lettered", event: head.event.to_string(), was };
     Output::new(config.common.json).answer(&answer, || {
         format!(
-            "the event {} is a dead letter now, and the key '{key}' goes on; to see it: outbox-relay dlq show {}\n",
-            head.event, head.event
+            "the event {} is a dead letter now, and the key '{key}' goes on; to see it: {}\n",
+            head.event,
+            line(&session.schema, &["dlq", "show"], &head.event.to_string())
         )
     });
     Ok(())
@@ -232,7 +235,7 @@ impl KeyState {
     }
 }
 
-fn held(key: &str, hold: &HeldBy) -> AppError {
+fn held(schema: &str, key: &str, hold: &HeldBy) -> AppError {
     let Some(scope) = &hold.scope else {
         return AppError::No("the key waits for a hold of a newer relay; nothing was changed".into());
     };
@@ -242,13 +245,17 @@ fn held(key: &str, hold: &HeldBy) -> AppError {
         HoldScope::Route(route) => route.to_string(),
     };
     AppError::No(format!(
-        "the key '{}' waits because its destination is on hold: {}, {}; releasing the key alone would not help, nothing was changed. To release all that waits for it: outbox-relay routes release '{}' --scope {}",
+        "the key '{}' waits because its destination is on hold: {}, {}; releasing the key alone would not help, nothing was changed. To release all that waits for it: {}",
         clean(key),
         clean(&scope.to_string()),
         hold.reason,
-        clean(&name),
-        scope.columns().0,
+        line(schema, &["routes", "release", "--scope", scope.columns().0], &name),
     ))
+}
+
+/// A command line that a shell takes as it stands.
+fn line(schema: &str, words: &[&str], operand: &str) -> String {
+    Typist::new(schema).line(words, Some(operand))
 }
 
 fn changed_meanwhile(key: &str) -> AppError {

@@ -42,6 +42,11 @@ impl<'a> Typist<'a> {
 
     /// A command with its operand, if it takes one: `words` are its name and flags.
     pub fn command(&self, to: impl Into<String>, words: &[&str], operand: Option<&str>) -> Step {
+        Step { to: to.into(), command: Some(self.line(words, operand)) }
+    }
+
+    /// The command line alone.
+    pub fn line(&self, words: &[&str], operand: Option<&str>) -> String {
         let mut line = PROGRAM.to_owned();
         for word in words {
             let _infallible = write!(line, " {}", quoted(word));
@@ -53,7 +58,7 @@ impl<'a> Typist<'a> {
             let end_of_flags = if operand.starts_with('-') { "-- " } else { "" };
             let _infallible = write!(line, " {end_of_flags}{}", quoted(operand));
         }
-        Step { to: to.into(), command: Some(line) }
+        line
     }
 
     /// `routes release` of a hold.

@@ -105,7 +105,7 @@ async fn resume(session: &Session, output: Output, recorded: Recorded, execution
             send(session, output, run, selection.route.as_deref(), matched, execution.rate).await
         }
         Source::DeadLetters => {
-            let matched = selection.dead_letters(session).await?;
+            let matched = selection.dead_letters(session, Some(&run.started_at)).await?;
             dead_letters_replay::send(session, output, run, &selection, matched, execution).await
         }
     }

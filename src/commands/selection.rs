@@ -58,10 +58,10 @@ impl Selection {
         matched(&rows)
     }
 
-    /// The unresolved dead letters that match.
-    pub async fn dead_letters(&self, session: &Session) -> Result<Matched<i64>, AppError> {
+    /// The unresolved dead letters that match; of a run that is resumed, those that were there when it began.
+    pub async fn dead_letters(&self, session: &Session, started_at: Option<&str>) -> Result<Matched<i64>, AppError> {
         let (ids, letters, limit) = (self.ids_param(), self.dead_letters_param(), self.limit_param());
-        let params: [Param<'_>; 9] = [
+        let params: [Param<'_>; 10] = [
             (&ids, Type::TEXT_ARRAY),
             (&letters, Type::INT8_ARRAY),
             (&self.aggregate_id, Type::TEXT),
@@ -71,6 +71,7 @@ impl Selection {
             (&self.since, Type::TEXT),
             (&self.until, Type::TEXT),
             (&limit, Type::INT8),
+            (&started_at, Type::TEXT),
         ];
         let rows = session.select("looking for dead letters", &session.queries.select_dead_letters, &params).await?;
         matched(&rows)

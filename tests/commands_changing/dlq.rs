@@ -46,7 +46,7 @@ async fn a_discard_says_that_its_key_still_waits_and_releases_it_when_asked() {
     let waiting = "SELECT count(*) FROM outbox.waits WHERE reason = 'after_dead_letter'";
     eventually(SOON, "both keys wait", async || scene.ask::<i64>(waiting).await == 2).await;
     let discard = ["dlq", "discard", "--aggregate-id", "stays", "--yes", "--note", "nonsense"];
-    run(&scene.bed, &discard).await.with_code(0).saying("outbox-relay keys release 'stays'");
+    run(&scene.bed, &discard).await.with_code(0).saying("outbox-relay keys release stays");
     assert_eq!(scene.ask::<i64>(waiting).await, 2);
     let discard = ["dlq", "discard", "--aggregate-id", "goes", "--yes", "--release-key", "--json"];
     let answer = run(&scene.bed, &discard).await.with_code(0).json();

@@ -184,3 +184,71 @@ async fn what_died_of_itself_is_warned_about() {
     let letter = scene.dead_letter(ids[0], "INVALID_EVENT", &[], &[]).await.to_string();
     run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0).saying("it will die again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_is_renewed_lets_the_revived_event_go_before_its_successor() {
+    let mut scene = Scene::open("dlq_renewed").await;
+    let events = [NewEvent::of_order("k", 0), NewEvent::new(UNBOUND, "{}"), NewEvent::of_order("k", 2)];
+    let ids = scene.commit("k", events.into()).await;
+    let letter = scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await.to_string();
+    scene
+        .execute(&format!(
+            "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
+             SELECT 'k', lane, id, seq, 'retry', clock_timestamp(), '{{a}}' FROM outbox.events WHERE id = '{}';
+             UPDATE outbox.lanes SET floor = (SELECT max(seq) FROM outbox.events)",
+            ids[1]
+        ))
+        .await;
+    run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0);
+    let mut relay = Relay::start(&scene.bed, &["--retry-backoff-min", "1h", "--retry-backoff-max", "1h"]).await;
+    let renewed = "SELECT attempts = 1 FROM outbox.waits";
+    eventually(SOON, "the wait is renewed", async || scene.ask::<bool>(renewed).await).await;
+    let keeps = format!("SELECT w.seq = e.seq FROM outbox.waits w, outbox.events e WHERE e.id = '{}'", ids[0]);
+    assert!(scene.ask::<bool>(&keeps).await);
+    let channel = scene.bed.channel().await;
+    for queue in ["orders", "kept"] {
+        let bound =
+            channel.queue_bind(queue.into(), "order.events".into(), UNBOUND.into(), <_>::default(), <_>::default());
+        bound.await.expect("a binding");
+    }
+    run(&scene.bed, &["keys", "release", "k"]).await.with_code(0);
+    eventually(SOON, "all three arrive", async || ids.iter().all(|id| scene.has_arrived(*id))).await;
+    let kept: Vec<String> = scene.kept().await.into_iter().map(|message| message.id).collect();
+    assert_eq!(kept, [ids[1], ids[0], ids[2]].to_vec().map_to_text());
+    relay.stop(SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_confirmed_is_kept_where_no_route_is_said_to_have_failed() {
+    let mut scene = Scene::open("dlq_confirmed").await;
+    let ids = scene.commit("k", (0..2).map(|n| NewEvent::of_order("k", n)).collect()).await;
+    for id in &ids {
+        scene.dead_letter(*id, "OPERATOR", &["default", "other"], &[]).await;
+    }
+    let ended = run(&scene.bed, &["dlq", "replay", "--since", "1h", "--yes", "--json"]).await.with_code(1);
+    assert_eq!((&ended.json()["replayed"], &ended.json()["skipped_count"]), (&1.into(), &1.into()), "{ended:#?}");
+    ended.saying("an earlier event of its key");
+    let waits = "SELECT event_id::text || ' ' || reason || ' ' || array_to_string(routes_confirmed, ',') FROM outbox.waits WHERE until <= clock_timestamp()";
+    assert_eq!(scene.ask::<String>(waits).await, format!("{} retry default,other", ids[0]));
+    run(&scene.bed, &["dlq", "replay", "--id", &ids[1].to_string(), "--all-routes"]).await.with_code(0);
+    let mut relay = Relay::start(&scene.bed, &[]).await;
+    eventually(SOON, "the second arrives", async || scene.has_arrived(ids[1])).await;
+    assert!(!scene.has_arrived(ids[0]), "its only route had confirmed");
+    relay.stop(SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_run_leaves_letters_alone_that_died_since() {
+    let mut scene = Scene::open("dlq_since").await;
+    let ids = scene.order(2, 1).await;
+    scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await;
+    run(&scene.bed, &["dlq", "replay", "--since", "1h", "--yes"]).await.with_code(0);
+    // As if it had been cut off; meanwhile what it sent has died again, and so has another.
+    scene.execute("UPDATE outbox.replays SET finished_at = NULL").await;
+    for id in ids {
+        scene.dead_letter(id, "UNROUTABLE", &[], &["default"]).await;
+    }
+    let run_id: String = scene.ask("SELECT id::text FROM outbox.replays").await;
+    let answer = run(&scene.bed, &["replay", "--resume", &run_id, "--json"]).await.with_code(0).json();
+    assert_eq!((&answer["replayed"], &answer["replayed_by_run"]), (&0.into(), &1.into()), "{answer}");
+}

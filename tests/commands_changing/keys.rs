@@ -70,7 +70,7 @@ async fn a_key_whose_head_is_a_dead_letter_is_released_and_not_dead_lettered_aga
     let mut relay = Relay::start(&scene.bed, &["--on-dead-letter", "hold"]).await;
     scene.commit("k", vec![NewEvent::poison(), NewEvent::of_order("k", 1)]).await;
     eventually(SOON, "the key waits", async || scene.ask::<i64>("SELECT count(*) FROM outbox.waits").await == 1).await;
-    run(&scene.bed, &["keys", "dead-letter", "k", "--yes"]).await.with_code(1).saying("keys release 'k'");
+    run(&scene.bed, &["keys", "dead-letter", "k", "--yes"]).await.with_code(1).saying("keys release k");
     run(&scene.bed, &["keys", "release", "k"]).await.with_code(0);
     scene.finish(&mut relay).await.assert_clean(0);
 }
@@ -95,7 +95,7 @@ async fn what_cannot_be_released_alone_says_why_and_changes_nothing() {
             .await;
     }
     let before = scene.fingerprint().await;
-    let mend = "outbox-relay routes release 'order.events/order.paid' --scope key";
+    let mend = "outbox-relay routes release --scope key order.events/order.paid";
     run(&scene.bed, &["keys", "release", "held"]).await.with_code(1).saying(mend);
     run(&scene.bed, &["keys", "release", "sent"]).await.with_code(64).saying("--yes");
     run(&scene.bed, &["keys", "release", "nobody"]).await.with_code(1).saying("does not wait");
@@ -103,4 +103,24 @@ async fn what_cannot_be_released_alone_says_why_and_changes_nothing() {
     assert_eq!(scene.fingerprint().await, before);
     run(&scene.bed, &["keys", "release", "sent", "--yes"]).await.with_code(0).saying("may get it twice");
     assert!(scene.ask::<bool>("SELECT until <= clock_timestamp() FROM outbox.waits WHERE key = 'sent'").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printed_command_is_safe_to_paste_whatever_the_key_holds() {
+    let mut scene = Scene::open("keys_quoted").await;
+    let key = "x'; touch /tmp/pwned; '";
+    let ids = scene.commit(key, vec![NewEvent::of_order(key, 0), NewEvent::of_order(key, 1)]).await;
+    let letter = scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await.to_string();
+    scene
+        .client
+        .execute(
+            "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
+             SELECT $1, lane, $2, 1, 'after_dead_letter', 'infinity' FROM outbox.events WHERE id = $3",
+            &[&key, &ids[0], &ids[1]],
+        )
+        .await
+        .expect("a wait");
+    let safe = r"outbox-relay keys release 'x'\''; touch /tmp/pwned; '\'''";
+    run(&scene.bed, &["keys", "dead-letter", key, "--yes"]).await.with_code(1).saying(safe);
+    run(&scene.bed, &["dlq", "discard", "--id", &letter]).await.with_code(0).saying(safe);
 }
