@@ -84,6 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn the_upkeep_knows_every_command_whose_backend_it_spares() {
+        let cli = Cli::command();
+        let names: Vec<&str> =
+            cli.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "run").collect();
+        let mut known = crate::config::COMMANDS.to_vec();
+        known.sort_unstable();
+        let mut expected = names;
+        expected.sort_unstable();
+        assert_eq!(known, expected);
+    }
+
+    #[test]
     fn every_flag_of_run_has_its_environment_twin() {
         let cli = Cli::command();
         let run = cli.find_subcommand("run").expect("run is a command");

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::COMMANDS;
 use crate::link::call;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
@@ -199,7 +200,9 @@ impl Upkeep {
 
     async fn end_hanging_backends(&self) -> Result<(), StoreError> {
         let batch = self.store.begin_upkeep().await?;
-        let params: [call::Param<'_>; 2] = [(&self.program, Type::TEXT), (&TRANSACTION_SECONDS_MAX, Type::INT8)];
+        let commands = COMMANDS.as_slice();
+        let params: [call::Param<'_>; 3] =
+            [(&self.program, Type::TEXT), (&TRANSACTION_SECONDS_MAX, Type::INT8), (&commands, Type::TEXT_ARRAY)];
         let sql = &self.store.queries().end_hanging_backends;
         let ended = call::rows(batch.client(), "ending hanging backends", sql, &params).await?.len();
         batch.commit().await?;
