@@ -10,7 +10,7 @@ use outbox_relay::cli::keys::KeysCommand;
 use outbox_relay::cli::purge::PurgeCommand;
 use outbox_relay::cli::routes::RoutesCommand;
 use outbox_relay::cli::{Cli, Command};
-use outbox_relay::commands::output::print;
+use outbox_relay::commands::output::{print, say};
 use outbox_relay::commands::{
     check, dead_letters, dead_letters_discard, dead_letters_replay, keys_change, keys_list, migrate, purge, replay,
     routes, routes_list, routes_render, status, trace,
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let is_wrong = error.use_stderr();
             if let Err(error) = error.print() {
-                eprintln!("{error}");
+                say(&format!("{error}\n"));
             }
             // clap's own code for wrong usage is 2; ours is 64, as in sysexits.
             return if is_wrong { ExitCode::from(64) } else { ExitCode::SUCCESS };
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("outbox-relay: {error}");
+            say(&format!("outbox-relay: {error}\n"));
             error.exit_code()
         }
     }
@@ -44,7 +44,9 @@ fn run(cli: Cli) -> Result<(), AppError> {
     // `run` says so in its log.
     if !matches!(cli.command, Command::Run(_)) {
         for flag in config::visible::visible_secrets(std::env::args()) {
-            eprintln!("outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file");
+            say(&format!(
+                "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file\n"
+            ));
         }
     }
     match cli.command {

@@ -38,7 +38,7 @@ pub fn print(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
-        eprintln!("outbox-relay: the answer cannot be written: {error}");
+        say(&format!("outbox-relay: the answer cannot be written: {error}\n"));
     }
 }
 

@@ -113,3 +113,13 @@ async fn every_changing_command_explains_itself() {
         assert!(words.iter().all(|word| text.contains(word)), "{args:?}\n{text}");
     }
 }
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = std::process::Command::new(crate::support::bed::RELAY);
+    command.args(["trace", "nope", "--database-url", "postgresql://nobody@127.0.0.1:1/none"]);
+    command.stdout(writer.try_clone().expect("a pipe")).stderr(writer);
+    assert_eq!(command.status().expect("it runs").code(), Some(69));
+}
