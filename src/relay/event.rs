@@ -74,6 +74,11 @@ impl Event {
         self.waited.as_ref().map_or(0, |waited| waited.attempts)
     }
 
+    /// Whether a route of this name confirmed it in an earlier batch.
+    pub fn has_confirmed(&self, route: &str) -> bool {
+        self.waited.as_ref().is_some_and(|waited| waited.routes_confirmed.iter().any(|name| name == route))
+    }
+
     /// Bytes of payload that this event holds in memory.
     pub fn payload_bytes(&self) -> usize {
         match &self.payload {

@@ -52,7 +52,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::vitals::Vitals;
 use answer::{Answer, ChannelFault, Fate};
 use broker::{Broker, Channel, Message, Reply, Token};
-use destination::{HoldScope, OnUnroutable};
+use destination::OnUnroutable;
 use event::Event;
 use evidence::Evidence;
 use halt::Halt;
@@ -202,10 +202,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
         next_token: &mut Token,
     ) -> Result<(Vec<Leg>, Vec<Message>), Fate> {
         let (draft, ways) = draft::draft(&self.routes, event, self.limits.payload_bytes)?;
-        let done = event.waited.as_ref().map_or(&[][..], |waited| &waited.routes_confirmed);
         let (mut legs, mut messages, now) = (Vec::new(), Vec::new(), OffsetDateTime::now_utc());
         for (route, destination) in ways {
-            if done.iter().any(|name| **name == *route.name) {
+            if event.has_confirmed(&route.name) {
                 continue;
             }
             let state = if let Some(hold) = holds.covering(&route.name, &destination) {
@@ -219,13 +218,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
             legs.push(Leg { route, state });
         }
         Ok((legs, messages))
-    }
-
-    /// The routes of `event` that `scope` covers: those that a probe of it tries.
-    fn routes_under(&self, event: &Event, scope: &HoldScope) -> Vec<Arc<str>> {
-        let Ok((_, ways)) = draft::draft(&self.routes, event, self.limits.payload_bytes) else { return Vec::new() };
-        let covered = ways.into_iter().filter(|(route, destination)| scope.covers(&route.name, destination));
-        covered.map(|(route, _)| Arc::clone(&route.name)).collect()
     }
 
     /// Turns the report into answers: evidence first, then what a closed channel says, then each leg.

@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
-use crate::relay::destination::HoldKind;
-use crate::relay::event::HoldId;
+use crate::relay::destination::{HoldKind, HoldScope};
+use crate::relay::draft;
+use crate::relay::event::{Event, HoldId};
 use crate::relay::halt::Halt;
+use crate::relay::route::RouteTable;
 use crate::relay::store::{Batch, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
 use crate::relay::verdict::Policy;
 use crate::relay::work::Work;
@@ -88,7 +90,7 @@ async fn probe_once<S: Store, B: Broker>(
     let (started, generation) = (Instant::now(), desk.channel.generation());
     let shared = Arc::clone(relay);
     let is_alive = move || shared.evidence.has_answered_since(generation, started);
-    let routes = relay.routes_under(&event, &scope);
+    let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
     let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
     // While a binding is missing, a return is what the probe has to expect; it charges nobody. An exchange that comes back has lost its
@@ -112,6 +114,23 @@ async fn probe_once<S: Store, B: Broker>(
             Err(error)
         }
     }
+}
+
+/// The routes that a probe of `scope` tries with this event: those that the scope covers and that have not confirmed before.
+fn routes_to_try(table: &RouteTable, event: &Event, payload_bytes_max: usize, scope: &HoldScope) -> Vec<Arc<str>> {
+    let Ok((_, ways)) = draft::draft(table, event, payload_bytes_max) else { return Vec::new() };
+    let tried = ways
+        .into_iter()
+        .filter(|(route, destination)| scope.covers(&route.name, destination) && !event.has_confirmed(&route.name));
+    tried.map(|(route, _)| Arc::clone(&route.name)).collect()
+}
+
+/// Whether one of the routes that the probe tries was confirmed; another of the event's routes may have something else in its way.
+fn is_accepted(tried: &[Arc<str>], settlement: &Settlement) -> bool {
+    let waits = settlement.waits.iter().map(|wait| &wait.routes_confirmed);
+    let mut confirmed = waits.chain(settlement.dead_letters.iter().map(|letter| &letter.routes_confirmed)).flatten();
+    !tried.is_empty()
+        && (!settlement.published.is_empty() || confirmed.any(|name| tried.iter().any(|route| **route == **name)))
 }
 
 /// The pause to the next probe: short at first and growing. A destination that takes messages and does not confirm them may keep
@@ -144,11 +163,15 @@ fn listen_for_life<S: Store, B: Broker>(
 /// After a probe on a connection that answered nothing at all: it says nothing about the destination.
 const PAUSE_WHEN_SILENT: Duration = Duration::from_secs(5);
 
+/// After a probe whose event has nothing to try there any more: it waits for something else now, and another event's turn comes, or the
+/// hold is dropped because none waits for it.
+const PAUSE_UNTRIED: Duration = Duration::from_millis(250);
+
 /// Adds the probe's result to what its batch settles.
 struct ProbeBatch<T, F> {
     batch: T,
     hold: HoldId,
-    /// The event's routes that the hold covers.
+    /// The event's routes that it tries.
     routes: Vec<Arc<str>>,
     pause: Duration,
     /// Whether the connection answered anything since the probe was sent.
@@ -158,18 +181,87 @@ struct ProbeBatch<T, F> {
 impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settlement = settlement.clone();
-        // Another of the event's routes may have something else in its way.
-        let confirmed = |route: &Arc<str>| {
-            settlement.waits.iter().any(|wait| wait.routes_confirmed.iter().any(|name| **name == **route))
-        };
-        let is_accepted = !settlement.published.is_empty() || self.routes.iter().any(confirmed);
-        settlement.probe = Some(if is_accepted {
+        settlement.probe = Some(if is_accepted(&self.routes, &settlement) {
             ProbeResult::Accepted(self.hold)
+        } else if self.routes.is_empty() {
+            ProbeResult::Refused(self.hold, PAUSE_UNTRIED)
         } else if (self.is_alive)() {
             ProbeResult::Refused(self.hold, self.pause)
         } else {
             ProbeResult::Refused(self.hold, self.pause.min(PAUSE_WHEN_SILENT))
         });
         self.batch.settle(&settlement).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::event::{WaitReason, Waited};
+    use crate::relay::fixtures;
+    use crate::relay::routing::{Route, Template};
+    use crate::relay::store::{NewWait, Until};
+
+    /// Routes of one type to one exchange.
+    fn routes(names: &[&str]) -> RouteTable {
+        let single = RouteTable::single("order.events", "order-service");
+        let any = Route::clone(single.all().next().expect("it has one"));
+        let route = |name: &&str| Route {
+            name: (*name).into(),
+            event_type: Some("order.created".into()),
+            routing_key: Template::parse(name).expect("valid"),
+            ..any.clone()
+        };
+        RouteTable::new(names.iter().map(route).collect(), "0123")
+    }
+
+    fn confirmed(names: &[&str]) -> Event {
+        let routes_confirmed = names.iter().map(ToString::to_string).collect();
+        let waited = Waited { reason: WaitReason::Held, attempts: 0, routes_confirmed };
+        Event { waited: Some(waited), ..fixtures::event("order-1", 1) }
+    }
+
+    fn tried(event: &Event) -> Vec<Arc<str>> {
+        routes_to_try(&routes(&["one", "two"]), event, 1_000, &HoldScope::Exchange("order.events".into()))
+    }
+
+    fn waits_with(names: &[&str]) -> Settlement {
+        let event = confirmed(names);
+        let wait = NewWait {
+            key: event.key().to_owned(),
+            lane: event.lane,
+            event_id: event.id,
+            seq: event.seq,
+            reason: WaitReason::Held,
+            attempts: 0,
+            until: Until::Lifted,
+            hold: None,
+            error: None,
+            routes_confirmed: names.iter().map(ToString::to_string).collect(),
+        };
+        Settlement { waits: vec![wait], ..Settlement::default() }
+    }
+
+    #[test]
+    fn a_probe_tries_the_routes_that_have_not_confirmed_and_that_the_event_is_for() {
+        assert_eq!(tried(&fixtures::event("order-1", 1)), ["one".into(), "two".into()]);
+        assert_eq!(tried(&confirmed(&["one"])), ["two".into()]);
+        assert!(tried(&confirmed(&["one", "two"])).is_empty());
+        let replayed = Event { only_routes: Some(vec!["two".into()]), ..fixtures::event("order-1", 1) };
+        assert_eq!(tried(&replayed), ["two".into()]);
+    }
+
+    #[test]
+    fn what_an_earlier_batch_confirmed_does_not_lift_a_hold() {
+        assert!(!is_accepted(&tried(&confirmed(&["one"])), &waits_with(&["one"])));
+        assert!(is_accepted(&tried(&confirmed(&["one"])), &waits_with(&["one", "two"])));
+        assert!(is_accepted(&tried(&confirmed(&[])), &waits_with(&["one"])));
+    }
+
+    #[test]
+    fn an_event_with_nothing_to_try_says_nothing_of_the_hold() {
+        let published = Settlement { published: vec![Uuid::new_v4()], ..Settlement::default() };
+        assert!(!is_accepted(&tried(&confirmed(&["one", "two"])), &published));
+        assert!(is_accepted(&tried(&confirmed(&["one"])), &published));
     }
 }

@@ -156,3 +156,26 @@ async fn a_mended_route_goes_on_though_another_route_of_its_events_stays_broken(
     assert_eq!(held_gauge(&relay, "three").await, 1.0);
     assert_eq!(stand.bed.pending().await, EVENTS as i64);
 }
+
+#[tokio::test]
+async fn a_hold_stands_though_the_other_route_of_its_exchange_had_confirmed_before() {
+    let stand = Stand::new("fan_before", Topology::order_events([queue("one", &["one"])])).await;
+    let routes = two_routes("order.events");
+    stand.row("order-1", "order.created", "{}").await;
+    let relay = Relay::start(&stand.bed, &["--routes", &routes, "--max-retries", "50"]).await;
+    let retried = "SELECT count(*) FROM outbox.waits WHERE reason = 'retry' AND routes_confirmed = '{one}'";
+    eventually(SOON, "route two is retried", async || stand.ask::<i64>(retried, &[]).await == 1).await;
+    stand.bed.management().delete_exchange(stand.bed.vhost(), "order.events").await;
+    let hold = async || stand.ask::<Option<i64>>("SELECT max(id) FROM outbox.holds", &[]).await;
+    eventually(SOON, "the exchange is on hold", async || hold().await.is_some()).await;
+    let first = hold().await;
+    eventually(SOON, "it was probed four times", async || stand.probes().await >= 4).await;
+    assert_eq!(hold().await, first, "it is the same hold still");
+    let log = relay.log();
+    assert_eq!((log.matches("on hold: ").count(), log.matches("off hold").count()), (1, 0), "{log}");
+    let mended = Topology::order_events([queue("one", &["one"]), queue("two", &["two"])]);
+    stand.bed.declare_topology(&mended).await;
+    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
+    assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+    eventually(SOON, "nothing is on hold", async || hold().await.is_none()).await;
+}
