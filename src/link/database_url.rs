@@ -114,13 +114,15 @@ impl DatabaseUrl {
         nodes
     }
 
-    /// Whether a host is another machine, as far as its name tells.
+    /// Whether a host is another machine, as far as its name and its address tell: the address decides where a connection goes, and
+    /// the name what is asked of its certificate.
     pub(crate) fn is_remote(&self) -> bool {
-        let hosts = self.config.get_hosts();
-        hosts.iter().any(|host| match host {
+        let is_remote = |host: &Host| match host {
             Host::Tcp(name) => !is_loopback(name),
             Host::Unix(_) => false,
-        }) || (hosts.is_empty() && self.config.get_hostaddrs().iter().any(|address| !address.is_loopback()))
+        };
+        self.config.get_hosts().iter().any(is_remote)
+            || self.config.get_hostaddrs().iter().any(|address| !address.is_loopback())
     }
 }
 

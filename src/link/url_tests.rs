@@ -107,6 +107,24 @@ fn a_socket_is_this_machine() {
 }
 
 #[test]
+fn one_host_or_address_elsewhere_makes_a_url_another_machines() {
+    for (url, is_remote) in [
+        ("host=localhost user=u", false),
+        ("host=localhost,127.0.0.1,::1 hostaddr=127.0.0.1,127.0.0.2,::1 user=u", false),
+        ("hostaddr=::1 user=u", false),
+        ("hostaddr=192.0.2.2 user=u", true),
+        ("host=localhost hostaddr=192.0.2.2 user=u", true),
+        ("postgres://u@localhost/d?hostaddr=192.0.2.2", true),
+        ("host=localhost,localhost hostaddr=127.0.0.1,2001:db8::1 user=u", true),
+        ("host=localhost,db.example user=u", true),
+        ("host=db.example hostaddr=127.0.0.1 user=u", true),
+    ] {
+        let read = database_url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(read.is_remote(), is_remote, "{url}");
+    }
+}
+
+#[test]
 fn several_hosts_are_tried_one_by_one() {
     for url in [
         "postgres://u:p%40ss@a,b:6432,[::1]:7432/d",
