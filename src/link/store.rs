@@ -17,7 +17,7 @@ use crate::link::pool::Database;
 use crate::link::queries::Queries;
 use crate::link::rows;
 use crate::relay::destination::{Destination, HoldKind, HoldScope, Holds};
-use crate::relay::store::{Claim, ClaimLimits, ProbeClaim, Store, StoreError};
+use crate::relay::store::{Claim, ClaimLimits, LateRoute, ProbeClaim, Store, StoreError};
 
 /// The schema that this relay writes; it runs on any newer one that allows it.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -197,6 +197,18 @@ impl Store for PgStore {
         let params = [(&ids as _, Type::UUID_ARRAY)];
         call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
             .await?;
+        batch.commit().await
+    }
+
+    async fn note_routes(&self, routes: &[LateRoute]) -> Result<(), StoreError> {
+        let events: Vec<Uuid> = routes.iter().map(|late| late.event).collect();
+        let replays: Vec<Option<Uuid>> = routes.iter().map(|late| late.replay_id).collect();
+        let names: Vec<&str> = routes.iter().map(|late| &*late.route).collect();
+        let batch = self.begin().await?;
+        let params: [call::Param<'_>; 3] =
+            [(&events, Type::UUID_ARRAY), (&replays, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)];
+        let sql = &self.queries.note_routes;
+        call::execute(batch.client(), "noting routes of late confirms", sql, &params).await?;
         batch.commit().await
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::relay::broker::{Reply, Token};
 use crate::relay::destination::Destination;
+use crate::relay::store::LateRoute;
 
 /// What a channel still owes.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Owed {
     pub destination: Destination,
     /// Whether its return would be as good as a confirm.
     pub may_be_unrouted: bool,
+    /// The replay that its event was sent for, if any.
+    pub replay_id: Option<Uuid>,
     /// When its event occurred; absent for a replay, which says nothing about the delivery lag.
     pub created_at: Option<OffsetDateTime>,
     /// When it was sent.
@@ -67,6 +70,8 @@ struct LateEvent {
 pub struct Settles {
     /// Confirmed on every route after all: to be marked.
     pub confirmed: Vec<Uuid>,
+    /// Confirmed after all, of events that are not: to be noted, so that these routes are not sent again.
+    pub routes: Vec<LateRoute>,
     /// Answered, and not with a confirm: to be looked at again at once.
     pub recheck: Vec<Uuid>,
     /// Destinations that were suspended and have confirmed.
@@ -104,7 +109,7 @@ impl Late {
         for (token, reply) in answers {
             let Some(message) = self.messages.remove(&token) else { continue };
             let confirmed = reply == Reply::Confirmed;
-            let id = message.owed.event;
+            let (id, replay_id, route) = (message.owed.event, message.owed.replay_id, Arc::clone(&message.owed.route));
             let is_done = confirmed || (message.owed.may_be_unrouted && matches!(reply, Reply::Returned(_)));
             if confirmed {
                 if let Some(destination) = self.suspended.take(&message.owed.destination) {
@@ -115,11 +120,18 @@ impl Late {
             let Some(event) = self.events.get_mut(&id) else { continue };
             event.open -= 1;
             event.confirmed_so_far &= is_done;
+            if is_done && !(event.open == 0 && event.confirmed_so_far) {
+                settles.routes.push(LateRoute { event: id, replay_id, route });
+            }
             if event.open == 0 {
                 let list = if event.confirmed_so_far { &mut settles.confirmed } else { &mut settles.recheck };
                 list.push(id);
                 self.events.remove(&id);
             }
+        }
+        if !settles.routes.is_empty() {
+            let marked: HashSet<&Uuid> = settles.confirmed.iter().collect();
+            settles.routes.retain(|late| !marked.contains(&late.event));
         }
         settles
     }
@@ -205,6 +217,7 @@ mod tests {
             route,
             destination,
             may_be_unrouted: false,
+            replay_id: None,
             created_at: None,
             sent_at: now,
             at: now,
@@ -234,6 +247,30 @@ mod tests {
         late.add(owed(2, second, "a", false));
         let settles = late.answered(vec![(1, Reply::Nacked), (2, Reply::Confirmed), (9, Reply::Confirmed)]);
         assert_eq!((settles.confirmed.len(), settles.recheck), (0, vec![first, second]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_that_confirms_late_is_noted_while_another_is_missing() {
+        let (mut late, event, other) = (Late::default(), Uuid::new_v4(), Uuid::new_v4());
+        let replay_id = Some(Uuid::new_v4());
+        let noted = |event, replay_id| LateRoute { event, replay_id, route: "default".into() };
+        late.add(Owed { replay_id, ..owed(1, event, "a", false) });
+        let settles = late.answered(vec![(1, Reply::Confirmed)]);
+        assert_eq!((settles.routes, settles.recheck), (vec![noted(event, replay_id)], vec![event]));
+        late.add(owed(2, other, "a", true));
+        late.add(owed(3, other, "b", true));
+        assert_eq!(late.answered(vec![(2, Reply::Confirmed)]).routes, [noted(other, None)]);
+        let settles = late.answered(vec![(3, Reply::Nacked)]);
+        assert_eq!((settles.routes, settles.recheck), (vec![], vec![other]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_is_marked_needs_no_note_of_its_routes() {
+        let (mut late, event) = (Late::default(), Uuid::new_v4());
+        late.add(owed(1, event, "a", true));
+        late.add(owed(2, event, "b", true));
+        let settles = late.answered(vec![(1, Reply::Confirmed), (2, Reply::Confirmed)]);
+        assert_eq!((settles.routes, settles.confirmed), (vec![], vec![event]));
     }
 
     #[tokio::test(start_paused = true)]

@@ -247,6 +247,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                         route: Arc::clone(&leg.route.name),
                         destination: message.destination.clone(),
                         may_be_unrouted: leg.route.on_unroutable == OnUnroutable::Ignore,
+                        replay_id: event.replay_id,
                         created_at: event.replay_id.is_none().then_some(event.created_at),
                         sent_at: message.at,
                         at: message.at,
@@ -389,9 +390,15 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 }
             }
         }
+        // The routes first: what makes their events due comes after.
+        let noted = if settles.routes.is_empty() { Ok(()) } else { self.store.note_routes(&settles.routes).await };
         self.evidence.land(&settles.recheck);
-        if let Err(error) = self.go_on_after(&settles.recheck, &settles.alive).await {
-            // Waits and holds end by themselves; this would only have been sooner.
+        let went_on = match noted {
+            Ok(()) => self.go_on_after(&settles.recheck, &settles.alive).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = went_on {
+            // Waits and holds end by themselves; this would only have been sooner, and a route that was to be noted gets a second copy.
             self.metrics.failure("late_settle");
             tracing::debug!(%error, "late answers could not be settled");
         }

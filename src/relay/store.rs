@@ -3,6 +3,7 @@
 //! The relay runs on PostgreSQL through `link::store`; the simulation of the tests implements the same traits in memory.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -172,6 +173,17 @@ pub struct Settled {
     pub refused: Vec<(Uuid, String)>,
 }
 
+/// A route that confirmed late, of an event that is not done with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateRoute {
+    /// The event.
+    pub event: Uuid,
+    /// The replay that it was sent for, if any.
+    pub replay_id: Option<Uuid>,
+    /// The route.
+    pub route: Arc<str>,
+}
+
 /// The database cannot be used, or said no.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -234,6 +246,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Marks events whose confirm came after their batch, and lets their keys go on. True whoever does it, so it takes no lane.
     fn mark_late(&self, confirmed: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes routes that confirmed late, of events that wait for another route.
+    fn note_routes(&self, routes: &[LateRoute]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes unconfirmed events due at once: their answer came late, and it was not a confirm.
     fn recheck(&self, events: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;

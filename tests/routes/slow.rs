@@ -58,3 +58,20 @@ async fn a_late_confirm_is_enough_where_nobody_has_to_listen_to_the_other_route(
     eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
     assert_eq!(stand.drain("one").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_late_confirm_of_one_route_is_kept_while_the_other_is_refused() {
+    let services = PrivateServices::start("routes_kept", &["rabbitmq"], None).await;
+    let stand = stand(&services, &["one"]).await;
+    queue_one(&services, stand.bed.vhost(), "suspend").await;
+    stand.row("order-1", "order.created", "{}").await;
+    let _relay = Relay::start(&stand.bed, &["--routes", &routes_file(ROUTES), "--max-retries", "50"]).await;
+    let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'unconfirmed' AND routes_confirmed = '{}'";
+    eventually(SOON, "the event waits for its confirm", async || stand.ask::<i64>(waits, &[]).await == 1).await;
+    queue_one(&services, stand.bed.vhost(), "resume").await;
+    let retried = "SELECT count(*) FROM outbox.waits WHERE reason = 'retry' AND routes_confirmed = '{one}'";
+    eventually(SOON, "only route two is retried", async || stand.ask::<i64>(retried, &[]).await == 1).await;
+    stand.bed.declare_topology(&Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
+    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
+    assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+}

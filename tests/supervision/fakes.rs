@@ -9,7 +9,9 @@ use std::time::Duration;
 use outbox_relay::relay::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
 use outbox_relay::relay::destination::{Destination, Holds};
 use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::store::{Batch, Claim, ClaimLimits, ProbeClaim, Settled, Settlement, Store, StoreError};
+use outbox_relay::relay::store::{
+    Batch, Claim, ClaimLimits, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
+};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -102,6 +104,10 @@ impl Store for FakeStore {
 
     async fn mark_late(&self, confirmed: &[Uuid]) -> Result<(), StoreError> {
         self.mark(confirmed);
+        Ok(())
+    }
+
+    async fn note_routes(&self, _routes: &[LateRoute]) -> Result<(), StoreError> {
         Ok(())
     }
 
