@@ -2,6 +2,8 @@
 GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT SELECT ON outbox.events, outbox.lanes, outbox.holds, outbox.waits, outbox.dead_letters, outbox.upkeep, outbox.schema_version
     TO the_role;
+-- For `trace` in the relay's container.
+GRANT SELECT ON outbox.replays TO the_role;
 GRANT SELECT ON SEQUENCE outbox.events_seq_seq TO the_role;
 GRANT UPDATE (published_at), DELETE ON outbox.events TO the_role;
 GRANT UPDATE (floor) ON outbox.lanes TO the_role;

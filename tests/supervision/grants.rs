@@ -118,6 +118,12 @@ async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_change
     eventually(PATIENCE, "the floors move", moved).await;
     assert_eq!(relay.metric_where("outbox_failures_total", r#"reason="database""#).await, 0.0);
     drop(relay);
+    let trace = tokio::process::Command::new(RELAY)
+        .args(["trace", "order-1", "--database-url", &with_user(&bed.database_url(), &roles.relay)])
+        .kill_on_drop(true)
+        .output();
+    let trace = tokio::time::timeout(PATIENCE, trace).await.expect("in time").expect("trace runs");
+    assert!(trace.status.success(), "{}", String::from_utf8_lossy(&trace.stderr));
     let client = roles.client(&roles.relay).await;
     may_not(
         &client,
@@ -131,7 +137,7 @@ async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_change
             "CREATE TABLE outbox.mine (id int)",
             "DELETE FROM outbox.dead_letters",
             "UPDATE outbox.dead_letters SET processed_at = now()",
-            "SELECT * FROM outbox.replays",
+            "INSERT INTO outbox.replays (source, selection, requested_by) VALUES ('published', '{}', 'me')",
             "INSERT INTO outbox.schema_version VALUES (9, 9, '')",
             "UPDATE outbox.schema_version SET version = 9",
             "DELETE FROM outbox.lanes",
