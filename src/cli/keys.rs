@@ -96,8 +96,10 @@ What that means depends on why it waits:
   no_route           its routes are looked up now instead of within 30 s
   after_dead_letter  it goes on without the event that is in the dead letters;
                      to send that event first, use 'dlq replay --id EVENT' instead
-  unconfirmed        its event was sent and may still be confirmed; it is sent again now,
-                     consumers may see it twice with the same message_id. Asks first
+  unconfirmed        its event was sent and may still be confirmed; it is sent again,
+                     consumers may see it twice with the same message_id. Asks first.
+                     Another relay sends it at once; the one that sent it, when its confirm
+                     timeout is over
   held               nothing: its destination is on hold, and the answer says which
                      'routes release' ends that
 

@@ -94,9 +94,10 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
     Output::new(config.common.json).answer(&answer, || {
         let what = match reason {
             Some(WaitReason::AfterDeadLetter) => "it goes on without the dead letter",
-            Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Unconfirmed | WaitReason::Held) | None => {
-                "its event is tried at once"
+            Some(WaitReason::Unconfirmed) => {
+                "another relay sends its event again at once; the one that sent it, when its confirm timeout is over"
             }
+            Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Held) | None => "its event is tried at once",
         };
         format!("the key '{}' is released (was {}): {what}\n", clean(&config.key), wait.reason)
     });
