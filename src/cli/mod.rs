@@ -88,7 +88,7 @@ mod tests {
         let cli = Cli::command();
         let names: Vec<&str> =
             cli.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "run").collect();
-        let mut known = crate::config::COMMANDS.to_vec();
+        let mut known = crate::upkeep::COMMANDS.to_vec();
         known.sort_unstable();
         let mut expected = names;
         expected.sort_unstable();

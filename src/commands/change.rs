@@ -35,7 +35,7 @@ impl Session {
         let mut attempt = 1;
         loop {
             self.begin().await?;
-            let Some(done) = given_up.run_until_cancelled(work()).await else {
+            let Some(done) = given_up.run_until_cancelled(Box::pin(work())).await else {
                 let given_up = "interrupted twice; the chunk at hand was not committed";
                 return Err(match self.abandon().await {
                     Ok(()) => AppError::No(format!("{given_up} and is rolled back")),

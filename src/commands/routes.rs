@@ -16,7 +16,7 @@ use crate::commands::routes_names::refuse_unknown;
 use crate::commands::session::Session;
 use crate::config::route_holds::{HoldConfig, ReleaseConfig};
 use crate::error::AppError;
-use crate::link::call::{self, Param};
+use crate::link::call::Param;
 use crate::relay::destination::HoldScope;
 
 #[derive(Serialize)]

@@ -126,7 +126,7 @@ impl Session {
     pub(super) async fn abandon(&self) -> Result<(), AppError> {
         let cancel = self.client.cancel_token();
         // Over TLS the driver refuses; then the statement runs to its end or its limit.
-        match deadline(CANCEL_DEADLINE, "cancelling a statement", cancel.cancel_query(NoTls)).await {
+        match deadline(CANCEL_DEADLINE, "cancelling a statement", Box::pin(cancel.cancel_query(NoTls))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(error = chain(&error), "a statement cannot be cancelled"),
             Err(error) => tracing::debug!(%error, "a statement cannot be cancelled"),

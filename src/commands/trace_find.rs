@@ -25,10 +25,6 @@ const OTHER_KEYS_MAX: usize = 5;
 pub(super) const PENDING_MAX: i64 = 100_000;
 /// Where counting stops.
 pub(super) const PUBLISHED_MAX: i64 = 10_000;
-/// Names of commands: their application names are no relays'.
-pub(super) const COMMANDS: [&str; 10] =
-    ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge", "command"];
-
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
@@ -91,7 +87,7 @@ pub(super) struct Surroundings {
 pub(super) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
     let queries = &reader.session.queries;
     let facts = reader.one("reading the time", &queries.session_facts, &[]).await?;
-    let commands: Vec<&str> = COMMANDS.to_vec();
+    let commands: Vec<&str> = crate::upkeep::COMMANDS.to_vec();
     let params: [Param<'_>; 1] = [(&commands, Type::TEXT_ARRAY)];
     let relays = reader.rows("looking for relays", &queries.live_relays, &params).await?;
     Ok(Surroundings {

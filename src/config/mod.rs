@@ -24,9 +24,6 @@ use std::path::Path;
 /// Prefix of the application and connection names of every relay.
 pub const PROGRAM: &str = concat!("outbox-relay/", env!("CARGO_PKG_VERSION"));
 
-/// Every command but `run`, as it stands at the end of its connection's application name: the relay's upkeep spares them by it.
-pub const COMMANDS: [&str; 9] = ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge"];
-
 /// This host's name: Kubernetes and most shells set it, and the kernel knows it.
 fn host() -> String {
     let from_kernel = || std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok();

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::COMMANDS;
 use crate::link::call;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
@@ -31,6 +30,9 @@ const TICK: Duration = Duration::from_millis(500);
 const TRANSACTION_SECONDS_MAX: i64 = 60;
 /// A failing job is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// Every command but `run`, as it stands at the end of its connection's application name: hanging relays are ended, operators are not.
+pub const COMMANDS: [&str; 9] = ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge"];
 
 /// What the jobs need.
 pub struct Upkeep {

@@ -34,5 +34,5 @@ async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with
     office.transcript.run(&["trace", "order-42"]).await.with_code(0);
     office.transcript.run(&["routes", "list"]).await.with_code(0);
     assert_eq!(office.relay.metric("outbox_dead_lettered_total").await, 0.0);
-    office.close(0).await.is_told_in("1. ");
+    office.close(0).await.must_be_told_in("1. ");
 }

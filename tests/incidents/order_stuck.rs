@@ -29,5 +29,5 @@ async fn an_order_stuck_behind_a_poison_event_goes_on_after_a_discard_and_others
     eventually(SOON, "all are marked", async || office.bed.pending().await == 0).await;
     office.transcript.run(&["keys", "list"]).await.with_code(0);
     office.transcript.run(&["trace", "order-42"]).await.with_code(0);
-    office.close(0).await.is_told_in("2. ");
+    office.close(0).await.must_be_told_in("2. ");
 }

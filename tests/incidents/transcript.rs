@@ -82,7 +82,7 @@ impl Transcript {
     }
 
     /// Panics unless the blocks of the section whose heading starts so are this transcript.
-    pub fn is_told_in(self, heading: &str) {
+    pub fn must_be_told_in(self, heading: &str) {
         let _only_one = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
         let there = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{DOCUMENT}: {error}"));

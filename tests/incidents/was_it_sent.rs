@@ -26,5 +26,5 @@ async fn whether_an_event_went_out_is_answered_by_trace_and_a_lost_one_is_sent_a
     assert!(matches!(&again[..], [one] if one.message_id == shipped && one.replay.is_some()), "{again:?}");
 
     office.transcript.run(&["trace", "order-44"]).await.with_code(1);
-    office.close(1).await.is_told_in("3. ");
+    office.close(1).await.must_be_told_in("3. ");
 }

@@ -181,6 +181,6 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
     assert_eq!(keys("notification.send_requested"), ["notification.send_requested"]);
     let reports: Vec<&str> =
         table.all().filter(|route| route.on_unroutable.as_str() == "dead_letter").map(|route| &*route.name).collect();
-    assert_eq!(reports.len(), 9 + 4 + 3, "the consumers that the documents name: {reports:#?}");
+    assert_eq!(reports.len(), 9 + 4 + 3 + 2, "the consumers that the documents name: {reports:#?}");
     assert!(table.all().all(|route| (route.envelope == Envelope::Standard) == (&*route.source == "OrderService")));
 }
