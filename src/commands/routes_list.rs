@@ -160,7 +160,8 @@ impl List {
         }
         let header = ["SCOPE", "NAME", "KIND", "SINCE", "NEXT PROBE", "KEYS", "BY", "WHY"];
         text.push_str(&table(header, self.holds.iter().map(HoldRow::cells)));
-        for hold in &self.holds {
+        // Without the file nobody knows here which routes the relays have.
+        for hold in self.holds.iter().filter(|_| self.from_file) {
             if let Some(HoldScope::Route(name)) = &hold.covers
                 && !self.routes.iter().any(|route| *route.name == **name)
             {
