@@ -103,7 +103,10 @@ fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
             OnUnroutable::DeadLetter if streak >= policy.returns_in_a_row_max => {
                 hold(HoldScope::Key(destination), HoldKind::Unroutable, text)
             }
-            OnUnroutable::DeadLetter => charge(FailureReason::Unroutable, attempts, text, policy),
+            OnUnroutable::DeadLetter => {
+                let error = format!("no queue is bound for {} ({text})", HoldScope::Key(destination));
+                charge(FailureReason::Unroutable, attempts, error, policy)
+            }
         },
         Answer::Nacked { destination } => hold(HoldScope::Key(destination), HoldKind::Refused, "nacked".into()),
         Answer::Closed { destination, fault } => closed(destination, fault, attempts, policy),

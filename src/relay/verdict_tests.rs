@@ -49,12 +49,13 @@ fn acked_on_every_route_and_returned_on_none_is_published() {
 
 #[test]
 fn a_returned_event_is_retried_after_1_2_4_seconds_and_then_dead_lettered() {
+    let error = "no queue is bound for routing key 'order.paid' of exchange 'order.events' (NO_ROUTE)".to_owned();
     for (attempts, pause) in [(0, 1), (1, 2), (2, 4)] {
-        let expected =
-            Verdict::Retry { attempts: attempts + 1, pause: Duration::from_secs(pause), error: "NO_ROUTE".into() };
+        let pause = Duration::from_secs(pause);
+        let expected = Verdict::Retry { attempts: attempts + 1, pause, error: error.clone() };
         assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, 1)], attempts), expected);
     }
-    let expected = Verdict::DeadLetter { reason: FailureReason::Unroutable, attempts: 4, error: "NO_ROUTE".into() };
+    let expected = Verdict::DeadLetter { reason: FailureReason::Unroutable, attempts: 4, error };
     assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, 1)], 3), expected);
 }
 
