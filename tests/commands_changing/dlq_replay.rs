@@ -126,7 +126,7 @@ async fn under_load_keys_that_waited_for_their_dead_letter_go_on_in_order() {
         channel.queue_bind("orders".into(), "order.events".into(), UNBOUND.into(), <_>::default(), <_>::default());
     bound.await.expect("a binding");
     let looked = run(&scene.bed, &["dlq", "replay", "--reason", "UNROUTABLE", "--dry-run"]).await;
-    looked.with_code(0).saying("15 match").saying("only the routes that failed");
+    looked.with_code(0).saying("15 match").saying("routes that confirmed are not sent again");
     assert_eq!(scene.ask::<i64>(waiting).await, 15);
     let ended = run(&scene.bed, &["dlq", "replay", "--reason", "UNROUTABLE", "--yes", "--json"]).await.with_code(0);
     assert_eq!(ended.json()["replayed"], 15);
