@@ -14,7 +14,8 @@ async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with
     office.bed.management().delete_exchange(office.bed.vhost(), "order.events").await;
     office.commit("order-42", &["order.shipped", "order.completed"]).await;
     office.commit("order-43", &["order.created"]).await;
-    let jobs = |status: &Value| status["upkeep"].as_array().map_or(0, Vec::len);
+    let has_run = |job: &&Value| !job["last_run_at"].is_null();
+    let jobs = |status: &Value| status["upkeep"].as_array().map_or(0, |jobs| jobs.iter().filter(has_run).count());
     eventually(SOON, "both orders wait for the exchange", async || {
         let status = office.transcript.ask_json(&["status"]).await;
         status["holds"][0]["waiting_keys"] == 2 && status["waits"][0]["keys"] == 2 && jobs(&status) == 5
