@@ -93,12 +93,8 @@ async fn probe_once<S: Store, B: Broker>(
     let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
     let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
-    // While a binding is missing, a return is what the probe has to expect; it charges nobody. An exchange that comes back has lost its
-    // bindings: the probe's own routing key goes on hold as unroutable, and the exchange stays on hold until something is routed.
-    let is_unbound = match kind {
-        HoldKind::Unroutable | HoldKind::Missing | HoldKind::Forbidden => true,
-        HoldKind::Refused | HoldKind::Unconfirmed | HoldKind::Closed => false,
-    };
+    // While a binding is missing, a return is what the probe has to expect; it charges nobody.
+    let is_unbound = kind == HoldKind::Unroutable;
     let returns_in_a_row_max = if is_unbound { 0 } else { relay.policy.returns_in_a_row_max };
     let policy = Policy { returns_in_a_row_max, ..relay.policy };
     match relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await {

@@ -49,29 +49,6 @@ async fn a_missing_exchange_holds_its_events_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn an_exchange_that_comes_back_without_its_bindings_charges_nobody() {
-    let stage = Stage::new("p5_unbound", [orders()]).await;
-    let _consumer = stage.consume("orders");
-    let mut relay = Relay::start(&stage.bed, &[]).await;
-    let traffic = load(&stage);
-    stage.delivered(SOON, 200).await;
-    stage.bed.management().delete_exchange(stage.bed.vhost(), "order.events").await;
-    eventually(SOON, "the exchange is on hold", async || stage.holds().await == ["missing"]).await;
-    more_committed(&stage, 200).await;
-    traffic.stop().await;
-    stage.bed.declare_topology(&Topology::order_events([])).await;
-    let unbound = "SELECT count(*) FROM outbox.holds WHERE kind = 'unroutable'";
-    eventually(SOON, "a probe came back", async || stage.ask::<i64>(unbound, &[]).await >= 1).await;
-    let probed = "SELECT coalesce(sum(probes), 0) FROM outbox.holds WHERE kind = 'unroutable'";
-    eventually(SOON, "it was probed three times more", async || stage.ask::<i64>(probed, &[]).await >= 3).await;
-    assert_nothing_charged(&stage, &relay).await;
-    stage.bed.declare_topology(&Topology::order_events([orders()])).await;
-    stage.bed.quiet(&stage.history, SOON).await;
-    assert_nothing_charged(&stage, &relay).await;
-    stage.finish(&mut relay).await.assert_clean(4 * 500);
-}
-
-#[tokio::test]
 async fn a_revoked_permission_holds_the_exchange_until_it_is_granted() {
     let stage = Stage::new("p5_permission", [orders()]).await;
     let _consumer = stage.consume("orders");
