@@ -108,7 +108,7 @@ async fn what_cannot_be_released_alone_says_why_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_printed_command_is_safe_to_paste_whatever_the_key_holds() {
     let mut scene = Scene::open("keys_quoted").await;
-    let key = "x'; touch /tmp/pwned; '";
+    let key = "x'; touch pwned; '";
     let ids = scene.commit(key, vec![NewEvent::of_order(key, 0), NewEvent::of_order(key, 1)]).await;
     let letter = scene.dead_letter(ids[0], "UNROUTABLE", &[], &["default"]).await.to_string();
     scene
@@ -120,7 +120,7 @@ async fn a_printed_command_is_safe_to_paste_whatever_the_key_holds() {
         )
         .await
         .expect("a wait");
-    let safe = r"outbox-relay keys release 'x'\''; touch /tmp/pwned; '\'''";
+    let safe = r"outbox-relay keys release 'x'\''; touch pwned; '\'''";
     run(&scene.bed, &["keys", "dead-letter", key, "--yes"]).await.with_code(1).saying(safe);
     run(&scene.bed, &["dlq", "discard", "--id", &letter]).await.with_code(0).saying(safe);
 }
