@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
+use crate::crash;
 use crate::link::batch::PgBatch;
 use crate::link::call;
 use crate::link::pool::Database;
@@ -197,7 +198,10 @@ impl Store for PgStore {
         let params = [(&ids as _, Type::UUID_ARRAY)];
         call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
             .await?;
-        batch.commit().await
+        crash::point(crash::Point::InLateMark);
+        batch.commit().await?;
+        crash::point(crash::Point::AfterLateMark);
+        Ok(())
     }
 
     async fn note_routes(&self, routes: &[LateRoute]) -> Result<(), StoreError> {

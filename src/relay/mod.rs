@@ -48,6 +48,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::ops::metrics::Metrics;
 use crate::ops::vitals::Vitals;
 use answer::{Answer, ChannelFault, Fate};
@@ -162,6 +163,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
         let published = started.elapsed();
         self.collect(desk, &mut work, report, deadline).await;
         let settlement = self.judge(&mut work, policy);
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::BeforeSettle);
+        }
         let end = match batch.settle(&settlement).await {
             Ok(settled) => {
                 self.vitals.settled_batch();

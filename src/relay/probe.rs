@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::destination::{HoldKind, HoldScope};
@@ -82,6 +83,7 @@ async fn probe_once<S: Store, B: Broker>(
     }
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
+    crash::point(crash::Point::InProbe);
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
     let ProbeClaim { batch, event, hold, scope, probes, kind, holds } = claim;
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());

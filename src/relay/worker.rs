@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::ops::pulse::Heart;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
@@ -140,6 +141,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
+        crash::point(crash::Point::AfterClaim);
         if full && let Some(next) = &self.next {
             next.notify_one();
         }
@@ -400,6 +402,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     async fn hand_over(&mut self) {
         // Bounded by the drain timeout, which `app` watches.
         self.heart.rests();
+        crash::point(crash::Point::WhileDraining);
         let relay = Arc::clone(&self.relay);
         let until = Instant::now() + relay.drain_timeout.mul_f64(0.8);
         let timeout = relay.policy.confirm_timeout;
