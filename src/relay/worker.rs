@@ -17,7 +17,7 @@ use crate::ops::pulse::Heart;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::halt::Halt;
-use crate::relay::store::{Claim, ClaimLimits, Store, StoreError};
+use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, Store, StoreError};
 use crate::relay::wake::Wake;
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay, tally};
@@ -70,7 +70,7 @@ struct Worker<S: Store, B: Broker> {
     next: Option<Arc<Notify>>,
     desk: Option<Desk<B::Channel>>,
     /// Confirmed events whose batch was lost: marked before anything else is published.
-    owed: Vec<Uuid>,
+    owed: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
     /// Whether the log says that the database cannot be used.
@@ -147,7 +147,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         }
         let Some(desk) = &mut self.desk else { return Ok(Step::NoLink) };
         let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
-        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt, &self.relay.policy).await {
+        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt).await {
             // Nothing changed: looking again at once would be a loop without a pause.
             BatchEnd::Settled(0) => Ok(Step::Idle),
             BatchEnd::Settled(_) => Ok(Step::Worked),
@@ -174,7 +174,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
             return Ok(());
         }
         self.relay.store.mark_late(&self.owed).await?;
-        self.relay.evidence.land(&self.owed);
+        self.relay.evidence.land(self.owed.iter().map(|copy| &copy.event));
         self.owed.clear();
         Ok(())
     }
