@@ -175,7 +175,10 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 // A part that the database refuses comes back at once; without a pause that would be a hot loop.
                 BatchEnd::Settled(if settled.refused.is_empty() { settlement.changes() } else { 0 })
             }
-            Err(error) => BatchEnd::Lost { confirmed: work.copies(&settlement.published), error },
+            Err(error) => {
+                self.count_lost(&settlement);
+                BatchEnd::Lost { confirmed: work.copies(&settlement.published), error }
+            }
         };
         self.land(desk, &work, &allowed, &end);
         tracing::debug!(events = allowed.len(), ?published, settled = ?started.elapsed(), "batch");
@@ -240,7 +243,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             for message in sent {
                 let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
                 if message.outcome.was_sent() {
-                    self.metrics.attempt(&leg.route.name);
+                    self.count_sent(event, &leg.route);
                 }
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {

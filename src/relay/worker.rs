@@ -229,7 +229,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         if unanswered.is_empty() {
             return;
         }
-        self.relay.metrics.possible_duplicates(unanswered.len());
+        // Each is counted as it is sent again.
         if let Err(error) = self.relay.store.recheck(&unanswered).await {
             tracing::debug!(%error, "unanswered events wait for their timeout");
         }
@@ -265,7 +265,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let events: Vec<Uuid> = stuck.iter().map(|(event, _)| *event).collect();
         match self.relay.store.hold_unconfirmed(&stuck, probe_after).await {
             // From now on they may be claimed again, by a probe first. A late confirm of this copy still marks them.
-            Ok(()) => self.relay.evidence.land(&events),
+            Ok(()) => {
+                self.relay.metrics.possible_duplicates(events.len());
+                self.relay.evidence.land(&events);
+            }
             Err(error) => {
                 desk.late.unreport(&events);
                 let words = error.to_string();
