@@ -12,7 +12,7 @@ pub fn rows() -> Vec<Row> {
     vec![
         Row::new("pg_killed", "PostgreSQL killed (postmaster and backends), 3 s away", |trial| outage(trial, true)),
         Row::new("pg_restarted", "PostgreSQL stopped in fast mode, 3 s away", |trial| outage(trial, false)),
-        Row::new("pg_read_only", "`default_transaction_read_only = on` for 5 s, all connections ended", read_only),
+        Row::new("pg_read_only", "PostgreSQL takes no writes: sessions read-only by default, then a standby for 5 s", read_only),
         Row::new("pg_full", "no free connection for 8 s, the relays' ended", full),
         Row::new("pg_locked", "`LOCK TABLE outbox.events` for 12 s", locked),
         Row::new("pg_backends", "the relays' backends terminated, all at once", backends),
@@ -56,21 +56,29 @@ async fn outage(mut trial: Trial, killed: bool) -> Outcome {
     scene.finish(ROUNDS, 2 * ROUNDS * WINDOW).await
 }
 
-/// A relay that was connected before goes on as it may; a new connection finds a server that takes no writes.
+/// As a primary that was demoted: it answers, and takes no writes. First every session is read-only by default, which the relays'
+/// transactions overrule; then the server itself is a standby.
 async fn read_only(trial: Trial) -> Outcome {
     const ROUNDS: usize = 3;
     let services = private(&trial, &["postgres"]).await;
     let mut scene = two(&trial, &services).await;
-    let admin = admin(&services).await;
+    let signal = services.folder().join("postgres/data/standby.signal");
     for _ in 0..ROUNDS {
+        scene.flow(50).await;
+        let admin = self::admin(&services).await;
         configure(&admin, "default_transaction_read_only = on").await;
         end_connections(&admin, "").await;
-        lasts(seconds(5)).await;
+        lasts(seconds(2)).await;
         configure(&admin, "default_transaction_read_only = off").await;
-        end_connections(&admin, "").await;
+        services.stop("postgres").await;
+        std::fs::write(&signal, "").expect("the server is told that it is a standby");
+        services.start_again("postgres").await;
+        lasts(seconds(5)).await;
+        let promote = "SELECT pg_promote()";
+        assert!(self::admin(&services).await.query_one(promote, &[]).await.expect("it answers").get::<_, bool>(0));
         scene.recover().await;
     }
-    scene.finish(ROUNDS, 4 * ROUNDS * WINDOW).await
+    scene.finish(ROUNDS, 2 * 2 * ROUNDS * WINDOW).await
 }
 
 async fn full(trial: Trial) -> Outcome {

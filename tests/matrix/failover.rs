@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -51,9 +52,11 @@ async fn once(trial: &Trial) -> Outcome {
     // The producers end with the old primary, so that all of the history is of its time.
     scene.stop_load().await;
     standby.pg_ctl(&["promote", "-w"]);
+    let promoted = Instant::now();
     forget_the_lost(&mut scene).await;
     scene.load();
-    scene.recover().await;
+    scene.flow(20).await;
+    scene.recover_since(promoted).await;
     scene.flow(200).await;
     // Marks that were never replicated are made again, with a copy each: of what was pending when the standby fell behind.
     let outcome = scene.finish(1, 2 * WINDOW).await;

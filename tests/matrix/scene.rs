@@ -131,7 +131,12 @@ impl Scene {
 
     /// The fault is over: measures how long it takes until all that is committed by now has arrived.
     pub async fn recover(&mut self) {
-        let (due, healed) = (self.history.due(), Instant::now());
+        self.recover_since(Instant::now()).await;
+    }
+
+    /// The same where it was over a little earlier.
+    pub async fn recover_since(&mut self, healed: Instant) {
+        let due = self.history.due();
         let what =
             format!("all {} events of {} that were committed by the end of the fault", due.len(), self.bed.name());
         eventually(PATIENCE, &what, async || self.history.have_arrived(&due)).await;

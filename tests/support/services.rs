@@ -81,6 +81,11 @@ impl PrivateServices {
         signal(self.pid(service), what);
     }
 
+    /// Where all of it is.
+    pub fn folder(&self) -> PathBuf {
+        PathBuf::from(self.value("SERVICES_DIR"))
+    }
+
     /// The main process of a service that runs.
     pub fn pid(&self, service: &str) -> u32 {
         let name = format!("{}_PID", service.to_ascii_uppercase());
