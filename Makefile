@@ -27,11 +27,11 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
 	dev/install promtool
-	dev/with-services test -- cargo test --workspace $(features) $(TEST_ARGS)
+	dev/with-services test -- cargo test --workspace $(features) --no-fail-fast $(TEST_ARGS)
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
-	dev/with-services pgbouncer --pgbouncer -- cargo test $(TEST_ARGS)
-	dev/with-services grants --grants -- cargo test $(TEST_ARGS)
+	dev/with-services pgbouncer --pgbouncer -- cargo test --no-fail-fast $(TEST_ARGS)
+	dev/with-services grants --grants -- cargo test --no-fail-fast $(TEST_ARGS)
 
 # A target folder of its own: its relay is built with crash points, and must not stand where the suite looks for its own.
 faults: export CARGO_TARGET_DIR := $(target)/faults
