@@ -58,6 +58,7 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
         };
         heart.rests();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,
             () = relay.draining.cancelled() => {}
