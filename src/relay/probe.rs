@@ -98,10 +98,12 @@ async fn probe_once<S: Store, B: Broker>(
     let is_unbound = kind == HoldKind::Unroutable;
     let returns_in_a_row_max = if is_unbound { 0 } else { relay.policy.returns_in_a_row_max };
     let policy = Policy { returns_in_a_row_max, ..relay.policy };
-    match relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await {
+    let end = relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await;
+    // The channel ends with the probe, and what it owes is never heard of again, whether the batch was committed or lost.
+    let unanswered = desk.late.abandon();
+    relay.evidence.land(&unanswered);
+    match end {
         BatchEnd::Settled(_) => {
-            let unanswered = desk.late.abandon();
-            relay.evidence.land(&unanswered);
             listen_for_life(relay, generation, silence, (!unanswered.is_empty()).then_some(started));
             tracing::debug!(%event_id, hold, probes, took = ?started.elapsed(), "probed");
             Ok(true)
