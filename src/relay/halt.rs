@@ -41,6 +41,7 @@ impl Halt {
     /// Waits until one of the signals changes. Cancel safe.
     pub async fn changed(&mut self) {
         tokio::select! {
+            biased;
             changed = self.link.changed() => {
                 if changed.is_err() {
                     std::future::pending::<()>().await;

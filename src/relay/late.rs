@@ -150,7 +150,7 @@ impl Late {
             .messages
             .values_mut()
             .filter(|message| !message.reported && now.duration_since(message.owed.at) >= timeout);
-        overdue
+        let mut overdue: Vec<Owed> = overdue
             .map(|message| {
                 message.reported = true;
                 if let Some(event) = self.events.get_mut(&message.owed.event) {
@@ -158,7 +158,9 @@ impl Late {
                 }
                 message.owed.clone()
             })
-            .collect()
+            .collect();
+        overdue.sort_unstable_by_key(|owed| owed.token);
+        overdue
     }
 
     /// Takes back that these events were reported: nothing could be done about them yet.

@@ -57,6 +57,7 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
         };
         heart.rests();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,
             () = relay.draining.cancelled() => {}
@@ -93,10 +94,12 @@ async fn probe_once<S: Store, B: Broker>(
     let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
     let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
-    match relay.run_batch(&mut desk, batch, work, &mut halt).await {
+    let end = relay.run_batch(&mut desk, batch, work, &mut halt).await;
+    // The channel ends with the probe, and what it owes is never heard of again, whether the batch was committed or lost.
+    let unanswered = desk.late.abandon();
+    relay.evidence.land(&unanswered);
+    match end {
         BatchEnd::Settled(_) => {
-            let unanswered = desk.late.abandon();
-            relay.evidence.land(&unanswered);
             listen_for_life(relay, generation, silence, (!unanswered.is_empty()).then_some(started));
             tracing::debug!(%event_id, hold, probes, took = ?started.elapsed(), "probed");
             Ok(true)

@@ -352,7 +352,10 @@ impl<C: Channel> Run<'_, C> {
             }
         }
         let lost = halt.link_is_lost();
-        for (_, Open { index, mut sent, .. }) in std::mem::take(&mut self.open) {
+        let mut open: Vec<Open> = std::mem::take(&mut self.open).into_values().collect();
+        // In the order of `seq`, in which the suspects of a closed channel are tried.
+        open.sort_unstable_by_key(|open| open.index);
+        for Open { index, mut sent, .. } in open {
             for message in &mut sent {
                 if lost && message.outcome == Outcome::Unconfirmed {
                     message.outcome = Outcome::Replied(Reply::Unknown);

@@ -83,6 +83,7 @@ impl Wake {
     pub async fn next(&mut self, last_look: Duration) -> Cause {
         let pause = self.pause.mul_f64(0.75 + 0.5 * fastrand::f64()).max(last_look * 4);
         tokio::select! {
+            biased;
             cause = self.hints.taken() => {
                 self.pause = FIRST_PAUSE.min(self.interval);
                 cause

@@ -24,16 +24,35 @@ use crate::relay::{BatchEnd, Desk, Relay, tally};
 
 /// Runs until the relay drains. The first worker wakes by itself; each calls the next when there is more than it can carry.
 pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, wake: Wake) {
-    let calls: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::default()).collect();
     let mut tasks = tokio::task::JoinSet::new();
+    for worker in crew_members(&relay, workers, wake) {
+        tasks.spawn(worker);
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+/// The workers of a crew, each to be run as a task: for whoever wants to hold the tasks of a process, as the simulation does to freeze
+/// and to kill them.
+pub fn crew_members<S: Store, B: Broker>(
+    relay: &Arc<Relay<S, B>>,
+    workers: usize,
+    wake: Wake,
+) -> Vec<impl Future<Output = ()> + Send + 'static + use<S, B>> {
+    let calls: Vec<Arc<Notify>> = (0..workers).map(|_| Arc::default()).collect();
     let mut wake = Some(wake);
-    for number in 0..workers {
+    let member = |number: usize| {
         let turn = match wake.take() {
             Some(wake) => Turn::Wake(wake),
             None => Turn::Called(Arc::clone(&calls[number])),
         };
         let worker = Worker {
-            relay: Arc::clone(&relay),
+            relay: Arc::clone(relay),
             number,
             workers,
             turn,
@@ -46,15 +65,9 @@ pub async fn crew<S: Store, B: Broker>(relay: Arc<Relay<S, B>>, workers: usize, 
             was_blocked: false,
             heart: relay.vitals.heart(format!("worker {number}")),
         };
-        tasks.spawn(worker.run());
-    }
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
-    }
+        worker.run()
+    };
+    (0..workers).map(member).collect()
 }
 
 enum Turn {
@@ -321,6 +334,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         };
         self.heart.rests();
         let answers = tokio::select! {
+            biased;
             answers = answers => answers,
             () = overdue => Vec::new(),
             () = called => Vec::new(),
@@ -348,6 +362,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         };
         self.heart.rests();
         let answers = tokio::select! {
+            biased;
             _ = link.changed() => Vec::new(),
             answers = late => answers,
             () = tokio::time::sleep(pause) => Vec::new(),
@@ -378,6 +393,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let pause = self.jitter.next_pause();
         self.heart.rests();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = relay.draining.cancelled() => {}
         }
@@ -413,8 +429,9 @@ impl<S: Store, B: Broker> Worker<S, B> {
             while desk.late.next_overdue(timeout).is_some() && matches!(*relay.broker.link().borrow(), LinkState::Up(_))
             {
                 tokio::select! {
-                    answers = desk.channel.progress() => relay.take_late(desk, answers).await,
+                    biased;
                     () = tokio::time::sleep_until(until) => break,
+                    answers = desk.channel.progress() => relay.take_late(desk, answers).await,
                 }
             }
             if !desk.late.is_empty() {

@@ -1,0 +1,168 @@
+//! The events of a run: what kinds there are, which routes they take, and how a row of a kind reads.
+
+use std::sync::Arc;
+
+use outbox_relay::relay::destination::{Destination, OnUnroutable};
+use outbox_relay::relay::event::{Event, FailureReason, Payload, Waited};
+use outbox_relay::relay::labels::Envelope;
+use outbox_relay::relay::route::RouteTable;
+use outbox_relay::relay::routing::{Route, Template};
+use serde_json::Map;
+use time::macros::datetime;
+use uuid::Uuid;
+
+/// Bodies over this are more than the simulated broker takes.
+pub const BROKER_BYTES_MAX: usize = 2_000;
+/// Payloads over this are more than the relay takes.
+pub const RELAY_BYTES_MAX: usize = 5_000;
+
+/// What an event is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// One route.
+    A,
+    /// One route, to another queue.
+    B,
+    /// Two routes over two exchanges.
+    Fan,
+    /// Two routes, of which one may be unrouted, and is.
+    Ignored,
+    /// Its destination goes on hold when it is not bound.
+    Holding,
+    /// Nobody ever binds its destination.
+    Unbound,
+    /// No route names its type.
+    NoRoute,
+    /// Its headers hold a reserved name.
+    BadHeaders,
+    /// Its payload is null.
+    Null,
+    /// Over the relay's limit.
+    Large,
+    /// Over the broker's limit, on the route of `A`.
+    Oversize,
+    /// Closes every channel it is sent on, on the route of `B`.
+    Closer,
+}
+
+impl Kind {
+    pub const BAD: [Self; 7] =
+        [Self::Unbound, Self::NoRoute, Self::BadHeaders, Self::Null, Self::Large, Self::Oversize, Self::Closer];
+    pub const GOOD: [Self; 5] = [Self::A, Self::B, Self::Fan, Self::Ignored, Self::Holding];
+
+    pub fn is_good(self) -> bool {
+        Self::GOOD.contains(&self)
+    }
+
+    fn event_type(self) -> &'static str {
+        match self {
+            Self::A | Self::Oversize | Self::BadHeaders | Self::Null | Self::Large => "a",
+            Self::B | Self::Closer => "b",
+            Self::Fan => "fan",
+            Self::Ignored => "ignored",
+            Self::Holding => "holding",
+            Self::Unbound => "unbound",
+            Self::NoRoute => "no-route",
+        }
+    }
+
+    /// The reasons for which it may be dead-lettered whatever its destination is like.
+    pub fn reasons(self) -> &'static [FailureReason] {
+        match self {
+            Self::BadHeaders | Self::Null => &[FailureReason::InvalidEvent],
+            Self::Large | Self::Oversize => &[FailureReason::PayloadTooLarge],
+            Self::Closer => &[FailureReason::ChannelClosed],
+            Self::A | Self::B | Self::Fan | Self::Ignored | Self::Holding | Self::Unbound | Self::NoRoute => &[],
+        }
+    }
+
+    /// Where it goes, and what a return from there means.
+    pub fn ways(self) -> Vec<(Destination, OnUnroutable)> {
+        let event_type = self.event_type();
+        let ways = routes().into_iter().filter(|route| route.event_type.as_deref() == Some(event_type));
+        ways.map(|route| (there(&route.exchange, &route.routing_key.to_string()), route.on_unroutable)).collect()
+    }
+}
+
+pub fn there(exchange: &str, routing_key: &str) -> Destination {
+    Destination { exchange: exchange.into(), routing_key: routing_key.into() }
+}
+
+/// What is bound in a broker where nothing is wrong.
+pub const BINDINGS: [(&str, &str); 7] =
+    [("e", "a"), ("e", "b"), ("e", "fan"), ("f", "fan"), ("e", "ignored"), ("e", "holding"), ("f", "spare")];
+
+fn routes() -> Vec<Route> {
+    let route = |name: &str, event_type: &str, exchange: &str, routing_key: &str, on_unroutable| Route {
+        name: name.into(),
+        event_type: Some(event_type.into()),
+        exchange: exchange.into(),
+        routing_key: Template::parse(routing_key).expect("a plain key"),
+        envelope: Envelope::Raw,
+        message_type: None,
+        version: None,
+        source: Arc::from("sim"),
+        on_unroutable,
+        headers: Map::new(),
+    };
+    vec![
+        route("a", "a", "e", "a", OnUnroutable::DeadLetter),
+        route("b", "b", "e", "b", OnUnroutable::DeadLetter),
+        route("fan-e", "fan", "e", "fan", OnUnroutable::DeadLetter),
+        route("fan-f", "fan", "f", "fan", OnUnroutable::DeadLetter),
+        route("ignored-e", "ignored", "e", "ignored", OnUnroutable::DeadLetter),
+        route("ignored-f", "ignored", "f", "ignored", OnUnroutable::Ignore),
+        route("holding", "holding", "e", "holding", OnUnroutable::Hold),
+        route("unbound", "unbound", "e", "nobody", OnUnroutable::DeadLetter),
+    ]
+}
+
+pub fn route_table() -> RouteTable {
+    RouteTable::new(routes(), "sim")
+}
+
+/// The id of the event with this number; ids are in no order that a seq could be mistaken for.
+pub fn id_of(number: usize) -> Uuid {
+    Uuid::from_u128((number as u128 + 1).reverse_bits())
+}
+
+pub fn number_of(id: Uuid) -> usize {
+    usize::try_from(id.as_u128().reverse_bits() - 1).expect("made by id_of")
+}
+
+/// The row as a claim reads it.
+pub fn event(number: usize, seq: i64, lane: i16, key: &str, kind: Kind, waited: Option<Waited>) -> Event {
+    let payload = match kind {
+        Kind::Null => Payload::Text("null".into()),
+        Kind::Large => Payload::TooLarge(RELAY_BYTES_MAX + 1),
+        // Each its own size, as the reply text of a broker names only that.
+        Kind::Oversize => Payload::Text(format!("{{\"n\":\"{}\"}}", "x".repeat(BROKER_BYTES_MAX + number))),
+        Kind::A
+        | Kind::B
+        | Kind::Fan
+        | Kind::Ignored
+        | Kind::Holding
+        | Kind::Unbound
+        | Kind::NoRoute
+        | Kind::BadHeaders
+        | Kind::Closer => Payload::Text(format!("{{\"n\":{number}}}")),
+    };
+    Event {
+        id: id_of(number),
+        seq,
+        lane,
+        aggregate_type: "Order".into(),
+        aggregate_id: key.into(),
+        event_type: kind.event_type().into(),
+        partition_key: None,
+        event_version: None,
+        payload,
+        headers: (kind == Kind::BadHeaders).then(|| r#"{"x-death": 1}"#.to_owned()),
+        correlation_id: None,
+        created_at: datetime!(2026-11-21 12:00 UTC),
+        replay_id: None,
+        only_routes: None,
+        defect: None,
+        waited,
+    }
+}
