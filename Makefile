@@ -5,13 +5,16 @@ EVENTS ?= 20000
 ORDERS ?= 2000
 KEEP ?=
 TEST_ARGS ?=
+CASES ?= all
+SCALE ?= 1
+ROUNDS ?= 5
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # What the companion crate leaves to its users, and the tests and lints want to see.
 features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pgbouncer faults lint docs fmt services services-stop rust-tools
+.PHONY: help demo bench test test-pgbouncer faults lint docs fmt services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +26,13 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 	cargo build --release --bins --example demo
 	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
 		--events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+
+bench: export CASES := $(CASES)
+bench: export SCALE := $(SCALE)
+bench: export ROUNDS := $(ROUNDS)
+bench: services ## writes docs/performance.md [CASES=drain,latency] [SCALE=full] [ROUNDS=5]
+	cargo bench --bench relay --no-run
+	dev/with-services bench -- cargo bench --bench relay
 
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]

@@ -23,6 +23,7 @@ mod watch;
 mod verdict;
 
 mod ceiling;
+mod raw;
 mod wire;
 
 mod live;
