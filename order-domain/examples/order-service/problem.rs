@@ -18,9 +18,12 @@ use crate::store::StoreError;
 /// Seconds after which a client may try again what could not be done now.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// Why there is no answer to a request.
+/// Why there is no answer to a request. Boxed, because every result has room for it.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -61,7 +64,17 @@ impl Problem {
             Value::Object(details) => details,
             other => unreachable!("details are written as an object: {other}"),
         };
-        Self { status, code, message: message.into(), details, cause: None }
+        Self::of(status, code, message.into(), details)
+    }
+
+    fn of(status: StatusCode, code: &'static str, message: String, details: Map<String, Value>) -> Self {
+        Self(Box::new(Parts { status, code, message, details, cause: None }))
+    }
+
+    /// Tells the log why.
+    fn because(mut self, cause: String) -> Self {
+        self.0.cause = Some(cause);
+        self
     }
 
     /// The body is no JSON of the expected form, or there is none.
@@ -89,8 +102,7 @@ impl Problem {
     }
 
     fn unavailable(code: &'static str, message: &str, cause: String) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, json!({}));
-        Self { cause: Some(cause), ..problem }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, json!({})).because(cause)
     }
 }
 
@@ -103,8 +115,7 @@ impl From<Invalid> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = if refusal.is_invalid_input() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
-        let (code, message, details) = (refusal.code(), refusal.to_string(), refusal.details());
-        Self { status, code, message, details, cause: None }
+        Self::of(status, refusal.code(), refusal.to_string(), refusal.details())
     }
 }
 
@@ -134,8 +145,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Broken(_) => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                let problem = Self::new(status, "INTERNAL_ERROR", "this is a fault of the service", json!({}));
-                Self { cause: Some(cause), ..problem }
+                Self::new(status, "INTERNAL_ERROR", "this is a fault of the service", json!({})).because(cause)
             }
         }
     }
@@ -166,11 +176,12 @@ impl From<QueryRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let told = Told { code: self.code, cause: self.cause };
-        let error = ErrorBody { code: self.code, message: self.message, details: self.details };
-        let mut response = (self.status, Json(Failure { success: false, error })).into_response();
+        let Parts { status, code, message, details, cause } = *self.0;
+        let told = Told { code, cause };
+        let error = ErrorBody { code, message, details };
+        let mut response = (status, Json(Failure { success: false, error })).into_response();
         response.extensions_mut().insert(told);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
