@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pgbouncer lint docs fmt services services-stop rust-tools
+.PHONY: help demo test test-pgbouncer faults lint docs fmt services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,15 +27,21 @@ demo: services ## the relay under load, from order to consumer [EVENTS=20000] [O
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
 	dev/install promtool
-	dev/with-services test -- cargo test --workspace $(features) $(TEST_ARGS)
+	dev/with-services test -- cargo test --workspace $(features) --no-fail-fast $(TEST_ARGS)
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
-	dev/with-services pgbouncer --pgbouncer -- cargo test $(TEST_ARGS)
-	dev/with-services grants --grants -- cargo test $(TEST_ARGS)
+	dev/with-services pgbouncer --pgbouncer -- cargo test --no-fail-fast $(TEST_ARGS)
+	dev/with-services grants --grants -- cargo test --no-fail-fast $(TEST_ARGS)
+
+# A target folder of its own: its relay is built with crash points, and must not stand where the suite looks for its own.
+faults: export CARGO_TARGET_DIR := $(target)/faults
+faults: services ## the matrix of faults, half an hour, writes docs/faults.md [SEED=n] [ONLY=row] [ROUNDS=50] [AT_ONCE=4]
+	dev/install pgbouncer faketime
+	dev/with-services faults -- cargo test --features crash-points --test matrix
 
 lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, the rules of the house (tests/tidy)
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(features) -- -D warnings
+	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
 	for feature in '' postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck

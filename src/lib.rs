@@ -4,6 +4,7 @@
 //! the two services behind it, the upkeep is the slow path beside it.
 #![warn(unreachable_pub, clippy::wildcard_enum_match_arm)]
 
+pub mod crash;
 mod deadline;
 pub mod error;
 

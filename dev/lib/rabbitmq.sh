@@ -56,6 +56,7 @@ write_rabbitmq_settings() {
 launch_epmd() {
   local epmd
   ! spawned_pid "$mq/epmd.pid" >/dev/null || return 0
+  [[ -z $(recall RABBITMQ_PEER) ]] || return 0
   epmd=$(command -v epmd || newest_first /usr/lib/erlang/erts-*/bin/epmd | head -n 1)
   spawn "$mq/epmd.pid" "$mq/log/epmd" "$epmd" -port "$(recall EPMD_PORT)" -address 127.0.0.1
   await_port "$(recall EPMD_PORT)" "$mq/epmd.pid" && return 0
@@ -129,6 +130,16 @@ rabbitmq_logs() {
   printf '%s\n' "$mq/log/epmd" "$mq/log/console" "$mq/log/$node.log"
 }
 
+# adopt_peer NAME: nodes of one cluster share a secret and a port mapper, those of the instance NAME.
+adopt_peer() {
+  local port
+  port=$(cat "$base/$1/state/EPMD_PORT") || die 1 "there is no RabbitMQ $1 in $base"
+  remember EPMD_PORT "$port"
+  remember RABBITMQ_PEER "$1"
+  mkdir -p "$mq/home"
+  cp -fp -- "$base/$1/rabbitmq/home/.erlang.cookie" "$mq/home/"
+}
+
 start_rabbitmq() {
   local attempt pid logs
   describe_node
@@ -142,6 +153,7 @@ start_rabbitmq() {
     [[ -n $(recall RABBITMQ_STARTED) ]] || {
       stop_epmd
       reserve_ports AMQP_PORT MANAGEMENT_PORT DIST_PORT EPMD_PORT
+      [[ -z ${OUTBOX_DEV_RABBITMQ_PEER:-} ]] || adopt_peer "$OUTBOX_DEV_RABBITMQ_PEER"
       rm -f -- "${logs[@]}"
     }
     write_rabbitmq_settings

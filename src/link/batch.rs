@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::link::call::{self, Param};
 use crate::link::pool::Object;
 use crate::link::queries::Queries;
@@ -156,6 +157,7 @@ impl PgBatch {
         ];
         let sql = &self.queries.dead_letter;
         let moved = call::execute(self.client(), "moving an event to the dead letters", sql, &params).await?;
+        crash::point(crash::Point::InDeadLetter);
         self.end_waits(&[letter.event_id]).await?;
         // Nothing moved: a late confirm has marked it meanwhile, and its key goes on.
         let Some((lane, seq)) = letter.key_waits.filter(|_| moved > 0) else { return Ok(()) };
@@ -188,7 +190,11 @@ impl PgBatch {
             (&columns.errors, Type::TEXT_ARRAY),
             (&columns.routes, Type::TEXT_ARRAY),
         ];
-        call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await.map(|_| ())
+        let put = call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await?;
+        if put > 0 {
+            crash::point(crash::Point::InWaits);
+        }
+        Ok(())
     }
 
     /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway. What a
@@ -285,8 +291,15 @@ impl Batch for PgBatch {
         self.settle_waits(settlement, &mut settled).await?;
         if let Some(result) = settlement.probe {
             self.settle_probe(result).await?;
+            crash::point(crash::Point::InProbeSettle);
+        }
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::InSettle);
         }
         self.commit().await?;
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::AfterCommit);
+        }
         Ok(settled)
     }
 }

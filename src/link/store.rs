@@ -11,13 +11,14 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
+use crate::crash;
 use crate::link::batch::PgBatch;
 use crate::link::call;
 use crate::link::pool::Database;
 use crate::link::queries::Queries;
 use crate::link::rows;
 use crate::relay::destination::{Destination, HoldKind, HoldScope, Holds};
-use crate::relay::store::{Claim, ClaimLimits, LateRoute, ProbeClaim, Store, StoreError};
+use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
 
 /// The schema that this relay writes; it runs on any newer one that allows it.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -170,7 +171,7 @@ impl PgStore {
             batch.abandon().await?;
             return Ok(None);
         };
-        let holds = holds.without(hold);
+        let holds = holds.probing(hold);
         let probes = u32::try_from(probes).unwrap_or(0);
         Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds }))
     }
@@ -189,15 +190,22 @@ impl Store for PgStore {
         self.noted(claimed)
     }
 
-    async fn mark_late(&self, confirmed: &[Uuid]) -> Result<(), StoreError> {
-        let mut ids = confirmed.to_vec();
-        ids.sort_unstable();
+    async fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
+        let replays: Vec<Option<Uuid>> = confirmed.iter().map(|copy| copy.replay_id).collect();
         let batch = self.begin().await?;
-        batch.mark(&ids).await?;
+        let params = [(&ids as _, Type::UUID_ARRAY), (&replays as _, Type::UUID_ARRAY)];
+        let sql = &self.queries.lock_confirmed;
+        let locked = call::rows(batch.client(), "locking late confirms", sql, &params).await?;
+        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
+        batch.mark(&locked).await?;
         let params = [(&ids as _, Type::UUID_ARRAY)];
         call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
             .await?;
-        batch.commit().await
+        crash::point(crash::Point::InLateMark);
+        batch.commit().await?;
+        crash::point(crash::Point::AfterLateMark);
+        Ok(())
     }
 
     async fn note_routes(&self, routes: &[LateRoute]) -> Result<(), StoreError> {

@@ -92,8 +92,10 @@ impl Metrics {
                 &["route"],
             ),
             no_route: make.counter("outbox_no_route_total", "looks at an event whose type no route names"),
-            possible_duplicates: make
-                .counter("outbox_possible_duplicates_total", "messages in flight when a channel ended"),
+            possible_duplicates: make.counter(
+                "outbox_possible_duplicates_total",
+                "messages that may arrive twice: in flight when a channel or a transaction was lost, or not confirmed in time",
+            ),
             wakeups: make.counters("outbox_wakeups_total", "looks for work, by cause", &["cause"]),
             late_rows: make.counter("outbox_late_rows_total", "events that the sweep found below the floor"),
             worker_panics: make.counter("outbox_worker_panics_total", "panics contained in a worker"),

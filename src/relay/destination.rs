@@ -71,6 +71,14 @@ impl HoldScope {
         }
     }
 
+    /// Whether the relay puts such holds and lifts them; a route by name is held by an operator alone.
+    pub fn is_automatic(&self) -> bool {
+        match self {
+            Self::Key(_) | Self::Exchange(_) => true,
+            Self::Route(_) => false,
+        }
+    }
+
     /// The columns `scope`, `exchange`, `routing_key` and `route` of `outbox.holds`.
     pub fn columns(&self) -> (&'static str, &str, &str, &str) {
         match self {
@@ -106,7 +114,7 @@ impl fmt::Display for HoldScope {
 pub enum HoldKind {
     /// The broker nacked: queue full, no leader, internal error.
     Refused,
-    /// A missing binding: many events in a row came back and none was routed.
+    /// A missing binding: many events in a row came back and none was routed, or what probed a hold came back.
     Unroutable,
     /// The exchange does not exist.
     Missing,
@@ -164,33 +172,46 @@ pub struct Hold {
 
 /// The holds in force when a batch was claimed.
 #[derive(Debug, Clone, Default)]
-pub struct Holds(Vec<Hold>);
+pub struct Holds {
+    all: Vec<Hold>,
+    /// What the hold covers that the batch probes, if it does.
+    probed: Option<HoldScope>,
+}
 
 impl Holds {
     /// Takes the rows as read.
     pub fn new(holds: Vec<Hold>) -> Self {
-        Self(holds)
+        Self { all: holds, probed: None }
     }
 
-    /// The hold that a message of `route` for `destination` has to wait for.
+    /// The same for the probe of one of them.
+    pub fn probing(mut self, id: HoldId) -> Self {
+        self.probed = self.scope_of(id);
+        self.all.retain(|hold| hold.id != id);
+        self
+    }
+
+    /// The hold that a message of `route` for `destination` has to wait for. Where that is what a probe tries, only an operator is in
+    /// its way: two holds of one destination, its exchange's and its own, would wait for each other for ever.
     pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.scope.covers(route, destination))
+        let is_probed = self.probed_at(route, destination).is_some();
+        let stands = |hold: &&Hold| hold.scope.covers(route, destination) && !(is_probed && hold.scope.is_automatic());
+        self.all.iter().find(stands)
+    }
+
+    /// What the hold covers that a message of `route` for `destination` probes, if it probes one.
+    pub fn probed_at(&self, route: &str, destination: &Destination) -> Option<&HoldScope> {
+        self.probed.as_ref().filter(|scope| scope.covers(route, destination))
     }
 
     /// What a hold covers.
     pub fn scope_of(&self, id: HoldId) -> Option<HoldScope> {
-        self.0.iter().find(|hold| hold.id == id).map(|hold| hold.scope.clone())
-    }
-
-    /// The same without one hold: what the hold's own probe has to respect.
-    pub fn without(mut self, id: HoldId) -> Self {
-        self.0.retain(|hold| hold.id != id);
-        self
+        self.all.iter().find(|hold| hold.id == id).map(|hold| hold.scope.clone())
     }
 
     /// All of them, for the gauge.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.0.iter()
+        self.all.iter()
     }
 }
 
@@ -213,6 +234,23 @@ mod tests {
         assert!(!HoldScope::Exchange("other".into()).covers("any", &there));
         assert!(HoldScope::Route("a".into()).covers("a", &there));
         assert!(!HoldScope::Route("a".into()).covers("b", &there));
+    }
+
+    #[test]
+    fn a_probe_passes_every_hold_of_what_it_tries_but_an_operators() {
+        let (there, elsewhere) = (destination("e", "k"), destination("other", "k"));
+        let hold = |id, scope| Hold { id, scope };
+        let (key, exchange) = (hold(1, HoldScope::Key(there.clone())), hold(2, HoldScope::Exchange("e".into())));
+        let (other, route) = (hold(3, HoldScope::Exchange("other".into())), hold(4, HoldScope::Route("held".into())));
+        let all = Holds::new(vec![key, exchange, other, route]);
+        let found = |holds: &Holds, route, at| holds.covering(route, at).map(|hold| hold.id);
+        assert_eq!(found(&all, "r", &there), Some(1));
+        for probed in [1, 2] {
+            let holds = all.clone().probing(probed);
+            assert_eq!(found(&holds, "r", &there), None);
+            assert_eq!(found(&holds, "held", &there), Some(4));
+            assert_eq!(found(&holds, "r", &elsewhere), Some(3), "what it does not probe is no business of it");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::relay::broker::{Reply, Token};
 use crate::relay::destination::Destination;
-use crate::relay::store::LateRoute;
+use crate::relay::store::{ConfirmedCopy, LateRoute};
 
 /// What a channel still owes.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ struct LateEvent {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settles {
     /// Confirmed on every route after all: to be marked.
-    pub confirmed: Vec<Uuid>,
+    pub confirmed: Vec<ConfirmedCopy>,
     /// Confirmed after all, of events that are not: to be noted, so that these routes are not sent again.
     pub routes: Vec<LateRoute>,
     /// Answered, and not with a confirm: to be looked at again at once.
@@ -124,13 +124,16 @@ impl Late {
                 settles.routes.push(LateRoute { event: id, replay_id, route });
             }
             if event.open == 0 {
-                let list = if event.confirmed_so_far { &mut settles.confirmed } else { &mut settles.recheck };
-                list.push(id);
+                if event.confirmed_so_far {
+                    settles.confirmed.push(ConfirmedCopy { event: id, replay_id });
+                } else {
+                    settles.recheck.push(id);
+                }
                 self.events.remove(&id);
             }
         }
         if !settles.routes.is_empty() {
-            let marked: HashSet<&Uuid> = settles.confirmed.iter().collect();
+            let marked: HashSet<Uuid> = settles.confirmed.iter().map(|copy| copy.event).collect();
             settles.routes.retain(|late| !marked.contains(&late.event));
         }
         settles
@@ -227,6 +230,10 @@ mod tests {
         }
     }
 
+    fn copy(event: Uuid) -> ConfirmedCopy {
+        ConfirmedCopy { event, replay_id: None }
+    }
+
     fn there(key: &str) -> Destination {
         Destination { exchange: "e".into(), routing_key: key.into() }
     }
@@ -238,7 +245,7 @@ mod tests {
         late.add(owed(2, event, "b", true));
         assert!(late.answered(vec![(1, Reply::Confirmed)]).confirmed.is_empty());
         let settles = late.answered(vec![(2, Reply::Confirmed)]);
-        assert_eq!((settles.confirmed, settles.messages.len()), (vec![event], 1));
+        assert_eq!((settles.confirmed, settles.messages.len()), (vec![copy(event)], 1));
         assert!(late.is_empty());
     }
 
@@ -272,7 +279,7 @@ mod tests {
         late.add(owed(1, event, "a", true));
         late.add(owed(2, event, "b", true));
         let settles = late.answered(vec![(1, Reply::Confirmed), (2, Reply::Confirmed)]);
-        assert_eq!((settles.routes, settles.confirmed), (vec![], vec![event]));
+        assert_eq!((settles.routes, settles.confirmed), (vec![], vec![copy(event)]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,7 +289,7 @@ mod tests {
         late.add(owed(2, event, "b", true));
         let answers = vec![(1, Reply::Returned("NO_ROUTE".into())), (2, Reply::Confirmed)];
         let settles = late.answered(answers);
-        assert_eq!((settles.confirmed, settles.messages.len()), (vec![event], 1));
+        assert_eq!((settles.confirmed, settles.messages.len()), (vec![copy(event)], 1));
     }
 
     #[tokio::test(start_paused = true)]

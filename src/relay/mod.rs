@@ -38,7 +38,7 @@ pub mod wake;
 pub mod work;
 pub mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::ops::metrics::Metrics;
 use crate::ops::vitals::Vitals;
 use answer::{Answer, ChannelFault, Fate};
@@ -62,7 +63,7 @@ use publish::{Composed, Ends, Outcome, Report};
 use quota::Quota;
 use route::RouteTable;
 use settle::{Decision, OnDeadLetter};
-use store::{Batch, ClaimLimits, Settlement, Store, StoreError};
+use store::{Batch, ClaimLimits, ConfirmedCopy, Settlement, Store, StoreError};
 use verdict::Policy;
 use work::{Index, Leg, LegState, Plan, Work};
 
@@ -107,7 +108,7 @@ pub struct Desk<C> {
     /// What it owes from earlier batches.
     pub late: Late,
     /// Confirmed events that could not be marked yet.
-    pub unmarked: Vec<Uuid>,
+    pub unmarked: Vec<ConfirmedCopy>,
     next_token: Token,
 }
 
@@ -126,7 +127,7 @@ pub enum BatchEnd {
     /// The transaction was lost: these confirmed events have to be marked before anything else is published.
     Lost {
         /// Confirmed, perhaps not marked.
-        confirmed: Vec<Uuid>,
+        confirmed: Vec<ConfirmedCopy>,
         /// Why.
         error: StoreError,
     },
@@ -140,7 +141,6 @@ impl<S: Store, B: Broker> Relay<S, B> {
         batch: T,
         mut work: Work,
         halt: &mut Halt,
-        policy: &Policy,
     ) -> BatchEnd {
         let started = Instant::now();
         let deadline = started + self.batch_deadline;
@@ -161,7 +161,10 @@ impl<S: Store, B: Broker> Relay<S, B> {
         };
         let published = started.elapsed();
         self.collect(desk, &mut work, report, deadline).await;
-        let settlement = self.judge(&mut work, policy);
+        let settlement = self.judge(&mut work);
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::BeforeSettle);
+        }
         let end = match batch.settle(&settlement).await {
             Ok(settled) => {
                 self.vitals.settled_batch();
@@ -172,7 +175,10 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 // A part that the database refuses comes back at once; without a pause that would be a hot loop.
                 BatchEnd::Settled(if settled.refused.is_empty() { settlement.changes() } else { 0 })
             }
-            Err(error) => BatchEnd::Lost { confirmed: settlement.published.clone(), error },
+            Err(error) => {
+                self.count_lost(&settlement);
+                BatchEnd::Lost { confirmed: work.copies(&settlement.published), error }
+            }
         };
         self.land(desk, &work, &allowed, &end);
         tracing::debug!(events = allowed.len(), ?published, settled = ?started.elapsed(), "batch");
@@ -237,7 +243,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             for message in sent {
                 let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
                 if message.outcome.was_sent() {
-                    self.metrics.attempt(&leg.route.name);
+                    self.count_sent(event, &leg.route);
                 }
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {
@@ -256,7 +262,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     Outcome::Stalled => desk.late.suspend(message.destination.clone()),
                     Outcome::Replied(_) | Outcome::Refused | Outcome::NotSent => {}
                 }
-                leg.state = LegState::Answered(self.answer(leg, message, &faults));
+                leg.state = LegState::Answered(self.answer(leg, message, &work.holds, &faults));
             }
         }
         // After the suspensions above, which a late confirm disproves; its windows were opened as it came.
@@ -281,7 +287,13 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
     }
 
-    fn answer(&self, leg: &Leg, message: publish::Sent, faults: &HashMap<Token, Answer>) -> Answer {
+    fn answer(
+        &self,
+        leg: &Leg,
+        message: publish::Sent,
+        holds: &destination::Holds,
+        faults: &HashMap<Token, Answer>,
+    ) -> Answer {
         let publish::Sent { token, destination, outcome, .. } = message;
         if let Some(answer) = faults.get(&token) {
             return answer.clone();
@@ -291,6 +303,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Outcome::Replied(Reply::Returned(text)) => Answer::Returned {
                 on_unroutable: leg.route.on_unroutable,
                 streak: self.evidence.streak(&destination),
+                probed: holds.probed_at(&leg.route.name, &destination).cloned(),
                 destination,
                 text,
             },
@@ -303,17 +316,17 @@ impl<S: Store, B: Broker> Relay<S, B> {
     }
 
     /// Verdict and settle: the changes that the batch commits.
-    fn judge(&self, work: &mut Work, policy: &Policy) -> Settlement {
+    fn judge(&self, work: &mut Work) -> Settlement {
         let mut decisions = Vec::with_capacity(work.plans.len());
         let mut plans: Vec<(Index, Plan)> = work.plans.drain().collect();
         plans.sort_by_key(|(index, _)| *index);
         for (index, plan) in plans {
-            decisions.push(self.decide(&work.events[index], plan, policy));
+            decisions.push(self.decide(&work.events[index], plan));
         }
         settle::plan(decisions, self.on_dead_letter)
     }
 
-    fn decide<'a>(&self, event: &'a Event, plan: Plan, policy: &Policy) -> Decision<'a> {
+    fn decide<'a>(&self, event: &'a Event, plan: Plan) -> Decision<'a> {
         let mut routes_confirmed =
             event.waited.as_ref().map_or_else(Vec::new, |waited| waited.routes_confirmed.clone());
         let (mut routes_failed, mut answers, mut holds) = (Vec::new(), Vec::new(), Vec::new());
@@ -329,21 +342,21 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     let list = if verdict::is_confirmed(&answer) { &mut routes_confirmed } else { &mut routes_failed };
                     list.push(route.name.to_string());
                     self.count_answer(event, &route, &answer);
-                    holds.extend(verdict::hold_for(&answer, policy));
+                    holds.extend(verdict::hold_for(&answer, &self.policy));
                     answers.push(answer);
                 }
                 verdict::fate(answers)
             }
         };
-        let verdict = verdict::verdict(fate, event.attempts(), policy);
+        let verdict = verdict::verdict(fate, event.attempts(), &self.policy);
         Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 
     /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
-    fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &std::collections::HashSet<Uuid>, end: &BatchEnd) {
-        let owed: &[Uuid] = match end {
-            BatchEnd::Settled(_) => &[],
-            BatchEnd::Lost { confirmed, .. } => confirmed,
+    fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &HashSet<Uuid>, end: &BatchEnd) {
+        let owed: HashSet<Uuid> = match end {
+            BatchEnd::Settled(_) => HashSet::new(),
+            BatchEnd::Lost { confirmed, .. } => confirmed.iter().map(|copy| copy.event).collect(),
         };
         let landed = work.ids().filter(|id| allowed.contains(*id) && !desk.late.keeps(id) && !owed.contains(*id));
         self.evidence.land(landed);
@@ -378,7 +391,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
         if !settles.confirmed.is_empty() {
             match self.store.mark_late(&settles.confirmed).await {
-                Ok(()) => self.evidence.land(&settles.confirmed),
+                Ok(()) => self.evidence.land(settles.confirmed.iter().map(|copy| &copy.event)),
                 Err(error) => {
                     self.metrics.failure("late_settle");
                     let words = error.to_string();

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use crate::crash;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::destination::{HoldKind, HoldScope};
@@ -18,8 +18,7 @@ use crate::relay::draft;
 use crate::relay::event::{Event, HoldId};
 use crate::relay::halt::Halt;
 use crate::relay::route::RouteTable;
-use crate::relay::store::{Batch, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
-use crate::relay::verdict::Policy;
+use crate::relay::store::{Batch, ConfirmedCopy, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay};
 
@@ -30,7 +29,7 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
     let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
-    let (mut silence, mut owed) = (None, Vec::new());
+    let (mut silence, mut owed) = (None, Vec::<ConfirmedCopy>::new());
     let heart = relay.vitals.heart("the probe".to_owned());
     while !relay.draining.is_cancelled() {
         heart.works();
@@ -73,16 +72,17 @@ type Silence = Option<(u64, Instant)>;
 async fn probe_once<S: Store, B: Broker>(
     relay: &Arc<Relay<S, B>>,
     silence: &mut Silence,
-    owed: &mut Vec<Uuid>,
+    owed: &mut Vec<ConfirmedCopy>,
 ) -> Result<bool, StoreError> {
     // An accepted probe whose batch was lost is marked before the next.
     if !owed.is_empty() {
         relay.store.mark_late(owed).await?;
-        relay.evidence.land(&*owed);
+        relay.evidence.land(owed.iter().map(|copy| &copy.event));
         owed.clear();
     }
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
+    crash::point(crash::Point::InProbe);
     let Ok(channel) = relay.broker.open().await else { return Ok(false) };
     let ProbeClaim { batch, event, hold, scope, probes, kind, holds } = claim;
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
@@ -94,11 +94,7 @@ async fn probe_once<S: Store, B: Broker>(
     let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
     let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
-    // While a binding is missing, a return is what the probe has to expect; it charges nobody.
-    let is_unbound = kind == HoldKind::Unroutable;
-    let returns_in_a_row_max = if is_unbound { 0 } else { relay.policy.returns_in_a_row_max };
-    let policy = Policy { returns_in_a_row_max, ..relay.policy };
-    let end = relay.run_batch(&mut desk, batch, work, &mut halt, &policy).await;
+    let end = relay.run_batch(&mut desk, batch, work, &mut halt).await;
     // The channel ends with the probe, and what it owes is never heard of again, whether the batch was committed or lost.
     let unanswered = desk.late.abandon();
     relay.evidence.land(&unanswered);
@@ -195,6 +191,8 @@ impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::relay::event::{WaitReason, Waited};
     use crate::relay::fixtures;

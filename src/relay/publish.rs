@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::crash;
 use crate::relay::broker::{Channel, Message, Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::halt::Halt;
@@ -167,7 +168,12 @@ impl<C: Channel> Run<'_, C> {
             let quiet = self.quiet_at().map_or(deadline, |at| at.min(deadline));
             tokio::select! {
                 biased;
-                answers = self.channel.progress() => self.take(answers, ends),
+                answers = self.channel.progress() => {
+                    if answers.is_empty() {
+                        crash::point(crash::Point::AfterPublish);
+                    }
+                    self.take(answers, ends);
+                }
                 () = tokio::time::sleep_until(quiet) => return,
                 () = tokio::time::sleep(LOOK_AGAIN), if !self.parked.is_empty() => {}
                 () = halt.changed() => {}
@@ -254,6 +260,7 @@ impl<C: Channel> Run<'_, C> {
                 outcome: Outcome::Unconfirmed,
             });
             self.channel.send(message);
+            crash::point(crash::Point::BetweenPublishes);
         }
         self.last_sent = now;
         self.open.insert(chain, Open { index, sent, whole });
@@ -308,6 +315,9 @@ impl<C: Channel> Run<'_, C> {
         let Some(Open { sent, .. }) = self.open.get_mut(&chain) else { return };
         if let Some(message) = sent.iter_mut().find(|message| message.token == token) {
             self.pace.answered(&message.destination, reply == Reply::Confirmed, now);
+            if reply == Reply::Confirmed {
+                crash::point(crash::Point::AfterConfirm);
+            }
             if reply == Reply::Nacked {
                 self.pace.refuse(&message.destination);
             }

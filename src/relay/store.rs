@@ -54,7 +54,7 @@ pub struct ProbeClaim<B> {
     pub probes: u32,
     /// Why the destination is on hold.
     pub kind: HoldKind,
-    /// The other holds in force.
+    /// The other holds in force, for a probe of this one.
     pub holds: Holds,
 }
 
@@ -173,6 +173,16 @@ pub struct Settled {
     pub refused: Vec<(Uuid, String)>,
 }
 
+/// A copy of an event that the broker confirmed on every route, and that may not be marked yet. The replay tells it from a copy that was
+/// sent before the event was replayed, whose confirm says nothing of the one that the replay asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfirmedCopy {
+    /// The event.
+    pub event: Uuid,
+    /// The replay that it was sent for, if any.
+    pub replay_id: Option<Uuid>,
+}
+
 /// A route that confirmed late, of an event that is not done with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateRoute {
@@ -244,8 +254,9 @@ pub trait Store: Send + Sync + 'static {
         limits: &ClaimLimits,
     ) -> impl Future<Output = Result<Option<ProbeClaim<Self::Batch>>, StoreError>> + Send;
 
-    /// Marks events whose confirm came after their batch, and lets their keys go on. True whoever does it, so it takes no lane.
-    fn mark_late(&self, confirmed: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Marks events whose confirm came after their batch, and lets their keys go on. True whoever does it, so it takes no lane. An event
+    /// that was replayed since the copy was sent is left alone.
+    fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Notes routes that confirmed late, of events that wait for another route.
     fn note_routes(&self, routes: &[LateRoute]) -> impl Future<Output = Result<(), StoreError>> + Send;

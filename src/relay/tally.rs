@@ -18,6 +18,20 @@ use crate::relay::verdict;
 use crate::relay::work::Work;
 
 impl<S: Store, B: Broker> Relay<S, B> {
+    pub(super) fn count_sent(&self, event: &Event, route: &Route) {
+        self.metrics.attempt(&route.name);
+        // Its confirm has not come in time, and may yet.
+        if event.waited.as_ref().is_some_and(|waited| waited.reason == WaitReason::Unconfirmed) {
+            self.metrics.possible_duplicates(1);
+        }
+    }
+
+    /// The transaction is gone: whoever takes the lanes next may send again what was sent, before its confirm is marked.
+    pub(super) fn count_lost(&self, settlement: &Settlement) {
+        let owed = settlement.waits.iter().filter(|wait| wait.reason == WaitReason::Unconfirmed);
+        self.metrics.possible_duplicates(settlement.published.len() + owed.count());
+    }
+
     pub(super) fn count_answer(&self, event: &Event, route: &Route, answer: &Answer) {
         match answer {
             Answer::Confirmed => {

@@ -17,7 +17,7 @@ fn there() -> Destination {
 }
 
 fn returned(on_unroutable: OnUnroutable, streak: u32) -> Answer {
-    Answer::Returned { destination: there(), on_unroutable, streak, text: "NO_ROUTE".into() }
+    Answer::Returned { destination: there(), on_unroutable, streak, probed: None, text: "NO_ROUTE".into() }
 }
 
 fn closed_by(fault: ChannelFault) -> Answer {
@@ -64,6 +64,19 @@ fn twenty_returns_in_a_row_are_a_missing_binding_and_cost_nothing() {
     assert!(matches!(judge(vec![returned(OnUnroutable::DeadLetter, 19)], 0), Verdict::Retry { .. }));
     let verdict = judge(vec![returned(OnUnroutable::DeadLetter, 20)], 3);
     assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Unroutable)));
+}
+
+#[test]
+fn a_return_of_what_probed_a_hold_costs_nothing_and_keeps_what_was_on_hold_there() {
+    let exchange = HoldScope::Exchange("order.events".into());
+    let probed = |on_unroutable| {
+        let (destination, probed) = (there(), Some(exchange.clone()));
+        Answer::Returned { destination, on_unroutable, streak: 1, probed, text: "NO_ROUTE".into() }
+    };
+    for on_unroutable in [OnUnroutable::DeadLetter, OnUnroutable::Hold] {
+        assert_eq!(held(&judge(vec![probed(on_unroutable)], 3)), Some((&exchange, HoldKind::Unroutable)));
+    }
+    assert_eq!(judge(vec![probed(OnUnroutable::Ignore)], 3), Verdict::Published);
 }
 
 #[test]

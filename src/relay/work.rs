@@ -12,6 +12,7 @@ use crate::relay::broker::Token;
 use crate::relay::destination::Holds;
 use crate::relay::event::{Event, HoldId};
 use crate::relay::routing::Route;
+use crate::relay::store::ConfirmedCopy;
 
 /// An event's position in its batch.
 pub type Index = usize;
@@ -87,6 +88,13 @@ impl Work {
         }
         chains.retain(|chain| !chain.is_empty());
         chains
+    }
+
+    /// Which copies of these events the batch sent.
+    pub fn copies(&self, of: &[Uuid]) -> Vec<ConfirmedCopy> {
+        let of: HashSet<&Uuid> = of.iter().collect();
+        let sent = self.events.iter().filter(|event| of.contains(&event.id));
+        sent.map(|event| ConfirmedCopy { event: event.id, replay_id: event.replay_id }).collect()
     }
 
     /// The ids of all events.

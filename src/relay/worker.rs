@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::crash;
 use crate::ops::pulse::Heart;
 use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::halt::Halt;
-use crate::relay::store::{Claim, ClaimLimits, Store, StoreError};
+use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, Store, StoreError};
 use crate::relay::wake::Wake;
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay, tally};
@@ -82,7 +83,7 @@ struct Worker<S: Store, B: Broker> {
     next: Option<Arc<Notify>>,
     desk: Option<Desk<B::Channel>>,
     /// Confirmed events whose batch was lost: marked before anything else is published.
-    owed: Vec<Uuid>,
+    owed: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
     /// Whether the log says that the database cannot be used.
@@ -153,12 +154,13 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
         let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
+        crash::point(crash::Point::AfterClaim);
         if full && let Some(next) = &self.next {
             next.notify_one();
         }
         let Some(desk) = &mut self.desk else { return Ok(Step::NoLink) };
         let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
-        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt, &self.relay.policy).await {
+        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt).await {
             // Nothing changed: looking again at once would be a loop without a pause.
             BatchEnd::Settled(0) => Ok(Step::Idle),
             BatchEnd::Settled(_) => Ok(Step::Worked),
@@ -185,7 +187,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
             return Ok(());
         }
         self.relay.store.mark_late(&self.owed).await?;
-        self.relay.evidence.land(&self.owed);
+        self.relay.evidence.land(self.owed.iter().map(|copy| &copy.event));
         self.owed.clear();
         Ok(())
     }
@@ -240,7 +242,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         if unanswered.is_empty() {
             return;
         }
-        self.relay.metrics.possible_duplicates(unanswered.len());
+        // Each is counted as it is sent again.
         if let Err(error) = self.relay.store.recheck(&unanswered).await {
             tracing::debug!(%error, "unanswered events wait for their timeout");
         }
@@ -276,7 +278,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let events: Vec<Uuid> = stuck.iter().map(|(event, _)| *event).collect();
         match self.relay.store.hold_unconfirmed(&stuck, probe_after).await {
             // From now on they may be claimed again, by a probe first. A late confirm of this copy still marks them.
-            Ok(()) => self.relay.evidence.land(&events),
+            Ok(()) => {
+                self.relay.metrics.possible_duplicates(events.len());
+                self.relay.evidence.land(&events);
+            }
             Err(error) => {
                 desk.late.unreport(&events);
                 let words = error.to_string();
@@ -416,6 +421,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     async fn hand_over(&mut self) {
         // Bounded by the drain timeout, which `app` watches.
         self.heart.rests();
+        crash::point(crash::Point::WhileDraining);
         let relay = Arc::clone(&self.relay);
         let until = Instant::now() + relay.drain_timeout.mul_f64(0.8);
         let timeout = relay.policy.confirm_timeout;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
+use crate::crash;
 use crate::link::call;
 use crate::relay::store::StoreError;
 
@@ -82,8 +83,11 @@ impl Floors {
         }
         let params: [call::Param<'_>; 3] = [(&lane, Type::INT2), (&bound, Type::INT8), (&next_xid, Type::TEXT)];
         let row = call::one(batch.client(), "moving a floor", &queries.move_floors, &params).await?;
-        batch.commit().await?;
         let (reached, moved): (Option<bool>, Option<i64>) = (row.get(1), row.get(2));
+        if moved.is_some() {
+            crash::point(crash::Point::InFloorMove);
+        }
+        batch.commit().await?;
         // An observation that is not ripe, or whose transactions still run, is kept, or it would never ripen.
         let renew = seen.is_none() || (ripe.is_some() && reached == Some(true));
         Ok(Some(Look { bound: row.get(0), floor: moved.unwrap_or(floor), renew }))

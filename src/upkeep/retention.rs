@@ -3,6 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
+use crate::crash;
 use crate::link::call;
 use crate::relay::store::StoreError;
 
@@ -19,6 +20,9 @@ pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
         let params: [call::Param<'_>; 2] = [(&seconds, Type::INT8), (&CHUNK, Type::INT8)];
         let sql = &upkeep.store.queries().purge_published;
         let deleted = call::execute(batch.client(), "deleting published events", sql, &params).await?;
+        if deleted > 0 {
+            crash::point(crash::Point::InRetention);
+        }
         batch.commit().await?;
         if deleted < u64::try_from(CHUNK).unwrap_or(0) {
             return Ok(());

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod killed;
+mod lines;
 mod p2_order;
 mod p3_duplicates;
 mod p4_outages;

@@ -49,6 +49,51 @@ async fn a_missing_exchange_holds_its_events_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn an_exchange_that_comes_back_without_its_bindings_charges_nobody() {
+    let stage = Stage::new("p5_unbound", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let traffic = load(&stage);
+    stage.delivered(SOON, 200).await;
+    stage.bed.management().delete_exchange(stage.bed.vhost(), "order.events").await;
+    eventually(SOON, "the exchange is on hold", async || stage.holds().await == ["missing"]).await;
+    more_committed(&stage, 200).await;
+    traffic.stop().await;
+    stage.bed.declare_topology(&Topology::order_events([])).await;
+    eventually(SOON, "a probe came back", async || stage.holds().await == ["unroutable"]).await;
+    let probes = "SELECT probes FROM outbox.holds";
+    let so_far: i32 = stage.ask(probes, &[]).await;
+    eventually(SOON, "three more came back", async || stage.ask::<i32>(probes, &[]).await >= so_far + 3).await;
+    assert_nothing_charged(&stage, &relay).await;
+    stage.bed.declare_topology(&Topology::order_events([orders()])).await;
+    stage.bed.quiet(&stage.history, SOON).await;
+    assert_nothing_charged(&stage, &relay).await;
+    assert_eq!(stage.holds().await, [""; 0]);
+    stage.finish(&mut relay).await.assert_clean(4 * 500);
+}
+
+/// A queue that was full when somebody deleted the exchange: its own hold and the exchange's would each wait for the other.
+#[tokio::test]
+async fn a_destination_with_a_hold_of_its_own_and_one_of_its_exchange_comes_back() {
+    let stage = Stage::new("p5_two_holds", []).await;
+    stage.bed.management().delete_exchange(stage.bed.vhost(), "order.events").await;
+    let relay = Relay::start(&stage.bed, &[]).await;
+    stage.commit(&keys("order", 20), |_| of_type("order.paid", 2)).await;
+    eventually(SOON, "all 20 wait for the exchange", async || stage.waits("held").await == 20).await;
+    let own = "WITH own AS (INSERT INTO outbox.holds (scope, exchange, routing_key, route, kind, reason, next_probe_at)
+                   VALUES ('key', 'order.events', 'order.paid', '', 'refused', 'a test', clock_timestamp()) RETURNING id),
+               moved AS (UPDATE outbox.waits SET hold_id = own.id FROM own
+                         WHERE seq IN (SELECT seq FROM outbox.waits ORDER BY seq LIMIT 10) RETURNING 1)
+               SELECT count(*) FROM moved";
+    assert_eq!(stage.ask::<i64>(own, &[]).await, 10);
+    stage.bed.declare_topology(&Topology::order_events([orders()])).await;
+    let _consumer = stage.consume("orders");
+    stage.bed.quiet(&stage.history, SOON).await;
+    eventually(SOON, "no hold is left", async || stage.holds().await.is_empty()).await;
+    assert_nothing_charged(&stage, &relay).await;
+}
+
+#[tokio::test]
 async fn a_revoked_permission_holds_the_exchange_until_it_is_granted() {
     let stage = Stage::new("p5_permission", [orders()]).await;
     let _consumer = stage.consume("orders");

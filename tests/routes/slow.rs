@@ -1,8 +1,12 @@
-//! An event with two routes of which one confirms late: what happens to the other meanwhile must not make it sent twice.
+//! Confirms that come late: what happens to the event's other route meanwhile must not make it sent twice, and what an operator does
+//! meanwhile must not be undone by them.
 
 use lapin::ExchangeKind;
+use tokio::process::Command;
+use uuid::Uuid;
 
 use crate::stand::{SOON, Stand, queue, routes_file};
+use crate::support::bed::RELAY;
 use crate::support::{PrivateServices, Relay, TestBed, Topology, eventually};
 
 const ROUTES: &str = "[[route]]\nname = \"one\"\nevent_type = \"order.created\"\nrouting_key = \"one\"\n\
@@ -74,4 +78,37 @@ async fn a_late_confirm_of_one_route_is_kept_while_the_other_is_refused() {
     stand.bed.declare_topology(&Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
     eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
     assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+}
+
+/// Has an operator replay an event that a first copy is still owed a confirm for: another relay has published it in the meantime.
+async fn replay(stand: &Stand, event: Uuid) {
+    let published =
+        "UPDATE outbox.events SET published_at = clock_timestamp() - interval '1 minute' WHERE id = $1 RETURNING id";
+    assert_eq!(stand.ask::<Uuid>(published, &[&event]).await, event);
+    let mut command = Command::new(RELAY);
+    command.args(["replay", "--id", &event.to_string(), "--yes", "--database-url", &stand.bed.database_url()]);
+    let output = command.output().await.expect("the command runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_confirm_from_before_a_replay_does_not_stand_for_the_copy_that_the_replay_sends() {
+    let services = PrivateServices::start("routes_replayed", &["rabbitmq"], None).await;
+    let topology = Topology::order_events([queue("one", &["order.created"])]);
+    let stand = Stand::on(TestBed::on(&services).await, topology).await;
+    queue_one(&services, stand.bed.vhost(), "suspend").await;
+    let event = stand.row("order-1", "order.created", "{}").await;
+    let _relay = Relay::start(&stand.bed, &[]).await;
+    let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'unconfirmed'";
+    eventually(SOON, "the event waits for its confirm", async || stand.ask::<i64>(waits, &[]).await == 1).await;
+    replay(&stand, event).await;
+    assert_eq!(stand.bed.pending().await, 1, "the replay has made it pending");
+    queue_one(&services, stand.bed.vhost(), "resume").await;
+    eventually(SOON, "the replayed copy is published", async || stand.bed.pending().await == 0).await;
+    let got = stand.drain("one").await;
+    let is_replay = |got: &crate::stand::Got| {
+        let headers = got.properties.headers().as_ref().expect("headers");
+        headers.inner().contains_key("x-outbox-replay")
+    };
+    assert_eq!(got.iter().map(is_replay).collect::<Vec<_>>(), [false, true]);
 }

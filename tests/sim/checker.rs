@@ -37,7 +37,11 @@ fn no_collateral(world: &World, struck: &[Destination], found: &mut Vec<String>)
     for (number, row) in world.table.rows.iter().enumerate().filter(|(_, row)| row.committed.is_some()) {
         by_key.entry(&row.key).or_default().push((number, row));
     }
-    let is_innocent = |row: &Row| row.kind.is_good() && row.kind.ways().iter().all(|(there, _)| !struck.contains(there));
+    // Several events that close channels keep their destination shut until each has had its probes.
+    let closers = world.table.rows.iter().any(|row| row.kind == Kind::Closer);
+    let closed = if closers { Kind::Closer.ways() } else { Vec::new() };
+    let is_well = |there: &Destination| !struck.contains(there) && closed.iter().all(|(other, _)| other != there);
+    let is_innocent = |row: &Row| row.kind.is_good() && row.kind.ways().iter().all(|(there, _)| is_well(there));
     for rows in by_key.values().filter(|rows| rows.iter().all(|(_, row)| is_innocent(row))) {
         let mut since = 0;
         for (number, row) in rows {

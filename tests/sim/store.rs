@@ -7,7 +7,7 @@ use std::time::Duration;
 use outbox_relay::relay::destination::{Destination, Hold, HoldScope, Holds};
 use outbox_relay::relay::event::{Event, Waited};
 use outbox_relay::relay::store::{
-    Batch, Claim, ClaimLimits, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError, Until,
+    Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError, Until,
     WaitsFor,
 };
 use tokio::sync::oneshot;
@@ -278,16 +278,16 @@ impl Store for SimStore {
         };
         batch.lanes = vec![event.lane];
         self.sim.say(|| format!("p{} t{tx} probes hold {hold} with e{number}", self.process));
-        Ok(Some(ProbeClaim { batch, event, hold, scope, probes, kind: row.kind, holds: holds.without(hold) }))
+        Ok(Some(ProbeClaim { batch, event, hold, scope, probes, kind: row.kind, holds: holds.probing(hold) }))
     }
 
-    async fn mark_late(&self, confirmed: &[Uuid]) -> Result<(), StoreError> {
-        self.sim.say(|| format!("p{} marks late {}", self.process, names(confirmed.iter().copied())));
+    async fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
+        self.sim.say(|| format!("p{} marks late {}", self.process, names(ids.iter().copied())));
         let batch = self.begin().await?;
         if self.sim.has(Defect::LateMarkDropped) {
             return Ok(());
         }
-        let ids = confirmed.to_vec();
         let changes = move |table: &mut Table, now| {
             table.mark(&ids, now);
             table.wake_marked_waits(&ids, now);

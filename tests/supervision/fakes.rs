@@ -10,7 +10,7 @@ use outbox_relay::relay::broker::{Broker, BrokerError, Channel, CloseReason, Lin
 use outbox_relay::relay::destination::{Destination, Holds};
 use outbox_relay::relay::event::{Event, Payload};
 use outbox_relay::relay::store::{
-    Batch, Claim, ClaimLimits, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
+    Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
 };
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -102,8 +102,8 @@ impl Store for FakeStore {
         Ok(None)
     }
 
-    async fn mark_late(&self, confirmed: &[Uuid]) -> Result<(), StoreError> {
-        self.mark(confirmed);
+    async fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
+        self.mark(&confirmed.iter().map(|copy| copy.event).collect::<Vec<_>>());
         Ok(())
     }
 

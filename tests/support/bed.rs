@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use super::checker::{Bodies, Expect};
+use super::checker::Expect;
 use super::history::History;
 use super::management::Management;
 use super::process::unique;
@@ -72,7 +72,8 @@ impl TestBed {
         Self::at(services.name(), services.urls()).await
     }
 
-    async fn at(name: &str, services: ServiceUrls) -> Self {
+    /// A bed on the services at these addresses.
+    pub async fn at(name: &str, services: ServiceUrls) -> Self {
         let bed = Self { name: unique(name), services };
         let setup = async {
             let admin = connect(&bed.services.database).await;
@@ -200,7 +201,7 @@ impl TestBed {
     /// What the checker needs, with the dead letters as they are now.
     pub async fn expect(&self, queues: &[&str]) -> Expect {
         let queues = queues.iter().map(ToString::to_string).collect();
-        Expect { queues, dead_letters: self.dead_letters().await, bodies: Bodies::default() }
+        Expect { queues, dead_letters: self.dead_letters().await, ..Expect::default() }
     }
 
     /// Waits until the relay has nothing left to do and everything committed has arrived; events whose COMMIT was not

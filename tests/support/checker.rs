@@ -26,6 +26,8 @@ pub struct Expect {
     /// The dead letters found in the database: event id and failure reason.
     pub dead_letters: BTreeMap<Uuid, String>,
     pub bodies: Bodies,
+    /// Committed on a server whose loss took them along: they may have arrived, and what took their place is another history.
+    pub forgotten: HashSet<Uuid>,
 }
 
 /// A first delivery that came after the first delivery of a later event of its key.
@@ -78,7 +80,7 @@ fn judge_records(committed: &[Committed], arrived: &[Arrived], expect: &Expect) 
         dead_lettered: expect.dead_letters.len(),
         ..Verdict::default()
     };
-    let queues_of = walk_arrivals(&mut verdict, &known, arrived, expect.bodies);
+    let queues_of = walk_arrivals(&mut verdict, &known, arrived, expect);
     verdict.delivered = queues_of.len();
     let strangers = expect.dead_letters.keys().map(Uuid::to_string).filter(|id| !known.contains_key(id));
     verdict.invented.extend(strangers);
@@ -93,7 +95,7 @@ fn walk_arrivals<'a>(
     verdict: &mut Verdict,
     known: &HashMap<String, &'a Committed>,
     arrived: &'a [Arrived],
-    bodies: Bodies,
+    expect: &Expect,
 ) -> HashMap<Uuid, BTreeSet<&'a str>> {
     let mut queues_of: HashMap<Uuid, BTreeSet<&str>> = HashMap::new();
     let mut highest: HashMap<(&str, &str), u64> = HashMap::new();
@@ -102,12 +104,13 @@ fn walk_arrivals<'a>(
     for message in arrived {
         let queue = message.queue.as_str();
         let Some(event) = known.get(&message.message_id) else {
-            if invented.insert(&message.message_id) {
+            let is_forgotten = || Uuid::try_parse(&message.message_id).is_ok_and(|id| expect.forgotten.contains(&id));
+            if !is_forgotten() && invented.insert(&message.message_id) {
                 verdict.invented.push(message.message_id.clone());
             }
             continue;
         };
-        let right_body = match bodies {
+        let right_body = match expect.bodies {
             Bodies::EqualCopies => *first_body.entry((queue, event.id)).or_insert(message.body),
             Bodies::EqualPayload => event.payload,
         };

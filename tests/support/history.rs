@@ -131,6 +131,27 @@ impl History {
         records.distinct.len() >= due.clone().count() && due.all(|event| records.distinct.contains(&event.id))
     }
 
+    /// What must arrive of all that is committed now.
+    pub fn due(&self) -> Vec<Uuid> {
+        let records = self.records();
+        records.committed.iter().filter(|event| event.must_arrive()).map(|event| event.id).collect()
+    }
+
+    /// Whether all of these have arrived somewhere.
+    pub fn have_arrived(&self, ids: &[Uuid]) -> bool {
+        let records = self.records();
+        ids.iter().all(|id| records.distinct.contains(id))
+    }
+
+    /// After a failover that lost commits: those that are not `present` never happened. Returns them, for they may have arrived.
+    pub fn forget_absent(&self, present: &HashSet<Uuid>) -> HashSet<Uuid> {
+        let mut records = self.records();
+        let (kept, lost): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut records.committed).into_iter().partition(|event| present.contains(&event.id));
+        records.committed = kept;
+        lost.into_iter().map(|event| event.id).collect()
+    }
+
     pub fn uncertain(&self) -> Vec<Uuid> {
         self.records().committing.keys().copied().collect()
     }

@@ -1,7 +1,9 @@
 //! Signals and ports: the small things tests need from the operating system. Used by the relay and the services.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Mutex;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -23,11 +25,15 @@ pub fn signal(pid: u32, signal: Signal) {
     assert!(status.success(), "kill {name} {pid} failed: {status}");
 }
 
+/// Ports that were given out, so that two tests do not get the same one before either listens on it.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 /// A port that nothing listens on, below the ephemeral range, so that no outgoing connection takes it in the meantime.
 pub fn free_port() -> u16 {
     for _ in 0..1000 {
         let port = fastrand::u16(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let is_new = GIVEN.lock().expect("no test panics while it holds this").insert(port);
+        if is_new && TcpListener::bind(("0.0.0.0", port)).is_ok() {
             return port;
         }
     }

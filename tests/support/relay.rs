@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -146,8 +146,13 @@ pub fn sum_of(page: &str, name: &str, label: &str) -> f64 {
 }
 
 impl Drop for Relay {
+    /// It has ended when this returns, so that its port and its lanes are free.
     fn drop(&mut self) {
         self.child.start_kill().ok();
+        let end = Instant::now() + Duration::from_secs(10);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(2));
+        }
         if thread::panicking() {
             eprintln!("the relay's last lines, all of them in {}:\n{}", self.log.display(), self.tail());
         } else {

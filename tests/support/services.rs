@@ -17,6 +17,8 @@ use super::process::{Signal, signal, unique};
 pub struct PrivateServices {
     name: String,
     config: Option<PathBuf>,
+    /// The instance whose RabbitMQ is to be another node of the same cluster.
+    peer: Option<String>,
 }
 
 impl PrivateServices {
@@ -29,7 +31,7 @@ impl PrivateServices {
             path
         });
         // Made before the start, so that a start that fails half-way is removed too.
-        let private = Self { name, config };
+        let private = Self { name, config, peer: None };
         let servers: Vec<&str> = services.iter().copied().filter(|service| *service != "pgbouncer").collect();
         private.run("start", &servers).await;
         let whole_run = env::var("OUTBOX_TEST_PGBOUNCER_URL").is_ok() && services.contains(&"postgres");
@@ -37,6 +39,22 @@ impl PrivateServices {
             private.run("start", &["pgbouncer"]).await;
         }
         private
+    }
+
+    /// Another node of the cluster of `first`.
+    pub async fn join(name: &str, first: &Self) -> Self {
+        let node = Self { name: unique(name), config: None, peer: Some(first.name.clone()) };
+        node.run("start", &["rabbitmq"]).await;
+        let seed = first.node().await;
+        for step in [&["stop_app"][..], &["reset"], &["join_cluster", &seed], &["start_app"]] {
+            node.ctl(step).await;
+        }
+        node
+    }
+
+    /// RabbitMQ's name of its node.
+    pub async fn node(&self) -> String {
+        self.ctl(&["eval", "node()."]).await.trim().trim_matches('\'').to_owned()
     }
 
     pub fn name(&self) -> &str {
@@ -60,9 +78,18 @@ impl PrivateServices {
 
     /// Freezes (`Stop`) or wakes (`Cont`) the main process of `"postgres"` or `"rabbitmq"`.
     pub fn signal(&self, service: &str, what: Signal) {
+        signal(self.pid(service), what);
+    }
+
+    /// Where all of it is.
+    pub fn folder(&self) -> PathBuf {
+        PathBuf::from(self.value("SERVICES_DIR"))
+    }
+
+    /// The main process of a service that runs.
+    pub fn pid(&self, service: &str) -> u32 {
         let name = format!("{}_PID", service.to_ascii_uppercase());
-        let pid = self.value(&name).parse().unwrap_or_else(|e| panic!("{name} is no process id: {e}"));
-        signal(pid, what);
+        self.value(&name).parse().unwrap_or_else(|e| panic!("{name} is no process id: {e}"))
     }
 
     /// Runs `rabbitmqctl` with these arguments; about a second each.
@@ -102,6 +129,9 @@ impl PrivateServices {
         script.args([command, &self.name]).args(args).stdin(Stdio::null()).kill_on_drop(true);
         if let Some(config) = &self.config {
             script.env("OUTBOX_DEV_RABBITMQ_CONFIG", config);
+        }
+        if let Some(peer) = &self.peer {
+            script.env("OUTBOX_DEV_RABBITMQ_PEER", peer);
         }
         // A file takes the output: a service started in the background would keep a pipe open for ever.
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.{command}.log", self.name));

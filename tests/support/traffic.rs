@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -23,11 +24,23 @@ pub struct Load {
     pub pause: Duration,
     /// One transaction of so many is rolled back.
     pub roll_back_one_in: Option<u32>,
+    /// One transaction of so many ends with an event that can never become a message.
+    pub poison_one_in: Option<u32>,
+    /// What the producers choose is drawn from here.
+    pub seed: u64,
 }
 
 impl Default for Load {
     fn default() -> Self {
-        Self { producers: 4, keys: 50, events_at_most: 3, pause: Duration::from_millis(5), roll_back_one_in: Some(10) }
+        Self {
+            producers: 4,
+            keys: 50,
+            events_at_most: 3,
+            pause: Duration::from_millis(5),
+            roll_back_one_in: Some(10),
+            poison_one_in: None,
+            seed: fastrand::u64(..),
+        }
     }
 }
 
@@ -40,8 +53,10 @@ impl Traffic {
     pub fn start(database_url: &str, history: &History, load: &Load) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut producers = JoinSet::new();
-        for _ in 0..load.producers {
-            producers.spawn(produce(database_url.to_owned(), Writer::new(history), load.clone(), stopped.clone()));
+        for number in 0..load.producers {
+            let random = Rng::with_seed(load.seed.wrapping_add(number as u64));
+            let (url, writer) = (database_url.to_owned(), Writer::new(history));
+            producers.spawn(produce(url, writer, load.clone(), random, stopped.clone()));
         }
         Self { stop, producers }
     }
@@ -59,21 +74,23 @@ impl Traffic {
 }
 
 /// One producer; connects again for as long as the test goes on.
-async fn produce(url: String, writer: Writer, load: Load, stopped: watch::Receiver<bool>) {
+async fn produce(url: String, writer: Writer, load: Load, mut random: Rng, stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let Ok(mut client) = try_connect(&url).await else {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
         while !*stopped.borrow() && !client.is_closed() {
-            let key = format!("order-{}", fastrand::usize(..load.keys));
-            let count = fastrand::usize(1..=load.events_at_most);
-            let rolled_back = load.roll_back_one_in.is_some_and(|one_in| fastrand::u32(..one_in) == 0);
+            let key = format!("order-{}", random.usize(..load.keys));
+            let count = random.usize(1..=load.events_at_most);
+            let mut one_in = |so_many: Option<u32>| so_many.is_some_and(|so_many| random.u32(..so_many) == 0);
+            let (rolled_back, poisoned) = (one_in(load.roll_back_one_in), one_in(load.poison_one_in));
             let work = async {
                 if rolled_back {
                     return writer.roll_back(&mut client, &key, count).await;
                 }
-                let events = (0..count).map(|n| NewEvent::of_order(&key, n)).collect();
+                let events = (0..count).map(|n| NewEvent::of_order(&key, n));
+                let events = events.chain(poisoned.then(NewEvent::poison)).collect();
                 writer.try_commit(&mut client, &key, events).await.map(|_| ())
             };
             // A statement that hangs (a frozen server) is given up with its connection.

@@ -14,6 +14,15 @@ fn own_address() -> Option<IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
+/// A relay whose admin port listens on every address, and where that is from afar.
+async fn everywhere(bed: &TestBed, address: IpAddr, args: &[&str]) -> (Relay, SocketAddr) {
+    let port = free_port();
+    let listen = format!("0.0.0.0:{port}");
+    let mut relay = Relay::spawn(bed, &[&["--admin-addr", &listen], args].concat());
+    relay.answers_at(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    (relay, SocketAddr::new(address, port))
+}
+
 async fn pokes(relay: &Relay) -> f64 {
     relay.metric_where("outbox_wakeups_total", "cause=\"poke\"").await
 }
@@ -25,11 +34,7 @@ async fn from_another_address_nobody_wakes_the_relay_whatever_the_headers_say() 
         return;
     };
     let bed = TestBed::new("wake from afar").await;
-    let port = free_port();
-    let everywhere = format!("0.0.0.0:{port}");
-    let afar = SocketAddr::new(address, port);
-    let mut relay = Relay::spawn(&bed, &["--admin-addr", &everywhere]);
-    relay.answers_at(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    let (relay, afar) = everywhere(&bed, address, &[]).await;
     assert_eq!(status(&send(afar, &request("GET", "/livez", &[])).await), 200, "the others can be read from there");
     for headers in [
         &[][..],
@@ -43,8 +48,7 @@ async fn from_another_address_nobody_wakes_the_relay_whatever_the_headers_say() 
     assert!(pokes(&relay).await < 0.5);
     drop(relay);
 
-    let mut relay = Relay::spawn(&bed, &["--admin-addr", &everywhere, "--wake-from", "any"]);
-    relay.answers_at(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    let (_relay, afar) = everywhere(&bed, address, &["--wake-from", "any"]).await;
     assert_eq!(status(&send(afar, &request("POST", "/wake", &[])).await), 204);
 }
 

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 7] = [
     &["cli"],
     &["relay", "upkeep", "ops"],
     &["link"],
-    &["deadline", "error"],
+    &["crash", "deadline", "error"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

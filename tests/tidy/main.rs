@@ -5,6 +5,7 @@ mod tree;
 
 mod budgets;
 mod commands_doc;
+mod crash_points;
 mod dependencies;
 mod imports;
 mod licences;

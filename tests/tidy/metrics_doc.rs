@@ -61,10 +61,7 @@ const HEALTHY: &[(&str, &str)] = &[
         "below a few seconds. **The first alert to have**: above 60 s for 5 minutes. Held events count, those waiting for a retry do not. *One replica*",
     ),
     ("outbox_pending_events", "near 0; grows during an outage and falls after it. *One replica*"),
-    (
-        "outbox_possible_duplicates_total",
-        "grows with crashes and lost connections only; consumers drop them by `message_id`",
-    ),
+    ("outbox_possible_duplicates_total", "grows with outages only; consumers drop them by `message_id`"),
     ("outbox_publish_attempts_total", "at the rate of `outbox_published_total`"),
     ("outbox_published_total", "at the rate of your events; 0 of all replicas while events are pending is an outage"),
     ("outbox_retries_total", "does not grow"),
