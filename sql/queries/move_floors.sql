@@ -1,12 +1,14 @@
 -- Moves the floor of a lane up to an earlier observation, and observes again. The caller holds the lane's lock.
 -- Safe only when every transaction that could hold a seq below the bound has ended: X is a transaction id taken after the bound was
 -- observed, and the oldest running transaction has reached it. What committed since and is still pending keeps the floor down.
+-- An event whose key waits for a later one of it, which the end of that wait would not bring back, is not passed either: it was committed
+-- late, by a transaction that ran beside the later one's.
 -- $1 lane, $2 bound of the earlier observation (null: none), $3 its X.
 WITH head AS MATERIALIZED (
     SELECT (SELECT e.seq
             FROM outbox.events e
             WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor
-              AND coalesce((SELECT false FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)), true)
+              AND coalesce((SELECT w.seq > e.seq FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)), true)
             ORDER BY e.seq
             LIMIT 1) AS seq
     FROM outbox.lanes l

@@ -21,3 +21,5 @@ mod p6_bounded;
 mod p7_cheap;
 
 mod late_commit;
+
+mod any_row;

@@ -37,8 +37,11 @@ fn no_collateral(world: &World, struck: &[Destination], found: &mut Vec<String>)
     for (number, row) in world.table.rows.iter().enumerate().filter(|(_, row)| row.committed.is_some()) {
         by_key.entry(&row.key).or_default().push((number, row));
     }
-    let is_innocent =
-        |row: &Row| row.kind.is_good() && row.kind.ways().iter().all(|(there, _)| !struck.contains(there));
+    // Several events that close channels keep their destination shut until each has had its probes.
+    let closers = world.table.rows.iter().any(|row| row.kind == Kind::Closer);
+    let closed = if closers { Kind::Closer.ways() } else { Vec::new() };
+    let is_well = |there: &Destination| !struck.contains(there) && closed.iter().all(|(other, _)| other != there);
+    let is_innocent = |row: &Row| row.kind.is_good() && row.kind.ways().iter().all(|(there, _)| is_well(there));
     for rows in by_key.values().filter(|rows| rows.iter().all(|(_, row)| is_innocent(row))) {
         let mut since = 0;
         for (number, row) in rows {
@@ -89,8 +92,7 @@ fn no_loss(world: &World, found: &mut Vec<String>) {
 }
 
 fn has_reached(world: &World, number: Number, there: &Destination, on_unroutable: OnUnroutable, by: Ms) -> bool {
-    let got =
-        |copy: &Delivery| copy.number == number && copy.destination == *there && !copy.lost && copy.stored_at <= by;
+    let got = |copy: &Delivery| copy.number == number && copy.destination == *there && !copy.lost && copy.stored_at <= by;
     let came_back = || world.rabbit.returned.iter().any(|(of, from, _)| *of == number && from == there);
     world.rabbit.copies.iter().any(got) || (on_unroutable == OnUnroutable::Ignore && came_back())
 }
@@ -108,8 +110,7 @@ fn order(world: &World, found: &mut Vec<String>) {
             for (before, predecessor) in &rows[..later] {
                 let was_there = predecessor.committed <= row.committed;
                 if was_there && !is_done_with(world, *before, predecessor, first, first_at) {
-                    found
-                        .push(format!("P2: e{number} left before e{before} of the same key {} was done with", row.key));
+                    found.push(format!("P2: e{number} left before e{before} of the same key {} was done with", row.key));
                 }
             }
         }
@@ -170,8 +171,7 @@ fn outages_are_free(world: &World, found: &mut Vec<String>) {
     for (number, attempts) in &world.table.charged {
         if *attempts > judged(*number) {
             let times = judged(*number);
-            found
-                .push(format!("P4: e{number} was charged {attempts} attempts, and the broker judged it {times} times"));
+            found.push(format!("P4: e{number} was charged {attempts} attempts, and the broker judged it {times} times"));
         }
     }
     for letter in &world.table.letters {

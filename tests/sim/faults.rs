@@ -1,5 +1,6 @@
 //! What goes wrong in a run, when and for how long: all of it from the seed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use outbox_relay::relay::destination::Destination;
@@ -31,6 +32,8 @@ pub enum Fault {
     Alarm(Ms),
     BrokerSilent(Ms),
     ExchangeMissing(&'static str, Ms),
+    /// It comes back without its bindings, which come back later still.
+    ExchangeDeleted(&'static str, Ms),
     Forbidden(&'static str, Ms),
     Unbound(usize, Ms),
     Nacks(usize, Ms),
@@ -68,6 +71,7 @@ impl Fault {
             11 => Self::ConnectionCut,
             12 => Self::Alarm(if dice.u64(0..8) == 0 { dice.u64(200_000..400_000) } else { while_ }),
             13 => Self::BrokerSilent(while_),
+            14 if dice.bool() => Self::ExchangeDeleted(exchange, while_),
             14 => Self::ExchangeMissing(exchange, while_),
             15 => Self::Forbidden(exchange, while_),
             16 => Self::Unbound(place, while_),
@@ -80,14 +84,10 @@ impl Fault {
     /// The destinations that it strikes; none where it strikes the whole of the relays' work.
     pub fn strikes(&self) -> Option<Vec<Destination>> {
         match self {
-            Self::ExchangeMissing(exchange, _) | Self::Forbidden(exchange, _) => Some(
-                Kind::GOOD
-                    .iter()
-                    .flat_map(|kind| kind.ways())
-                    .map(|(there, _)| there)
-                    .filter(|there| *there.exchange == **exchange)
-                    .collect(),
-            ),
+            Self::ExchangeMissing(exchange, _) | Self::ExchangeDeleted(exchange, _) | Self::Forbidden(exchange, _) => {
+                let ways = Kind::GOOD.iter().flat_map(|kind| kind.ways());
+                Some(ways.map(|(there, _)| there).filter(|there| *there.exchange == **exchange).collect())
+            }
             Self::Unbound(place, _) | Self::Nacks(place, _) | Self::Silent(place, _) | Self::Slow(place, ..) => {
                 Some(vec![struck()[*place].clone()])
             }
@@ -151,32 +151,35 @@ pub async fn strike(sim: Arc<Sim>, slots: Vec<Arc<Slot>>, at: Ms, fault: Fault) 
             broker(&sim, &fault).await;
         }
         Fault::ExchangeMissing(exchange, ms) => {
+            change(&sim, |world| { world.rabbit.missing.insert(exchange.to_owned()); });
+            sim.pause(ms).await;
+            change(&sim, |world| { world.rabbit.missing.remove(exchange); });
+        }
+        Fault::ExchangeDeleted(exchange, ms) => {
+            let bound = |(of, _): &(String, String)| of == exchange;
+            let mut bindings = BTreeSet::new();
             change(&sim, |world| {
-                world.rabbit.missing.insert(exchange.to_owned());
+                let rabbit = &mut world.rabbit;
+                rabbit.missing.insert(exchange.to_owned());
+                bindings = rabbit.bindings.iter().filter(|binding| bound(binding)).cloned().collect();
+                rabbit.bindings.retain(|binding| !bound(binding));
             });
             sim.pause(ms).await;
-            change(&sim, |world| {
-                world.rabbit.missing.remove(exchange);
-            });
+            change(&sim, |world| drop(world.rabbit.missing.take(exchange)));
+            let unbound_for = sim.roll(0..20_000);
+            sim.pause(unbound_for).await;
+            change(&sim, |world| world.rabbit.bindings.extend(bindings));
         }
         Fault::Forbidden(exchange, ms) => {
-            change(&sim, |world| {
-                world.rabbit.forbidden.insert(exchange.to_owned());
-            });
+            change(&sim, |world| { world.rabbit.forbidden.insert(exchange.to_owned()); });
             sim.pause(ms).await;
-            change(&sim, |world| {
-                world.rabbit.forbidden.remove(exchange);
-            });
+            change(&sim, |world| { world.rabbit.forbidden.remove(exchange); });
         }
         Fault::Unbound(place, ms) => {
             let there = names(&struck()[place]);
-            change(&sim, |world| {
-                world.rabbit.bindings.remove(&there);
-            });
+            change(&sim, |world| { world.rabbit.bindings.remove(&there); });
             sim.pause(ms).await;
-            change(&sim, |world| {
-                world.rabbit.bindings.insert(there);
-            });
+            change(&sim, |world| { world.rabbit.bindings.insert(there); });
         }
         Fault::Nacks(place, ms) => mood(&sim, place, Mood::Nacks, ms).await,
         Fault::Silent(place, ms) => mood(&sim, place, Mood::Silent, ms).await,
@@ -186,13 +189,9 @@ pub async fn strike(sim: Arc<Sim>, slots: Vec<Arc<Slot>>, at: Ms, fault: Fault) 
 
 async fn mood(sim: &Sim, place: usize, mood: Mood, ms: Ms) {
     let there = names(&struck()[place]);
-    change(sim, |world| {
-        world.rabbit.moods.insert(there.clone(), mood);
-    });
+    change(sim, |world| { world.rabbit.moods.insert(there.clone(), mood); });
     sim.pause(ms).await;
-    change(sim, |world| {
-        world.rabbit.moods.remove(&there);
-    });
+    change(sim, |world| { world.rabbit.moods.remove(&there); });
 }
 
 async fn database(sim: &Sim, fault: &Fault) {

@@ -1,0 +1,106 @@
+//! Rows as a hostile producer could write them, some hundreds, through real services: each is published or dead-lettered as the pure
+//! stages say, and the process lives.
+
+#[path = "../input/any.rs"]
+mod any;
+
+use outbox_relay::relay::answer::Fate;
+use outbox_relay::relay::draft::render;
+use outbox_relay::relay::event::{Event, Payload};
+use outbox_relay::relay::route::RouteTable;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use any::AnyRow;
+
+use crate::stage::{SOON, Stage};
+use crate::support::{Queue, QueueKind, Relay, eventually};
+
+const ROWS: usize = 300;
+/// `--max-message-size`, over everything that is generated.
+const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+
+/// What must become of the row, by the stages alone: a dead letter's reason, or nothing.
+fn expected(row: &AnyRow, id: Uuid) -> Option<&'static str> {
+    let fits = row.headers.as_ref().is_none_or(|headers| headers.len() <= 131_072);
+    let event = Event {
+        id,
+        seq: 1,
+        lane: 0,
+        aggregate_type: row.aggregate_type.clone(),
+        aggregate_id: row.aggregate_id.clone(),
+        event_type: row.event_type.clone(),
+        partition_key: row.partition_key.clone(),
+        event_version: row.event_version.clone(),
+        payload: Payload::Text(row.payload.clone()),
+        headers: row.headers.clone().filter(|_| fits),
+        correlation_id: row.correlation_id.as_ref().map(|id| id.chars().take(256).collect()),
+        created_at: row.created_at,
+        replay_id: None,
+        only_routes: None,
+        defect: (!fits).then(|| "the headers fit no frame".to_owned()),
+        waited: None,
+    };
+    let routes = RouteTable::single("order.events", "order-service");
+    match render(&routes, &event, PAYLOAD_BYTES_MAX, OffsetDateTime::UNIX_EPOCH) {
+        Ok(_) => None,
+        Err(Fate::Invalid { .. }) => Some("INVALID_EVENT"),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+const INSERT: &str = "
+    INSERT INTO outbox.events (id, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
+                               correlation_id, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $10)";
+
+#[tokio::test]
+async fn any_row_is_published_or_dead_lettered_and_the_process_lives() {
+    let everything = Queue::new("everything", QueueKind::Classic).bound_to(&["#"]);
+    let stage = Stage::new("any_row", [everything]).await;
+    let client = stage.bed.client().await;
+    let (mut runner, strategy) = (TestRunner::deterministic(), any::row());
+    let mut rows: Vec<(Uuid, AnyRow)> = Vec::new();
+    for _ in 0..ROWS {
+        let row = strategy.new_tree(&mut runner).expect("rows can be made").current();
+        let id = Uuid::new_v4();
+        let inserted = client
+            .execute(
+                INSERT,
+                &[
+                    &id,
+                    &row.aggregate_type,
+                    &row.aggregate_id,
+                    &row.event_type,
+                    &row.partition_key,
+                    &row.event_version,
+                    &row.payload,
+                    &row.headers,
+                    &row.correlation_id,
+                    &row.created_at,
+                ],
+            )
+            .await;
+        // What PostgreSQL does not take is no row; the generator aims at what it does.
+        if inserted.is_ok() {
+            rows.push((id, row));
+        }
+    }
+    assert!(rows.len() > ROWS * 9 / 10, "the database took only {} rows", rows.len());
+    let mut relay = Relay::start(&stage.bed, &[]).await;
+    eventually(SOON, "nothing is pending", async || stage.bed.pending().await == 0).await;
+    assert_eq!(relay.get("/livez").await.status, 200, "the process is alive");
+    assert!(relay.metric("outbox_worker_panics_total").await < 0.5, "no worker panicked\n{}", relay.log());
+    let letters = stage.bed.dead_letters().await;
+    let mut refused = 0;
+    for (id, row) in &rows {
+        let (expected, found) = (expected(row, *id), letters.get(id).map(String::as_str));
+        assert_eq!(found, expected, "{row:?}");
+        refused += usize::from(expected.is_some());
+    }
+    println!("{} rows: {refused} refused", rows.len());
+    assert!(refused > 10 && refused < rows.len() / 2, "{refused} of {} were refused", rows.len());
+    assert!(relay.stop(std::time::Duration::from_secs(30)).await.success());
+}
