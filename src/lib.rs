@@ -6,6 +6,7 @@
 
 mod deadline;
 pub mod error;
+pub mod quick;
 
 pub mod cli;
 pub mod config;

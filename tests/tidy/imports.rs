@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 7] = [
     &["cli"],
     &["relay", "upkeep", "ops"],
     &["link"],
-    &["deadline", "error"],
+    &["deadline", "error", "quick"],
 ];
 
 fn layer(module: &str) -> Option<usize> {
