@@ -7,6 +7,7 @@
 pub mod crash;
 mod deadline;
 pub mod error;
+pub mod quick;
 
 pub mod cli;
 pub mod config;

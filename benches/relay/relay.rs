@@ -15,8 +15,6 @@ use crate::process::{self, last_lines};
 
 const MIGRATE: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
-/// Cargo builds it before the benchmark, with the same profile.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_outbox-relay");
 pub const FOLDER: &str = "target/bench";
 
 pub struct Relay {
@@ -26,24 +24,27 @@ pub struct Relay {
     log: PathBuf,
 }
 
-/// Makes our tables; with `notify`, the trigger too.
-pub async fn migrate(database_url: &str, notify: bool) -> Result<(), Failure> {
-    let mut command = command(PROGRAM, "migrate.log")?;
-    command.args(["migrate", "--database-url", database_url]);
-    if notify {
-        command.arg("--with-notify");
-    }
+/// Makes our tables, and the trigger that LISTEN needs.
+pub async fn migrate(program: &str, database_url: &str) -> Result<(), Failure> {
+    let mut command = command(program, "migrate.log")?;
+    command.args(["migrate", "--database-url", database_url, "--with-notify"]);
     let status = within(MIGRATE, "running migrate", command.status()).await?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("migrate failed: see {FOLDER}/migrate.log"))) }
 }
 
 impl Relay {
     /// Ours.
-    pub fn ours(database_url: &str, amqp_url: &str, exchange: &str, flags: &[String]) -> Result<Self, Failure> {
+    pub fn ours(
+        program: &str,
+        database_url: &str,
+        amqp_url: &str,
+        exchange: &str,
+        flags: &[&str],
+    ) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("looking for a free port")?;
         let admin = listener.local_addr().doing("looking for a free port")?;
         drop(listener);
-        let mut command = command(PROGRAM, "relay.log")?;
+        let mut command = command(program, "relay.log")?;
         command.args(["run", "--database-url", database_url, "--amqp-url", amqp_url, "--exchange", exchange]);
         command.args(["--admin-addr", &admin.to_string()]).args(flags);
         Self::spawn(command, admin, "relay.log")

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Rounds of what is measured in rounds
     #[arg(long, env = "ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub rounds: u32,
+    /// The relay's binary; cargo builds this one before the benchmark, with the same profile
+    #[arg(long, env = "RELAY", default_value = env!("CARGO_BIN_EXE_outbox-relay"))]
+    pub relay: String,
     /// Shell command that starts another relay; it sees DATABASE_URL, AMQP_URL and EXCHANGE and makes its own tables
     #[arg(long, env = "OTHER_START", default_value = "")]
     pub other_start: String,

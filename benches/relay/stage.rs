@@ -48,7 +48,7 @@ impl<'a> Stage<'a> {
         let name = format!("bench_{}_{number}", std::process::id());
         let database = Database::create(&settings.database_url, &name).await?;
         if whose == Whose::Ours {
-            migrate(&database.url, true).await?;
+            migrate(&settings.relay, &database.url).await?;
         }
         let broker = Broker::open(&settings.amqp_url, &name, pattern).await?;
         Ok(Self { settings, database, broker, relays: Vec::new(), whose, committed: 0 })
@@ -57,9 +57,8 @@ impl<'a> Stage<'a> {
     /// Starts a relay. The first one on an empty table relays one event, so that it is known to be there.
     pub async fn start(&mut self, flags: &[&str]) -> Result<(), Failure> {
         let (database_url, amqp_url, exchange) = (&self.database.url, &self.settings.amqp_url, &self.broker.exchange);
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let relay = match self.whose {
-            Whose::Ours => Relay::ours(database_url, amqp_url, exchange, &flags)?,
+            Whose::Ours => Relay::ours(&self.settings.relay, database_url, amqp_url, exchange, flags)?,
             Whose::Other => Relay::other(&self.settings.other_start, database_url, amqp_url, exchange)?,
         };
         self.relays.push(relay);

@@ -3,12 +3,12 @@
 //! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never
 //! correctness. An event that stays noted as in flight is not claimed by this process: whoever notes one has to land it.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::quick::{QuickMap, QuickSet};
 use crate::relay::destination::Destination;
 
 const REMEMBERED_MAX: usize = 4_096;
@@ -24,13 +24,13 @@ pub struct Evidence(Mutex<Facts>);
 #[derive(Debug, Default)]
 struct Facts {
     /// Events that came back since the destination last routed one.
-    returned: HashMap<Destination, HashSet<Uuid>>,
-    accepted: HashMap<Destination, Instant>,
-    strikes: HashMap<Uuid, Strikes>,
+    returned: QuickMap<Destination, QuickSet<Uuid>>,
+    accepted: QuickMap<Destination, Instant>,
+    strikes: QuickMap<Uuid, Strikes>,
     /// When a message closed its channel for the first time.
-    closed: HashMap<Uuid, Instant>,
+    closed: QuickMap<Uuid, Instant>,
     /// Events sent by this process and not settled yet.
-    in_flight: HashSet<Uuid>,
+    in_flight: QuickSet<Uuid>,
     /// The connection that has confirmed something.
     proved: Option<u64>,
     /// The connection that answered last, and when: the only trusted sign of life.
@@ -144,7 +144,7 @@ impl Evidence {
     }
 
     /// Notes events as sent and returns those that were not in flight already.
-    pub fn take_off(&self, events: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+    pub fn take_off(&self, events: impl IntoIterator<Item = Uuid>) -> QuickSet<Uuid> {
         let mut facts = self.facts();
         events.into_iter().filter(|event| facts.in_flight.insert(*event)).collect()
     }
@@ -229,7 +229,7 @@ mod tests {
         let evidence = Evidence::default();
         let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
         assert_eq!(evidence.take_off([first]).len(), 1);
-        assert_eq!(evidence.take_off([first, second]), HashSet::from([second]));
+        assert_eq!(evidence.take_off([first, second]), QuickSet::from_iter([second]));
         evidence.land([&first, &second]);
         assert_eq!(evidence.in_flight(), 0);
     }

@@ -3,7 +3,6 @@
 //!
 //! One per channel, kept by the worker.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::quick::{QuickMap, QuickSet};
 use crate::relay::broker::{Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::store::{ConfirmedCopy, LateRoute};
@@ -18,10 +18,10 @@ use crate::relay::store::{ConfirmedCopy, LateRoute};
 /// What a channel still owes.
 #[derive(Debug, Default)]
 pub struct Late {
-    messages: HashMap<Token, LateMessage>,
-    events: HashMap<Uuid, LateEvent>,
+    messages: QuickMap<Token, LateMessage>,
+    events: QuickMap<Uuid, LateEvent>,
     /// Destinations that were put on hold because they did not confirm.
-    suspended: HashSet<Destination>,
+    suspended: QuickSet<Destination>,
 }
 
 /// A message whose confirm is owed.
@@ -133,7 +133,7 @@ impl Late {
             }
         }
         if !settles.routes.is_empty() {
-            let marked: HashSet<Uuid> = settles.confirmed.iter().map(|copy| copy.event).collect();
+            let marked: QuickSet<Uuid> = settles.confirmed.iter().map(|copy| copy.event).collect();
             settles.routes.retain(|late| !marked.contains(&late.event));
         }
         settles

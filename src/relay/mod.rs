@@ -38,7 +38,7 @@ pub mod wake;
 pub mod work;
 pub mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +51,10 @@ use uuid::Uuid;
 use crate::crash;
 use crate::ops::metrics::Metrics;
 use crate::ops::vitals::Vitals;
+use crate::quick::QuickSet;
 use answer::{Answer, ChannelFault, Fate};
 use broker::{Broker, Channel, Message, Reply, Token};
-use destination::OnUnroutable;
+use destination::{Destination, OnUnroutable};
 use event::Event;
 use evidence::Evidence;
 use halt::Halt;
@@ -62,6 +63,7 @@ use pace::Pace;
 use publish::{Composed, Ends, Outcome, Report};
 use quota::Quota;
 use route::RouteTable;
+use routing::Route;
 use settle::{Decision, OnDeadLetter};
 use store::{Batch, ClaimLimits, ConfirmedCopy, Settlement, Store, StoreError};
 use verdict::Policy;
@@ -230,11 +232,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     async fn collect(&self, desk: &mut Desk<B::Channel>, work: &mut Work, mut report: Report, deadline: Instant) {
         let late = std::mem::take(&mut report.late);
         let generation = desk.channel.generation();
-        for (index, sent) in &report.events {
-            for message in sent {
-                self.note(message, work.events[*index].id, generation);
-            }
-        }
+        self.note(work, &report, generation);
         let faults = self.read_close(desk, work, &report, deadline).await;
         for (index, sent) in report.events {
             let event = &work.events[index];
@@ -269,21 +267,29 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.settle_late(desk, late).await;
     }
 
-    /// Notes what one message's outcome says beyond this batch.
-    fn note(&self, message: &publish::Sent, event: Uuid, generation: u64) {
-        match &message.outcome {
-            Outcome::Replied(Reply::Confirmed) => {
-                self.evidence.accepted(&message.destination, generation);
-                let answered = message.answered.unwrap_or_else(Instant::now);
-                self.metrics.confirm_duration(answered.duration_since(message.at));
+    /// Notes what the outcomes say beyond this batch. That a destination accepts is noted once, and again after it has returned something.
+    fn note(&self, work: &Work, report: &Report, generation: u64) {
+        let mut accepted: QuickSet<&Destination> = QuickSet::default();
+        for (index, message) in
+            report.events.iter().flat_map(|(index, sent)| sent.iter().map(move |sent| (index, sent)))
+        {
+            match &message.outcome {
+                Outcome::Replied(Reply::Confirmed) => {
+                    if accepted.insert(&message.destination) {
+                        self.evidence.accepted(&message.destination, generation);
+                    }
+                    let answered = message.answered.unwrap_or_else(Instant::now);
+                    self.metrics.confirm_duration(answered.duration_since(message.at));
+                }
+                Outcome::Replied(Reply::Returned(_)) => {
+                    accepted.remove(&message.destination);
+                    self.evidence.returned(&message.destination, work.events[*index].id);
+                    self.evidence.answered(generation);
+                }
+                Outcome::Replied(Reply::Nacked) => self.evidence.answered(generation),
+                Outcome::Replied(Reply::Unknown) | Outcome::Unconfirmed => {}
+                Outcome::Stalled | Outcome::Refused | Outcome::NotSent => {}
             }
-            Outcome::Replied(Reply::Returned(_)) => {
-                self.evidence.returned(&message.destination, event);
-                self.evidence.answered(generation);
-            }
-            Outcome::Replied(Reply::Nacked) => self.evidence.answered(generation),
-            Outcome::Replied(Reply::Unknown) | Outcome::Unconfirmed => {}
-            Outcome::Stalled | Outcome::Refused | Outcome::NotSent => {}
         }
     }
 
@@ -327,35 +333,37 @@ impl<S: Store, B: Broker> Relay<S, B> {
     }
 
     fn decide<'a>(&self, event: &'a Event, plan: Plan) -> Decision<'a> {
-        let mut routes_confirmed =
-            event.waited.as_ref().map_or_else(Vec::new, |waited| waited.routes_confirmed.clone());
-        let (mut routes_failed, mut answers, mut holds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut routes_confirmed, mut routes_failed, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         let fate = match plan {
             Plan::Judged(fate) => fate,
             Plan::Routes(legs) => {
-                for Leg { route, state } in legs {
-                    let answer = match state {
-                        LegState::Answered(answer) => answer,
-                        LegState::Held(hold) => Answer::Held { hold },
-                        LegState::Message(_) => Answer::NotSent,
-                    };
-                    let list = if verdict::is_confirmed(&answer) { &mut routes_confirmed } else { &mut routes_failed };
-                    list.push(route.name.to_string());
-                    self.count_answer(event, &route, &answer);
-                    holds.extend(verdict::hold_for(&answer, &self.policy));
-                    answers.push(answer);
+                let answers: Vec<(Arc<Route>, Answer)> = legs.into_iter().map(answer_of).collect();
+                for (route, answer) in &answers {
+                    self.count_answer(event, route, answer);
                 }
-                verdict::fate(answers)
+                // The names are for an event that is not done with, which is seldom.
+                if !answers.iter().all(|(_, answer)| verdict::is_confirmed(answer)) {
+                    for (route, answer) in &answers {
+                        let list =
+                            if verdict::is_confirmed(answer) { &mut routes_confirmed } else { &mut routes_failed };
+                        list.push(route.name.to_string());
+                        holds.extend(verdict::hold_for(answer, &self.policy));
+                    }
+                }
+                verdict::fate(answers.into_iter().map(|(_, answer)| answer))
             }
         };
+        if let Some(waited) = &event.waited {
+            routes_confirmed.splice(0..0, waited.routes_confirmed.iter().cloned());
+        }
         let verdict = verdict::verdict(fate, event.attempts(), &self.policy);
         Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 
     /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
-    fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &HashSet<Uuid>, end: &BatchEnd) {
-        let owed: HashSet<Uuid> = match end {
-            BatchEnd::Settled(_) => HashSet::new(),
+    fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &QuickSet<Uuid>, end: &BatchEnd) {
+        let owed: QuickSet<Uuid> = match end {
+            BatchEnd::Settled(_) => QuickSet::default(),
             BatchEnd::Lost { confirmed, .. } => confirmed.iter().map(|copy| copy.event).collect(),
         };
         let landed = work.ids().filter(|id| allowed.contains(*id) && !desk.late.keeps(id) && !owed.contains(*id));
@@ -418,7 +426,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.metrics.in_flight(self.evidence.in_flight());
     }
 
-    async fn go_on_after(&self, recheck: &[Uuid], alive: &[destination::Destination]) -> Result<(), StoreError> {
+    async fn go_on_after(&self, recheck: &[Uuid], alive: &[Destination]) -> Result<(), StoreError> {
         if !recheck.is_empty() {
             self.store.recheck(recheck).await?;
         }
@@ -427,6 +435,16 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
         Ok(())
     }
+}
+
+/// A leg's route, and what the broker said or what stood in the way.
+fn answer_of(Leg { route, state }: Leg) -> (Arc<Route>, Answer) {
+    let answer = match state {
+        LegState::Answered(answer) => answer,
+        LegState::Held(hold) => Answer::Held { hold },
+        LegState::Message(_) => Answer::NotSent,
+    };
+    (route, answer)
 }
 
 /// Whether nothing but a late confirm of it can be missing.

@@ -5,11 +5,11 @@
 //! with 700 messages outstanding to one stuck queue RabbitMQ's flow control stopped the whole connection, unannounced (measured,
 //! design section 4).
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::quick::QuickMap;
 use crate::relay::destination::Destination;
 
 /// Messages in flight on one channel.
@@ -29,7 +29,7 @@ pub struct Pace {
     window: usize,
     in_flight: usize,
     last_confirm: Option<Instant>,
-    flows: HashMap<Destination, Flow>,
+    flows: QuickMap<Destination, Flow>,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub enum Permit {
 impl Pace {
     /// For a fresh channel.
     pub fn new() -> Self {
-        Self { window: 1, in_flight: 0, last_confirm: None, flows: HashMap::new() }
+        Self { window: 1, in_flight: 0, last_confirm: None, flows: QuickMap::default() }
     }
 
     /// Forgets what held for the last batch only, and idle destinations when there are many.

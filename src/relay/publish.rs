@@ -4,12 +4,13 @@
 //! together), many keys in flight; a key's next event leaves only after every message of the one before was confirmed in this very
 //! batch. Ends when everything is answered, at the deadline, when only silent destinations are left, or when the link breaks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::crash;
+use crate::quick::QuickMap;
 use crate::relay::broker::{Channel, Message, Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::halt::Halt;
@@ -111,12 +112,11 @@ pub async fn publish<C: Channel>(
     let mut run = Run {
         channel,
         pace,
-        chains,
+        chains: chains.into_iter().map(|events| Chain { events, staged: None, open: None }).collect(),
         ready,
         parked: Vec::new(),
-        staged: HashMap::new(),
-        open: HashMap::new(),
-        owner: HashMap::new(),
+        open: 0,
+        owner: QuickMap::default(),
         report: Report::default(),
         last_sent: Instant::now(),
         last_answer: None,
@@ -128,19 +128,27 @@ pub async fn publish<C: Channel>(
 struct Run<'a, C> {
     channel: &'a mut C,
     pace: &'a mut Pace,
-    chains: Vec<VecDeque<Index>>,
+    chains: Vec<Chain>,
     /// Chains whose head may be sent.
     ready: VecDeque<usize>,
     /// Chains whose head has to wait for a window.
     parked: Vec<usize>,
-    /// Messages of heads that were composed and not sent yet.
-    staged: HashMap<usize, Staged>,
-    /// Per chain: the event in flight.
-    open: HashMap<usize, Open>,
-    owner: HashMap<Token, usize>,
+    /// Chains with an event in flight.
+    open: usize,
+    owner: QuickMap<Token, usize>,
     report: Report,
     last_sent: Instant,
     last_answer: Option<Instant>,
+}
+
+/// One key's events.
+#[derive(Debug)]
+struct Chain {
+    events: VecDeque<Index>,
+    /// Messages of the head, where it was composed and not sent yet.
+    staged: Option<Staged>,
+    /// The head, where it is in flight.
+    open: Option<Open>,
 }
 
 #[derive(Debug)]
@@ -184,7 +192,7 @@ impl<C: Channel> Run<'_, C> {
     /// When to stop waiting for destinations that were sent to before others answered. A slow broker is not a silent one: while
     /// something younger than the last answer is out, there is no such time.
     fn quiet_at(&self) -> Option<Instant> {
-        if self.open.is_empty() {
+        if self.open == 0 {
             // Only answers to earlier batches could open a window now.
             return Some(self.last_answer.map_or(self.last_sent, |at| at.max(self.last_sent)) + QUIET);
         }
@@ -194,7 +202,7 @@ impl<C: Channel> Run<'_, C> {
     fn is_over(&self, halt: &Halt) -> bool {
         let may_send = halt.may_send() && self.channel.close_reason().is_none();
         let may_open = !self.ready.is_empty() || (!self.parked.is_empty() && self.channel.outstanding() > 0);
-        self.open.is_empty() && !(may_send && may_open)
+        self.open == 0 && !(may_send && may_open)
     }
 
     /// Sends heads until the burst, the windows or the heads are used up.
@@ -206,8 +214,8 @@ impl<C: Channel> Run<'_, C> {
         let (mut burst, now) = (0, Instant::now());
         while burst < BURST {
             let Some(chain) = self.ready.pop_front() else { return };
-            let Some(&index) = self.chains[chain].front() else { continue };
-            let staged = match self.staged.remove(&chain) {
+            let Some(&index) = self.chains[chain].events.front() else { continue };
+            let staged = match self.chains[chain].staged.take() {
                 Some(staged) => staged,
                 None => match compose(index) {
                     Composed::Messages { messages, whole } => Staged { messages, whole },
@@ -217,7 +225,7 @@ impl<C: Channel> Run<'_, C> {
             match self.permit(&staged.messages, now) {
                 Permit::Go => burst += self.send(chain, index, staged, now),
                 Permit::Full | Permit::Stalled => {
-                    self.staged.insert(chain, staged);
+                    self.chains[chain].staged = Some(staged);
                     self.parked.push(chain);
                 }
                 Permit::Refused => self.give_up(index, staged.messages, now),
@@ -263,7 +271,8 @@ impl<C: Channel> Run<'_, C> {
             crash::point(crash::Point::BetweenPublishes);
         }
         self.last_sent = now;
-        self.open.insert(chain, Open { index, sent, whole });
+        self.chains[chain].open = Some(Open { index, sent, whole });
+        self.open += 1;
         count
     }
 
@@ -312,7 +321,7 @@ impl<C: Channel> Run<'_, C> {
     }
 
     fn answer(&mut self, chain: usize, token: Token, reply: Reply, now: Instant) {
-        let Some(Open { sent, .. }) = self.open.get_mut(&chain) else { return };
+        let Some(Open { sent, .. }) = &mut self.chains[chain].open else { return };
         if let Some(message) = sent.iter_mut().find(|message| message.token == token) {
             self.pace.answered(&message.destination, reply == Reply::Confirmed, now);
             if reply == Reply::Confirmed {
@@ -327,11 +336,12 @@ impl<C: Channel> Run<'_, C> {
         if sent.iter().any(|message| message.outcome == Outcome::Unconfirmed) {
             return;
         }
-        let Some(Open { index, sent, whole }) = self.open.remove(&chain) else { return };
+        let Some(Open { index, sent, whole }) = self.chains[chain].open.take() else { return };
+        self.open -= 1;
         let confirmed = whole && sent.iter().all(|message| message.outcome == Outcome::Replied(Reply::Confirmed));
         self.report.events.push((index, sent));
-        self.chains[chain].pop_front();
-        if confirmed && !self.chains[chain].is_empty() {
+        self.chains[chain].events.pop_front();
+        if confirmed && !self.chains[chain].events.is_empty() {
             self.ready.push_back(chain);
         }
     }
@@ -347,12 +357,13 @@ impl<C: Channel> Run<'_, C> {
         }
         let now = Instant::now();
         for chain in std::mem::take(&mut self.parked) {
-            if let (Some(&index), Some(staged)) = (self.chains[chain].front(), self.staged.remove(&chain)) {
+            let Chain { events, staged, .. } = &mut self.chains[chain];
+            if let (Some(&index), Some(staged)) = (events.front(), staged.take()) {
                 self.give_up(index, staged.messages, now);
             }
         }
         let lost = halt.link_is_lost();
-        let mut open: Vec<Open> = std::mem::take(&mut self.open).into_values().collect();
+        let mut open: Vec<Open> = self.chains.iter_mut().filter_map(|chain| chain.open.take()).collect();
         // In the order of `seq`, in which the suspects of a closed channel are tried.
         open.sort_unstable_by_key(|open| open.index);
         for Open { index, mut sent, .. } in open {

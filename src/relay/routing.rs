@@ -54,7 +54,9 @@ impl Route {
 
     /// The headers of a message: the row's `own`, and the route's over them.
     pub fn headers_over(&self, own: &Map<String, Value>) -> Map<String, Value> {
-        let mut headers = own.clone();
+        // With room for those that the relay adds.
+        let mut headers = Map::with_capacity(own.len() + self.headers.len() + 4);
+        headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers
     }

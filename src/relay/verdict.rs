@@ -28,7 +28,7 @@ pub struct Policy {
 
 /// Folds the answers of an event's routes into one fate. An answer that may still change decides first, then those that cost
 /// nothing, then the ones that charge: an event is never charged while one of its messages is still on its way.
-pub fn fate(answers: Vec<Answer>) -> Fate {
+pub fn fate(answers: impl IntoIterator<Item = Answer>) -> Fate {
     answers
         .into_iter()
         .filter(|answer| !is_confirmed(answer))

@@ -2,11 +2,12 @@
 //!
 //! Made and driven by `relay` (`mod.rs`); knows the nouns, not the order of the stages.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::quick::{QuickMap, QuickSet};
 use crate::relay::answer::{Answer, Fate};
 use crate::relay::broker::Token;
 use crate::relay::destination::Holds;
@@ -25,7 +26,7 @@ pub struct Work {
     /// The holds in force when they were claimed.
     pub holds: Holds,
     /// Per event that had its turn: what its open routes became, or its fate if the broker was not asked.
-    pub plans: HashMap<Index, Plan>,
+    pub plans: QuickMap<Index, Plan>,
 }
 
 /// What an event became when its turn came.
@@ -67,13 +68,13 @@ pub enum LegState {
 impl Work {
     /// Takes a claim's events.
     pub fn new(events: Vec<Event>, holds: Holds) -> Self {
-        Self { events, holds, plans: HashMap::new() }
+        Self { events, holds, plans: QuickMap::default() }
     }
 
     /// The events of each key, in order; only those in `allowed`. A key whose event is not allowed ends there.
-    pub fn chains(&self, allowed: &HashSet<Uuid>) -> Vec<VecDeque<Index>> {
+    pub fn chains(&self, allowed: &QuickSet<Uuid>) -> Vec<VecDeque<Index>> {
         let mut chains: Vec<VecDeque<Index>> = Vec::new();
-        let mut by_key: HashMap<&str, Option<usize>> = HashMap::new();
+        let mut by_key: QuickMap<&str, Option<usize>> = QuickMap::default();
         for (index, event) in self.events.iter().enumerate() {
             let chain = by_key.entry(event.key()).or_insert_with(|| {
                 chains.push(VecDeque::new());
@@ -92,7 +93,7 @@ impl Work {
 
     /// Which copies of these events the batch sent.
     pub fn copies(&self, of: &[Uuid]) -> Vec<ConfirmedCopy> {
-        let of: HashSet<&Uuid> = of.iter().collect();
+        let of: QuickSet<&Uuid> = of.iter().collect();
         let sent = self.events.iter().filter(|event| of.contains(&event.id));
         sent.map(|event| ConfirmedCopy { event: event.id, replay_id: event.replay_id }).collect()
     }
@@ -117,7 +118,7 @@ mod tests {
             fixtures::event("b", 4),
             fixtures::event("b", 5),
         ];
-        let mut allowed: HashSet<Uuid> = events.iter().map(|event| event.id).collect();
+        let mut allowed: QuickSet<Uuid> = events.iter().map(|event| event.id).collect();
         let work = Work::new(events, Holds::default());
         assert_eq!(work.chains(&allowed), [VecDeque::from([0, 2]), VecDeque::from([1, 3, 4])]);
         allowed.remove(&work.events[3].id);

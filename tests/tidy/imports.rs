@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 7] = [
     &["cli"],
     &["relay", "upkeep", "ops"],
     &["link"],
-    &["crash", "deadline", "error"],
+    &["crash", "deadline", "error", "quick"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

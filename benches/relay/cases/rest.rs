@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use crate::failure::{Doing, Failure};
 use crate::figures::Figure;
 use crate::process;
-use crate::relay::PROGRAM;
 use crate::settings::Settings;
 use crate::stage::{ALL, Stage};
 
@@ -52,7 +51,7 @@ pub async fn rest(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 }
 
 /// The binary as `cargo build --release` leaves it.
-pub async fn binary(_: &Settings) -> Result<Vec<Figure>, Failure> {
-    let size = tokio::fs::metadata(PROGRAM).await.doing("measuring the binary")?.len();
+pub async fn binary(settings: &Settings) -> Result<Vec<Figure>, Failure> {
+    let size = tokio::fs::metadata(&settings.relay).await.doing("measuring the binary")?.len();
     Ok(vec![Figure::new("binary", "the release binary", "MiB", vec![size as f64 / MIB]).at_most(12.0)])
 }

@@ -13,7 +13,7 @@ pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     metadata.string("correlationId", event.correlation_id.as_deref().unwrap_or(&event.aggregate_id));
     metadata.string("source", &labels.source);
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
-    body.string("eventId", &event.id.to_string());
+    body.id("eventId", "", event.id);
     body.string("eventType", &labels.message_type);
     body.string("eventVersion", &of_three_parts(version(event, labels)));
     body.string("aggregateId", &event.aggregate_id);

@@ -9,7 +9,7 @@ use crate::relay::labels::{Labels, timestamp};
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
     body.string("specversion", "1.0");
-    body.string("id", &event.id.to_string());
+    body.id("id", "", event.id);
     body.string("source", &labels.source);
     body.string("type", &labels.message_type);
     body.string("subject", &event.aggregate_id);

@@ -8,7 +8,7 @@ use crate::relay::labels::{Labels, timestamp};
 /// A row without a correlation id is correlated by its aggregate.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
-    body.string("id", &event.id.to_string());
+    body.id("id", "", event.id);
     body.string("type", &labels.message_type);
     body.string("source", &labels.source);
     body.string("dataVersion", version(event, labels));

@@ -1,5 +1,7 @@
 //! A JSON object written field by field, so that the payload's text goes through untouched. Used by the envelopes.
 
+use uuid::Uuid;
+
 /// The object so far.
 pub(super) struct Object(Vec<u8>);
 
@@ -20,6 +22,15 @@ impl Object {
     pub(super) fn string(&mut self, name: &str, value: &str) {
         self.name(name);
         serde_json::to_writer(&mut self.0, value).expect("a string always serialises into memory");
+    }
+
+    /// A field that holds `prefix` and an id, which need no escaping.
+    pub(super) fn id(&mut self, name: &str, prefix: &str, id: Uuid) {
+        self.name(name);
+        self.0.push(b'"');
+        self.0.extend_from_slice(prefix.as_bytes());
+        self.0.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        self.0.push(b'"');
     }
 
     /// A field that holds JSON text as it is.

@@ -8,7 +8,7 @@ use crate::relay::labels::{Labels, timestamp};
 /// `correlationId` is left out where the row has none.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
-    body.string("messageId", &format!("msg-{}", event.id));
+    body.id("messageId", "msg-", event.id);
     body.string("messageType", &labels.message_type);
     body.string("messageVersion", version(event, labels));
     body.string("timestamp", &timestamp(event.created_at));
