@@ -92,6 +92,6 @@ async fn run(settings: Settings) -> Result<(), String> {
 
 /// One JSON object a line on standard error; RUST_LOG chooses, and the default is what an operator wants.
 fn log_as_json() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,tokio_postgres=warn"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
 }

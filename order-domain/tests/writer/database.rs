@@ -19,8 +19,7 @@ impl Database {
     /// A new one, with the outbox and a table of orders.
     pub async fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let server = std::env::var("OUTBOX_TEST_DATABASE_URL")
-            .expect("OUTBOX_TEST_DATABASE_URL is set: run this through dev/with-services");
+        let server = server_url();
         let name = format!("order_domain_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let admin = connect(&server).await;
         admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.expect("it is created");
@@ -42,11 +41,21 @@ impl Database {
         connect(&self.url).await
     }
 
+    /// A connection to the server's own database.
+    pub async fn server(&self) -> Client {
+        connect(&server_url()).await
+    }
+
     /// Rows that are committed.
     pub async fn events(&self) -> i64 {
         let row = self.client().await.query_one("SELECT count(*) FROM outbox.events", &[]).await;
         row.expect("counted").get(0)
     }
+}
+
+fn server_url() -> String {
+    std::env::var("OUTBOX_TEST_DATABASE_URL")
+        .expect("OUTBOX_TEST_DATABASE_URL is set: run this through dev/with-services")
 }
 
 async fn connect(url: &str) -> Client {

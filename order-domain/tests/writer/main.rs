@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "the tests of the service use the rest")]
 mod database;
 mod sqlx_writer;
 mod tokio_writer;
