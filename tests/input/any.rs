@@ -53,10 +53,12 @@ pub fn json() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(6, 40, 6, |inner| {
         let spaces = "[ \t\n\r]{0,3}";
-        let list = (vec(inner.clone(), 0..6), spaces).prop_map(|(items, space)| format!("[{space}{}{space}]", items.join(",")));
+        let list = (vec(inner.clone(), 0..6), spaces)
+            .prop_map(|(items, space)| format!("[{space}{}{space}]", items.join(",")));
         let fields = vec((string(), inner), 0..6);
         let object = (fields, spaces).prop_map(|(fields, space)| {
-            let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name}{space}:{space}{value}")).collect();
+            let fields: Vec<String> =
+                fields.into_iter().map(|(name, value)| format!("{name}{space}:{space}{value}")).collect();
             format!("{{{}}}", fields.join(","))
         });
         prop_oneof![list, object]
@@ -105,9 +107,8 @@ fn time() -> impl Strategy<Value = OffsetDateTime> {
     let first = time::macros::datetime!(0001-01-01 00:00 UTC);
     let last = time::macros::datetime!(9999-12-30 23:59:59.999999 UTC);
     let days = (last - first).whole_days();
-    let any = (0..days, 0i64..86_400_000_000).prop_map(move |(days, micros)| {
-        first + Duration::days(days) + Duration::microseconds(micros)
-    });
+    let any = (0..days, 0i64..86_400_000_000)
+        .prop_map(move |(days, micros)| first + Duration::days(days) + Duration::microseconds(micros));
     prop_oneof![4 => any, 1 => Just(first), 1 => Just(last), 4 => Just(time::macros::datetime!(2026-11-21 12:34:56.789012 UTC))]
 }
 

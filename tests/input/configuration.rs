@@ -49,7 +49,8 @@ const FLAGS: [&str; 16] = [
 
 /// A URL with the password in its place, and pieces that do not belong there.
 fn url(scheme: &'static str) -> impl Strategy<Value = String> {
-    let odd = || prop_oneof![3 => Just(String::new()), 1 => "[@:/?#%&=\\[\\]]{1,2}", 1 => "\\PC{1,3}", 1 => "[a-z0-9.]{1,6}"];
+    let odd =
+        || prop_oneof![3 => Just(String::new()), 1 => "[@:/?#%&=\\[\\]]{1,2}", 1 => "\\PC{1,3}", 1 => "[a-z0-9.]{1,6}"];
     let query = prop_oneof![
         Just(String::new()),
         "\\?[a-z_]{1,12}=[a-z0-9/%]{0,8}(&[a-z_]{1,12}=[a-z0-9]{0,5})?",
@@ -67,7 +68,9 @@ fn assert_in_range(config: &RunConfig) -> Result<(), TestCaseError> {
     prop_assert!((1..=16).contains(&config.workers));
     prop_assert!((1..=10_000).contains(&config.limits.events) && config.limits.bytes >= 64 << 10);
     prop_assert!(config.limits.bytes <= 1 << 30 && config.limits.payload_bytes <= 512 << 20);
-    prop_assert!(config.batch_deadline >= Duration::from_millis(100) && config.batch_deadline <= Duration::from_secs(8));
+    prop_assert!(
+        config.batch_deadline >= Duration::from_millis(100) && config.batch_deadline <= Duration::from_secs(8)
+    );
     prop_assert!(config.policy.confirm_timeout >= config.batch_deadline);
     prop_assert!(config.policy.steps.min <= config.policy.steps.max && config.policy.steps.max <= day);
     prop_assert!(config.policy.retries_max <= 100);

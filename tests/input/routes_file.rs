@@ -41,7 +41,8 @@ const LINES: [&str; 12] = [
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        (any::<Index>(), prop_oneof![any::<char>(), proptest::char::range(' ', '~')]).prop_map(|(at, c)| Change::Put(at, c)),
+        (any::<Index>(), prop_oneof![any::<char>(), proptest::char::range(' ', '~')])
+            .prop_map(|(at, c)| Change::Put(at, c)),
         (any::<Index>(), 1usize..30).prop_map(|(at, count)| Change::Delete(at, count)),
         (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Change::Repeat(from, to)),
         any::<Index>().prop_map(Change::Drop),

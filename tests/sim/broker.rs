@@ -139,7 +139,10 @@ impl Broker for SimBroker {
         self.sim.pause(took).await;
         let mut waited = took;
         // Opening hangs while the broker reads nothing.
-        while { let world = self.sim.lock(); world.rabbit.alarm || world.rabbit.is_silent } {
+        while {
+            let world = self.sim.lock();
+            world.rabbit.alarm || world.rabbit.is_silent
+        } {
             self.sim.pause(100).await;
             waited += 100;
             if waited > 5_000 {

@@ -226,8 +226,7 @@ impl Table {
             HoldScope::Key(there) => hold.kind == HoldKind::Unconfirmed && destinations.contains(there),
             HoldScope::Exchange(_) | HoldScope::Route(_) => false,
         };
-        let lifted: Vec<HoldId> =
-            self.holds.iter().filter(|(_, hold)| disproved(hold)).map(|(id, _)| *id).collect();
+        let lifted: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| disproved(hold)).map(|(id, _)| *id).collect();
         for hold in lifted {
             self.holds.remove(&hold);
             self.lift_waits(hold, now);

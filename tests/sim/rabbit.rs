@@ -203,7 +203,6 @@ impl Rabbit {
     pub fn chans_of(&self, conn: ConnId) -> Vec<ChanId> {
         self.chans.iter().filter(|(_, chan)| chan.conn == conn).map(|(id, _)| *id).collect()
     }
-
 }
 
 /// Destinations that a fault may strike.

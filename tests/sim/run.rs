@@ -99,8 +99,12 @@ async fn play(seed: u64, scenario: Scenario, defect: Option<Defect>, log: Log) -
     }
     let mut happenings = JoinSet::new();
     happenings.spawn(trade(Arc::clone(&sim), scenario.trade));
-    let struck: Option<Vec<Destination>> =
-        scenario.faults.iter().map(|(_, fault)| fault.strikes()).collect::<Option<Vec<_>>>().map(|struck| struck.concat());
+    let struck: Option<Vec<Destination>> = scenario
+        .faults
+        .iter()
+        .map(|(_, fault)| fault.strikes())
+        .collect::<Option<Vec<_>>>()
+        .map(|struck| struck.concat());
     for (at, fault) in scenario.faults {
         happenings.spawn(strike(Arc::clone(&sim), slots.clone(), at, fault));
     }

@@ -43,7 +43,11 @@ pub async fn carry(sim: Arc<Sim>, chan: ChanId, switch: Arc<Switch>) {
 }
 
 async fn wait(sim: &Sim, io: &Notify, until: Ms) {
-    let pause = if until == NEVER { Duration::from_secs(3_600) } else { Duration::from_millis(until.saturating_sub(sim.now())) };
+    let pause = if until == NEVER {
+        Duration::from_secs(3_600)
+    } else {
+        Duration::from_millis(until.saturating_sub(sim.now()))
+    };
     tokio::select! {
         biased;
         () = io.notified() => {}
@@ -84,7 +88,9 @@ fn next_due(world: &World, chan: &Chan) -> Ms {
     if world.rabbit.is_silent {
         return NEVER;
     }
-    let silent = |due: &Due| due.behind.as_ref().is_some_and(|there| world.rabbit.moods.get(&names(there)) == Some(&Mood::Silent));
+    let silent = |due: &Due| {
+        due.behind.as_ref().is_some_and(|there| world.rabbit.moods.get(&names(there)) == Some(&Mood::Silent))
+    };
     chan.dues.iter().filter(|due| !silent(due)).map(|due| due.at).min().unwrap_or(NEVER)
 }
 
@@ -146,7 +152,9 @@ fn arrive(sim: &Sim, chan: ChanId, sent: &Sent) -> bool {
     }
     let closes = matches!(frame, Some(Frame::Close(_)));
     if let Some(state) = rabbit.chans.get_mut(&chan) {
-        if let Some(frame) = frame.filter(|frame| !(sim.has(Defect::ReturnSwallowed) && matches!(frame, Frame::Return(_)))) {
+        if let Some(frame) =
+            frame.filter(|frame| !(sim.has(Defect::ReturnSwallowed) && matches!(frame, Frame::Return(_))))
+        {
             state.inbox.push_back(frame);
             wake(state);
         }

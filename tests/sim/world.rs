@@ -88,7 +88,9 @@ impl Sim {
     }
 
     pub fn take_log(&self) -> Vec<String> {
-        self.log.as_ref().map_or_else(Vec::new, |log| std::mem::take(&mut log.lock().expect("nobody panics while writing")))
+        self.log
+            .as_ref()
+            .map_or_else(Vec::new, |log| std::mem::take(&mut log.lock().expect("nobody panics while writing")))
     }
 
     pub fn roll(&self, range: std::ops::Range<u64>) -> u64 {
