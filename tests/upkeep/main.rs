@@ -91,6 +91,34 @@ async fn floors_follow_what_is_published_and_stay_below_a_transaction_that_is_st
     consumer.stop().await;
 }
 
+/// Two transactions wrote one key side by side: the later event came first, waits, and the earlier one was committed after it. The end of
+/// the wait brings the floor down to the later one only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floor_does_not_pass_an_event_whose_key_waits_for_a_later_one() {
+    let (bed, client) = with_outbox("floors_of_waits").await;
+    client
+        .batch_execute(
+            "INSERT INTO outbox.events (seq, aggregate_type, aggregate_id, event_type, payload) OVERRIDING SYSTEM VALUE
+             VALUES (900, 'Order', 'waits', 'order.created', '{}'), (990, 'Order', 'waits', 'order.paid', '{}');
+             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
+             SELECT aggregate_id, lane, id, seq, 'after_dead_letter', 'infinity' FROM outbox.events WHERE seq = 990;
+             SELECT setval('outbox.events_seq_seq', 1000)",
+        )
+        .await
+        .expect("a key that waits");
+    let _relay = Relay::start(&bed, &[]).await;
+    let elsewhere = "SELECT count(*) FROM outbox.lanes WHERE floor > 990";
+    eventually(PATIENCE, "the floors of the other lanes move on", async || number(&client, elsewhere).await >= 63)
+        .await;
+    let now: String = client.query_one("SELECT clock_timestamp()::text", &[]).await.expect("the time").get(0);
+    let looked = format!(
+        "SELECT count(*) FROM outbox.upkeep WHERE job = 'floors' AND last_run_at > '{now}'::timestamptz + interval '5 seconds'"
+    );
+    eventually(PATIENCE, "the floors were looked at once more", async || number(&client, &looked).await == 1).await;
+    let behind = number(&client, "SELECT count(*) FROM outbox.lanes WHERE floor <= 900").await;
+    assert_eq!(behind, 1, "a floor passed an event that nothing would bring back");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn gauges_about_the_whole_database_come_from_one_replica() {
     let (bed, mut client) = with_outbox("gauges").await;
