@@ -3,6 +3,9 @@
 python -m checks chart            the chart, the alerts' own tests, the dashboard, the runbooks; UPDATE=1 writes what is generated
 python -m checks image ROOT CONFIG WORK    an image's root, run as a container beside real services
 python -m checks alerts           a real Prometheus sees a real relay lose its broker, and get it back
+python -m checks materials TARGET TIME FILE     writes the bill of materials
+python -m checks pack FOLDER      packs the chart
+python -m checks release FOLDER ARCHIVE VERSION    what dev/dist has made
 """
 
 import sys
@@ -24,6 +27,18 @@ def main(arguments: list[str]) -> int:
             from . import live
 
             return live.main()
+        case ["materials", target, created, path]:
+            from . import release
+
+            return release.write_materials(target, created, path)
+        case ["pack", folder]:
+            from . import release
+
+            return release.write_chart(folder)
+        case ["release", folder, archive, version]:
+            from . import release
+
+            return release.check(folder, archive, version)
         case _:
             print(__doc__, file=sys.stderr)
             return 64
