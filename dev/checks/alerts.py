@@ -126,6 +126,22 @@ def check(found: Findings) -> None:
     check_tested(found, alerts)
     check_promtool(found, groups)
     check_runbooks(found, alerts)
+    check_commands(found)
+
+
+def check_commands(found: Findings) -> None:
+    """Every command that the pages tell people to type exists, with its flags."""
+    commands = program.commands()
+    for path in [*sorted(RUNBOOKS.glob("*.md")), ROOT / "docs/deploying.md", ROOT / "docs/moving.md"]:
+        for words in re.findall(r"(?:^|[`$(] ?|-- )outbox-relay ((?:[a-z-]+ ?)+[^`\n]*)", path.read_text(), re.M):
+            plain = words.split(" --")[0].split()
+            # `dlq` alone is no command: it has commands of its own.
+            known = [name for name in commands if not any(other.startswith(f"{name} ") for other in commands)]
+            name = next((name for name in (" ".join(plain[:2]), plain[0]) if name in known), None)
+            found.check(name, f"{path.name}: there is no command outbox-relay {words}")
+            flags = set(re.findall(r"(?<!\S)(--[a-z-]+)", words.split("#")[0]))
+            missing = flags - set(program.flags(name)) if name else set()
+            found.check(not missing, f"{path.name}: outbox-relay {name} has no {missing}")
 
 
 def source(name: str) -> str:

@@ -5,6 +5,12 @@ import re
 from .report import ROOT
 
 
+def commands() -> list[str]:
+    """Every command, for example `dlq replay`."""
+    text = (ROOT / "docs/configuration.md").read_text()
+    return re.findall(r"^## outbox-relay (.*)$", text, re.M)
+
+
 def flags(command: str) -> dict[str, str]:
     """The flags of a command with their variables (empty where there is none)."""
     text = (ROOT / "docs/configuration.md").read_text()

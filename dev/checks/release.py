@@ -14,21 +14,16 @@ FILES = ["outbox-relay", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELO
 SHELLS = {"outbox-relay.bash": ["bash", "-n"], "_outbox-relay": None, "outbox-relay.fish": None}
 
 
-def commands() -> list[str]:
-    """Every command, by docs/configuration.md."""
-    return [line.removeprefix("## outbox-relay ") for line in (ROOT / "docs/configuration.md").read_text().splitlines() if line.startswith("## outbox-relay ")]
-
-
 def check_manual(found: Findings, folder: Path) -> None:
     """A page for each command with all of its flags; completions that know all flags."""
     pages = {path.name for path in (folder / "man/man1").iterdir()}
-    wanted = {"outbox-relay.1", *(f"outbox-relay-{name.replace(' ', '-')}.1" for name in commands())}
+    wanted = {"outbox-relay.1", *(f"outbox-relay-{name.replace(' ', '-')}.1" for name in program.commands())}
     found.check(pages == wanted, f"man pages: {pages ^ wanted}")
-    for name in commands():
+    for name in program.commands():
         text = (folder / f"man/man1/outbox-relay-{name.replace(' ', '-')}.1").read_text().replace("\\-", "-")
         missing = [flag for flag in program.flags(name) if flag not in text]
         found.check(not missing, f"the page of {name} lacks {missing}")
-    flags = {flag for name in commands() for flag in program.flags(name)}
+    flags = {flag for name in program.commands() for flag in program.flags(name)}
     for name, syntax in SHELLS.items():
         path = folder / "completions" / name
         text = path.read_text()
