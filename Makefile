@@ -5,6 +5,7 @@ EVENTS ?= 20000
 ORDERS ?= 2000
 HTTP_ORDERS ?= 150
 KEEP ?=
+UPDATE ?=
 TEST_ARGS ?=
 CASES ?= all
 SCALE ?= 1
@@ -15,7 +16,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt services services-stop rust-tools
+.PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,13 +54,14 @@ faults: services ## the matrix of faults, half an hour, writes docs/faults.md [S
 	dev/install pgbouncer faketime
 	dev/with-services faults -- cargo test --features crash-points --test matrix
 
-lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, the rules of the house (tests/tidy)
+lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, hadolint, the rules of the house (tests/tidy)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
 	for feature in '' postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources
+	"$$(dev/python-tools)/hadolint" Dockerfile
 	cargo test --test tidy --quiet
 
 docs: ## writes docs/configuration.md and docs/metrics.md from the program
@@ -67,6 +69,21 @@ docs: ## writes docs/configuration.md and docs/metrics.md from the program
 
 fmt: rust-tools ## formats the Rust code
 	cargo fmt --all
+
+image: ## the container's image, with Docker, podman or buildah [BUILDER=...] [RUNTIME=...]
+	dev/image
+
+chart: export UPDATE := $(UPDATE)
+chart: ## the Helm chart, its alerts, dashboard and runbooks: linted, rendered, compared, tested [UPDATE=1 writes what is generated]
+	dev/install promtool
+	PYTHONPATH=dev "$$(dev/python-tools)/python" -m checks chart
+
+dist: ## the release in target/dist: static program, man pages, completions, bill of materials, chart, checksums
+	dev/dist
+
+release-check: chart dist ## what is too heavy for every run: the image built and run, a real Prometheus, the release
+	dev/check-alerts
+	dev/check-image
 
 services-stop: ## stops and removes every private instance under target/dev, of running tests too
 	@dev/services list | while read -r name rest; do echo "removing $$name"; dev/services remove "$$name"; done

@@ -1,0 +1,36 @@
+# The image of the relay: one static program on a base without a shell, for a user that owns nothing.
+# `make image` builds it. BUILDER must have cargo and a C compiler, RUNTIME needs nothing at all (`scratch` would do).
+
+ARG BUILDER=docker.io/library/rust:1.88-slim-bookworm
+ARG RUNTIME=gcr.io/distroless/static-debian12:nonroot
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY . .
+# Static, so that the base may be empty: glibc's resolver for files and DNS is part of it since 2.34.
+ENV RUSTFLAGS="-C target-feature=+crt-static" \
+    CARGO_PROFILE_RELEASE_STRIP=symbols
+# The target is named, because proc macros cannot be static.
+RUN --mount=type=cache,target=/src/target \
+    host=$(rustc --print host-tuple) \
+    && cargo build --release --locked --bin outbox-relay --target "$host" \
+    && cp "target/$host/release/outbox-relay" /outbox-relay
+
+FROM ${RUNTIME}
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="outbox-relay" \
+      org.opencontainers.image.description="Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per aggregate, with publisher confirms" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=build --chown=0:0 --chmod=0555 /outbox-relay /usr/local/bin/outbox-relay
+COPY --from=build --chown=0:0 --chmod=0444 /src/LICENSE-APACHE /src/LICENSE-MIT /usr/share/doc/outbox-relay/
+# By number, so that runAsNonRoot can be judged.
+USER 10001:10001
+EXPOSE 9632
+# SIGTERM, which is the default, drains.
+ENTRYPOINT ["/usr/local/bin/outbox-relay"]
+CMD ["run"]
