@@ -243,7 +243,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             for message in sent {
                 let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
                 if message.outcome.was_sent() {
-                    self.count_sent(event, &leg.route);
+                    self.metrics.attempt(&leg.route.name);
                 }
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {
@@ -349,6 +349,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             }
         };
         let verdict = verdict::verdict(fate, event.attempts(), &self.policy);
+        self.count_again(event, &verdict);
         Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 
