@@ -92,7 +92,8 @@ fn no_loss(world: &World, found: &mut Vec<String>) {
 }
 
 fn has_reached(world: &World, number: Number, there: &Destination, on_unroutable: OnUnroutable, by: Ms) -> bool {
-    let got = |copy: &Delivery| copy.number == number && copy.destination == *there && !copy.lost && copy.stored_at <= by;
+    let got =
+        |copy: &Delivery| copy.number == number && copy.destination == *there && !copy.lost && copy.stored_at <= by;
     let came_back = || world.rabbit.returned.iter().any(|(of, from, _)| *of == number && from == there);
     world.rabbit.copies.iter().any(got) || (on_unroutable == OnUnroutable::Ignore && came_back())
 }
@@ -110,7 +111,8 @@ fn order(world: &World, found: &mut Vec<String>) {
             for (before, predecessor) in &rows[..later] {
                 let was_there = predecessor.committed <= row.committed;
                 if was_there && !is_done_with(world, *before, predecessor, first, first_at) {
-                    found.push(format!("P2: e{number} left before e{before} of the same key {} was done with", row.key));
+                    found
+                        .push(format!("P2: e{number} left before e{before} of the same key {} was done with", row.key));
                 }
             }
         }
@@ -171,7 +173,8 @@ fn outages_are_free(world: &World, found: &mut Vec<String>) {
     for (number, attempts) in &world.table.charged {
         if *attempts > judged(*number) {
             let times = judged(*number);
-            found.push(format!("P4: e{number} was charged {attempts} attempts, and the broker judged it {times} times"));
+            found
+                .push(format!("P4: e{number} was charged {attempts} attempts, and the broker judged it {times} times"));
         }
     }
     for letter in &world.table.letters {

@@ -151,9 +151,13 @@ pub async fn strike(sim: Arc<Sim>, slots: Vec<Arc<Slot>>, at: Ms, fault: Fault) 
             broker(&sim, &fault).await;
         }
         Fault::ExchangeMissing(exchange, ms) => {
-            change(&sim, |world| { world.rabbit.missing.insert(exchange.to_owned()); });
+            change(&sim, |world| {
+                world.rabbit.missing.insert(exchange.to_owned());
+            });
             sim.pause(ms).await;
-            change(&sim, |world| { world.rabbit.missing.remove(exchange); });
+            change(&sim, |world| {
+                world.rabbit.missing.remove(exchange);
+            });
         }
         Fault::ExchangeDeleted(exchange, ms) => {
             let bound = |(of, _): &(String, String)| of == exchange;
@@ -171,15 +175,23 @@ pub async fn strike(sim: Arc<Sim>, slots: Vec<Arc<Slot>>, at: Ms, fault: Fault) 
             change(&sim, |world| world.rabbit.bindings.extend(bindings));
         }
         Fault::Forbidden(exchange, ms) => {
-            change(&sim, |world| { world.rabbit.forbidden.insert(exchange.to_owned()); });
+            change(&sim, |world| {
+                world.rabbit.forbidden.insert(exchange.to_owned());
+            });
             sim.pause(ms).await;
-            change(&sim, |world| { world.rabbit.forbidden.remove(exchange); });
+            change(&sim, |world| {
+                world.rabbit.forbidden.remove(exchange);
+            });
         }
         Fault::Unbound(place, ms) => {
             let there = names(&struck()[place]);
-            change(&sim, |world| { world.rabbit.bindings.remove(&there); });
+            change(&sim, |world| {
+                world.rabbit.bindings.remove(&there);
+            });
             sim.pause(ms).await;
-            change(&sim, |world| { world.rabbit.bindings.insert(there); });
+            change(&sim, |world| {
+                world.rabbit.bindings.insert(there);
+            });
         }
         Fault::Nacks(place, ms) => mood(&sim, place, Mood::Nacks, ms).await,
         Fault::Silent(place, ms) => mood(&sim, place, Mood::Silent, ms).await,
@@ -189,9 +201,13 @@ pub async fn strike(sim: Arc<Sim>, slots: Vec<Arc<Slot>>, at: Ms, fault: Fault) 
 
 async fn mood(sim: &Sim, place: usize, mood: Mood, ms: Ms) {
     let there = names(&struck()[place]);
-    change(sim, |world| { world.rabbit.moods.insert(there.clone(), mood); });
+    change(sim, |world| {
+        world.rabbit.moods.insert(there.clone(), mood);
+    });
     sim.pause(ms).await;
-    change(sim, |world| { world.rabbit.moods.remove(&there); });
+    change(sim, |world| {
+        world.rabbit.moods.remove(&there);
+    });
 }
 
 async fn database(sim: &Sim, fault: &Fault) {

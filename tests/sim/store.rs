@@ -7,8 +7,8 @@ use std::time::Duration;
 use outbox_relay::relay::destination::{Destination, Hold, HoldScope, Holds};
 use outbox_relay::relay::event::{Event, Waited};
 use outbox_relay::relay::store::{
-    Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError, Until,
-    WaitsFor,
+    Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store,
+    StoreError, Until, WaitsFor,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -251,9 +251,8 @@ impl Store for SimStore {
             return Ok(None);
         };
         let probes = row.probes;
-        let number = self.call(Some(tx), "claim probe lane", move |world, now| {
-            world.table.claim_probe_lane(tx, hold, probes, now)
-        });
+        let number = self
+            .call(Some(tx), "claim probe lane", move |world, now| world.table.claim_probe_lane(tx, hold, probes, now));
         let Some(number) = number.await? else {
             let dropped = move |table: &mut Table, _| {
                 if table.waits.values().all(|wait| wait.hold != Some(hold)) {
