@@ -241,7 +241,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             for message in sent {
                 let Some(leg) = legs.iter_mut().find(|leg| leg.is_of(message.token)) else { continue };
                 if message.outcome.was_sent() {
-                    self.count_sent(event, &leg.route);
+                    self.metrics.attempt(&leg.route.name);
                 }
                 match message.outcome {
                     Outcome::Unconfirmed => desk.late.add(Owed {
@@ -357,6 +357,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             routes_confirmed.splice(0..0, waited.routes_confirmed.iter().cloned());
         }
         let verdict = verdict::verdict(fate, event.attempts(), &self.policy);
+        self.count_again(event, &verdict);
         Decision { event, verdict, holds, routes_confirmed, routes_failed }
     }
 

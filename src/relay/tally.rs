@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::relay::Relay;
-use crate::relay::answer::Answer;
+use crate::relay::answer::{Answer, Verdict};
 use crate::relay::broker::Broker;
 use crate::relay::event::{Event, WaitReason};
 use crate::relay::late::Owed;
@@ -18,10 +18,10 @@ use crate::relay::verdict;
 use crate::relay::work::Work;
 
 impl<S: Store, B: Broker> Relay<S, B> {
-    pub(super) fn count_sent(&self, event: &Event, route: &Route) {
-        self.metrics.attempt(&route.name);
-        // Its confirm has not come in time, and may yet.
-        if event.waited.as_ref().is_some_and(|waited| waited.reason == WaitReason::Unconfirmed) {
+    /// An event whose confirm did not come in time had its turn again: it was sent, or waits for something else and will be.
+    pub(super) fn count_again(&self, event: &Event, verdict: &Verdict) {
+        let is_owed = event.waited.as_ref().is_some_and(|waited| waited.reason == WaitReason::Unconfirmed);
+        if is_owed && *verdict != Verdict::Leave {
             self.metrics.possible_duplicates(1);
         }
     }

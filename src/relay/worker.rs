@@ -242,7 +242,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         if unanswered.is_empty() {
             return;
         }
-        // Each is counted as it is sent again.
+        // Each is counted as it has its turn again.
         if let Err(error) = self.relay.store.recheck(&unanswered).await {
             tracing::debug!(%error, "unanswered events wait for their timeout");
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{PATIENCE, QUEUE, Scene, seconds};
+use crate::support::traffic::Load;
 use crate::support::urls::{addr_of, with_addr};
 use crate::support::{Consumer, Faults, Proxy, Queue, QueueKind, Signal, TestBed, Topology, eventually};
 
@@ -92,7 +93,9 @@ struct Stage {
 async fn crash(mut trial: Trial, place: Place) -> Outcome {
     let rounds = env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let mut stage = set(&trial, place.way).await;
-    stage.scene.load();
+    // The last relay drains what came in all the while.
+    let pause = Duration::from_millis(if place.way == Way::Late { 120 } else { 30 });
+    stage.scene.load_with(&Load { producers: 2, keys: OWED, events_at_most: 4, pause, ..Load::default() });
     for round in 0..rounds {
         if let Way::Job(job) = place.way {
             let sql = "UPDATE outbox.upkeep SET last_run_at = '2000-01-01Z' WHERE job = $1";
