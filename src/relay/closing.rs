@@ -112,6 +112,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
             let answer = match trial {
                 Trial::Answered(Reply::Confirmed) => Answer::Confirmed,
                 Trial::Closed(fault) => Answer::Closed { destination, fault },
+                // At once it would be sent a third time, and so on for as long as its destination is silent.
+                Trial::Unanswered => Answer::Unconfirmed,
                 // It gets its verdict in the next batch, on a channel of many.
                 Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) => {
                     Answer::Closed { destination, fault: ChannelFault::Bystander }

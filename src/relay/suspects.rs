@@ -19,6 +19,8 @@ pub enum Trial {
     Answered(Reply),
     /// The channel closed again.
     Closed(ChannelFault),
+    /// It was sent, and no answer came in time; one may still come, or it may be stored.
+    Unanswered,
 }
 
 /// Tries `suspects` in order until `until`.
@@ -32,21 +34,16 @@ pub async fn try_alone<B: Broker>(
     let mut channel = None;
     for suspect in suspects {
         let (token, event, destination) = (suspect.token, suspect.event_id, suspect.destination.clone());
-        let trial = match try_one(broker, &mut channel, suspect, until).await {
-            Some(Ok(reply)) => {
-                if reply == Reply::Confirmed {
-                    let generation = channel.as_ref().map_or(0, B::Channel::generation);
-                    evidence.accepted(&destination, generation);
-                }
-                Trial::Answered(reply)
+        // No channel or no time: the others would fare no better.
+        let Some(trial) = try_one(broker, &mut channel, suspect, until).await else { break };
+        match &trial {
+            Trial::Answered(Reply::Confirmed) => {
+                let generation = channel.as_ref().map_or(0, B::Channel::generation);
+                evidence.accepted(&destination, generation);
             }
-            Some(Err(text)) => {
-                evidence.closed_over(event);
-                Trial::Closed(ChannelFault::Culprit { text })
-            }
-            // No channel or no time: the others would fare no better.
-            None => break,
-        };
+            Trial::Closed(_) => evidence.closed_over(event),
+            Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) | Trial::Unanswered => {}
+        }
         trials.push((token, event, destination, trial));
     }
     trials
@@ -61,17 +58,17 @@ fn weigh(evidence: &Evidence, event: Uuid, destination: &Destination, trial: Tri
         Trial::Closed(ChannelFault::Culprit { text }) if !evidence.is_convicted(event, destination) => {
             Trial::Closed(ChannelFault::DestinationClosed { text })
         }
-        innocent @ (Trial::Answered(_) | Trial::Closed(_)) => innocent,
+        innocent @ (Trial::Answered(_) | Trial::Closed(_) | Trial::Unanswered) => innocent,
     }
 }
 
-/// `Some(Err(text))` if the channel closed, `None` if there was no answer or no channel.
+/// `None` if it could not be sent: there was no channel, or no time.
 async fn try_one<B: Broker>(
     broker: &B,
     channel: &mut Option<B::Channel>,
     message: Message,
     until: Instant,
-) -> Option<Result<Reply, String>> {
+) -> Option<Trial> {
     let left = until.checked_duration_since(Instant::now())?;
     if channel.as_ref().is_none_or(|channel| channel.close_reason().is_some() || channel.outstanding() > 0) {
         *channel = deadline(left, "a channel for a suspect", broker.open()).await.ok()?.ok();
@@ -80,12 +77,16 @@ async fn try_one<B: Broker>(
     let token = message.token;
     channel.send(message);
     loop {
-        let left = until.checked_duration_since(Instant::now())?;
-        let answers = deadline(left, "a suspect's answer", channel.progress()).await.ok()?;
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok(answers) = deadline(left, "a suspect's answer", channel.progress()).await else {
+            return Some(Trial::Unanswered);
+        };
         let Some((_, reply)) = answers.into_iter().find(|(answered, _)| *answered == token) else { continue };
         return Some(match (reply, channel.close_reason()) {
-            (Reply::Unknown, Some(reason)) if !reason.connection_lost => Err(reason.text.clone()),
-            (reply, _) => Ok(reply),
+            (Reply::Unknown, Some(reason)) if !reason.connection_lost => {
+                Trial::Closed(ChannelFault::Culprit { text: reason.text.clone() })
+            }
+            (reply, _) => Trial::Answered(reply),
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use outbox_relay::relay::destination::{Destination, OnUnroutable};
+use outbox_relay::relay::destination::{Destination, HoldKind, OnUnroutable};
 use outbox_relay::relay::event::{FailureReason, WaitReason};
 
 use crate::events::Kind;
@@ -60,7 +60,10 @@ pub fn may_wait(table: &Table, row: &Row) -> bool {
         let head = table.row(wait.number);
         // Where nothing else of a closer's destination passes, nobody can tell who is to blame.
         let stays = head.is_pending() && matches!(head.kind, Kind::NoRoute | Kind::Closer);
-        wait.reason == WaitReason::AfterDeadLetter || stays
+        // What nobody binds may be on hold as a missing binding, which charges nobody and ends when it is bound.
+        let hold = wait.hold.and_then(|hold| table.holds.get(&hold));
+        let is_unbound = head.kind == Kind::Unbound && hold.is_some_and(|hold| hold.kind == HoldKind::Unroutable);
+        wait.reason == WaitReason::AfterDeadLetter || stays || is_unbound
     })
 }
 

@@ -184,8 +184,11 @@ fn deliver(sim: &Sim, world: &mut World, chan: ChanId) {
     if due.is_empty() {
         return;
     }
-    for copy in due.iter().filter_map(|due| due.copy) {
-        rabbit.copies[copy].confirmed_at = now;
+    // Nobody reads what comes on a channel that was given up, as a probe's is.
+    if !state.dropped {
+        for copy in due.iter().filter_map(|due| due.copy) {
+            rabbit.copies[copy].confirmed_at = now;
+        }
     }
     let last = due.iter().map(|due| due.tag).max().unwrap_or(0);
     let is_whole = due.iter().all(|due| due.acked) && state.unconfirmed.range(..=last).count() == due.len();
