@@ -3,15 +3,19 @@
 
 EVENTS ?= 20000
 ORDERS ?= 2000
+HTTP_ORDERS ?= 150
 KEEP ?=
 TEST_ARGS ?=
+CASES ?= all
+SCALE ?= 1
+ROUNDS ?= 5
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # What the companion crate leaves to its users, and the tests and lints want to see.
 features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pgbouncer faults lint docs fmt services services-stop rust-tools
+.PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt services services-stop rust-tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,15 +23,25 @@ help: ## this list
 	@echo '  DATABASE_URL and AMQP_URL (and MANAGEMENT_URL), where set, are used instead of private servers.'
 
 demo: export KEEP := $(KEEP)
-demo: services ## the relay under load, from order to consumer [EVENTS=20000] [ORDERS=2000] [KEEP=1]
-	cargo build --release --bins --example demo
+demo: services ## orders over HTTP and four consumers, then the relay under load [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
+	cargo build --release --workspace --features order-domain/postgres --bins --example demo --example order-service
 	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
-		--events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+		--service $(target)/release/examples/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+
+bench: export CASES := $(CASES)
+bench: export SCALE := $(SCALE)
+bench: export ROUNDS := $(ROUNDS)
+bench: services ## writes docs/performance.md [CASES=drain,latency] [SCALE=full] [ROUNDS=5]
+	cargo bench --bench relay --no-run
+	dev/with-services bench -- cargo bench --bench relay
 
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
 	dev/install promtool
 	dev/with-services test -- cargo test --workspace $(features) --no-fail-fast $(TEST_ARGS)
+
+check-openapi: services ## schemathesis against the order service and its OpenAPI document, for a minute
+	dev/with-services openapi -- dev/check-openapi
 
 test-pgbouncer: services ## every test with the relays behind pgbouncer, then with the printed grants alone [TEST_ARGS=...]
 	dev/with-services pgbouncer --pgbouncer -- cargo test --no-fail-fast $(TEST_ARGS)

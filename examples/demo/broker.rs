@@ -15,6 +15,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 
 use crate::failure::{Failure, within};
 use crate::settings::EXCHANGE;
+use crate::story::documents;
 
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -59,15 +60,31 @@ impl Broker {
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
         let queue = self.channel.queue_declare(self.queue.as_str().into(), durable, table());
         within(ANSWER, "declaring the demo's queue", queue).await?;
-        let queue = self.queue.as_str().into();
+        Ok(())
+    }
+
+    /// From now on the demo's own queue gets everything.
+    pub async fn bind(&self) -> Result<(), Failure> {
+        let (queue, table) = (self.queue.as_str().into(), FieldTable::default);
         let bind = self.channel.queue_bind(queue, EXCHANGE.into(), "#".into(), QueueBindOptions::default(), table());
         within(ANSWER, "binding the demo's queue", bind).await
     }
 
+    /// The queue of a service in the story.
+    pub fn service_queue(&self, service: &'static str) -> String {
+        format!("{}.{service}", self.queue)
+    }
+
+    pub async fn delete_queue(&self, queue: &str) -> Result<(), Failure> {
+        let delete = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+        within(ANSWER, "deleting the demo's queues", delete).await.map(|_messages| ())
+    }
+
     pub async fn close(self) -> Result<(), Failure> {
-        for queue in [&self.queue, &self.ceiling_queue] {
-            let delete = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
-            within(ANSWER, "deleting the demo's queues", delete).await?;
+        // Deleting what is not there is no error, so an interrupted story is cleaned up too.
+        let services = documents::ALL.iter().map(|document| self.service_queue(document.service));
+        for queue in services.chain([self.queue.clone(), self.ceiling_queue.clone()]) {
+            self.delete_queue(&queue).await?;
         }
         if self.exchange_is_ours {
             let unused = ExchangeDeleteOptions { if_unused: true, ..Default::default() };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::failure::{Doing, Failure, within};
+use crate::story::Committed;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -36,6 +37,20 @@ impl Database {
         let client = connect(&self.config).await?;
         let table = "CREATE TABLE orders (id text PRIMARY KEY, status text NOT NULL, version bigint NOT NULL)";
         within(STATEMENT, "creating the orders table", client.batch_execute(table)).await
+    }
+
+    /// Every event that was committed so far, as the outbox holds it.
+    pub async fn committed(&self) -> Result<Vec<Committed>, Failure> {
+        let client = connect(&self.config).await?;
+        let sql = "SELECT id, coalesce(partition_key, aggregate_id), event_type, seq FROM outbox.events ORDER BY seq";
+        let rows = within(STATEMENT, "reading the outbox", client.query(sql, &[])).await?;
+        let event = |row: &tokio_postgres::Row| Committed {
+            id: row.get(0),
+            key: row.get(1),
+            event_type: row.get::<_, &str>(2).into(),
+            seq: row.get(3),
+        };
+        Ok(rows.iter().map(event).collect())
     }
 
     /// FORCE, because a relay or writer that was killed may leave a backend behind for a moment.

@@ -1,4 +1,5 @@
-//! The demo: orders change, the relay publishes, a consumer counts, and the accounts are shown.
+//! The demo: orders are placed over HTTP and four services are told; then many orders change at once, the relay
+//! publishes, a consumer counts, and the accounts are shown.
 //!
 //! Run by `make demo` with DATABASE_URL and AMQP_URL set. Promises exit code 0 only if nothing was lost, invented or
 //! out of order and the relay stopped as it should; and that nothing it made is left behind, unless `--keep` asks.
@@ -7,6 +8,7 @@
 
 mod settings;
 mod stage;
+mod story;
 mod traffic;
 mod drain;
 
@@ -23,6 +25,7 @@ mod watch;
 mod verdict;
 
 mod ceiling;
+mod raw;
 mod wire;
 
 mod live;
@@ -32,7 +35,9 @@ mod broker;
 mod database;
 mod failure;
 mod process;
+mod program;
 mod relay;
+mod service;
 
 use std::any::Any;
 use std::io::Write;
@@ -76,6 +81,10 @@ async fn main() {
 /// The whole show; true if the promises were kept.
 async fn perform(stage: &mut Stage) -> Result<bool, Failure> {
     stage.open().await?;
+    if !story::run(stage).await? {
+        return Ok(false);
+    }
+    stage.broker().bind().await?;
     let (ledger, feed) = (Arc::new(Ledger::default()), Arc::new(Feed::default()));
     let mut consumer = Consumer::start(stage.broker(), Arc::clone(&feed)).await?;
     if !traffic::run(stage, &mut consumer, &ledger, &feed).await? {

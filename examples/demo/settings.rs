@@ -20,6 +20,12 @@ pub struct Settings {
     /// The relay's binary
     #[arg(long)]
     pub relay: PathBuf,
+    /// The reference order service's binary
+    #[arg(long)]
+    pub service: PathBuf,
+    /// Orders that are placed over HTTP
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(6..=10_000))]
+    pub http_orders: u32,
     /// Events to commit, and again for the drain
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     pub events: u32,

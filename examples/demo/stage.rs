@@ -3,15 +3,19 @@
 //! Called by `main`. Promises that whatever was opened is taken away by `close`, however far opening came, and that
 //! `leave` says where everything is. Refuses to stop at the first thing that cannot be taken away.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::database::Database;
 use crate::failure::{Doing, Failure};
-use crate::relay::{Launch, Relay};
+use crate::program::Program;
+use crate::relay::Launch;
+use crate::service;
 use crate::settings::{EXCHANGE, FOLDER, Settings};
 
+const ROUTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/routes/order-service.toml");
 /// What `run` promises: a drained shutdown within its own drain timeout.
 const DRAINED: Duration = Duration::from_secs(20);
 /// After an interrupt whoever sent it waits: `dev/with-services` removes the servers ten seconds later.
@@ -22,21 +26,20 @@ pub struct Stage {
     database: Option<Database>,
     broker: Option<Broker>,
     launch: Option<Launch>,
-    relay: Option<Relay>,
+    relay: Option<Program>,
+    service: Option<Program>,
 }
 
 impl Stage {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, database: None, broker: None, launch: None, relay: None }
+        Self { settings, database: None, broker: None, launch: None, relay: None, service: None }
     }
 
     pub async fn open(&mut self) -> Result<(), Failure> {
         self.settings.check()?;
         let pid = std::process::id();
         std::fs::create_dir_all(FOLDER).doing(&format!("making {FOLDER}"))?;
-        // Absolute: it is read from anywhere when the demo is kept.
-        let log = std::path::absolute(Path::new(FOLDER).join("relay.log")).doing("finding the working directory")?;
-        std::fs::write(&log, "").doing(&format!("emptying {}", log.display()))?;
+        let log = empty_log("relay.log")?;
         let database =
             self.database.insert(Database::create(&self.settings.database_url, &format!("demo_{pid}")).await?);
         database.create_orders().await?;
@@ -59,13 +62,38 @@ impl Stage {
         self.broker.as_ref().expect("a phase runs only on an open stage")
     }
 
-    pub fn relay(&mut self) -> &mut Relay {
+    pub fn relay(&mut self) -> &mut Program {
         self.relay.as_mut().expect("a phase starts the relay before it asks for it")
     }
 
-    pub fn start_relay(&mut self) -> Result<&mut Relay, Failure> {
+    /// Every event goes to the exchange with its type as the key.
+    pub fn start_relay(&mut self) -> Result<&mut Program, Failure> {
+        self.start_relay_with(&["--declare"])
+    }
+
+    /// Every event goes the ways of the order service's routes file. The exchange is there, of another kind than the file
+    /// would declare; for keys without wildcards both kinds are the same.
+    pub fn start_relay_with_routes(&mut self) -> Result<&mut Program, Failure> {
+        self.start_relay_with(&["--routes", ROUTES])
+    }
+
+    fn start_relay_with(&mut self, flags: &[&str]) -> Result<&mut Program, Failure> {
         let launch = self.launch.as_ref().expect("a phase runs only on an open stage");
-        Ok(self.relay.insert(launch.start()?))
+        Ok(self.relay.insert(launch.start(flags)?))
+    }
+
+    /// Starts the order service and answers where it listens.
+    pub async fn start_service(&mut self) -> Result<SocketAddr, Failure> {
+        let log = empty_log("order-service.log")?;
+        let started = service::start(&self.settings.service, &self.database().url, &log)?;
+        let service = self.service.insert(started);
+        service.listening().await?;
+        Ok(service.address)
+    }
+
+    /// Fails once a child has ended by itself.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        [&mut self.relay, &mut self.service].into_iter().flatten().try_for_each(Program::check)
     }
 
     /// Stops the running relay and answers how long that took.
@@ -76,10 +104,10 @@ impl Stage {
 
     /// Takes everything away and answers what could not be. Prints nothing: the terminal may be gone.
     pub async fn close(&mut self, interrupted: bool) -> Vec<Failure> {
-        self.forget_dead_relay();
+        self.forget_dead();
         let mut failed = Vec::new();
-        if let Some(relay) = self.relay.take() {
-            failed.extend(relay.stop(if interrupted { HURRIED } else { DRAINED }).await.err());
+        for program in [self.service.take(), self.relay.take()].into_iter().flatten() {
+            failed.extend(program.stop(if interrupted { HURRIED } else { DRAINED }).await.err());
         }
         if let Some(broker) = self.broker.take() {
             failed.extend(broker.close().await.err());
@@ -92,7 +120,7 @@ impl Stage {
 
     /// Leaves everything as it is and says where.
     pub fn leave(&mut self) {
-        self.forget_dead_relay();
+        self.forget_dead();
         println!("\nkept:");
         if let Some(database) = &self.database {
             println!("  database   {}", database.url);
@@ -103,14 +131,27 @@ impl Stage {
             println!("             exchange {EXCHANGE}, queue {}", broker.queue);
         }
         if let Some(relay) = self.relay.take() {
-            println!("  relay      pid {}, admin http://{}, log {}", relay.pid, relay.admin, relay.log.display());
+            println!("  relay      pid {}, admin http://{}, log {}", relay.pid, relay.address, relay.log.display());
             println!("             stop it with: kill {}", relay.pid);
             relay.leave();
+        }
+        if let Some(service) = self.service.take() {
+            println!("  service    pid {}, http://{}, log {}", service.pid, service.address, service.log.display());
+            println!("             stop it with: kill {}", service.pid);
+            service.leave();
         }
     }
 
     /// One that died early has been reported; stopping it again would only repeat that.
-    fn forget_dead_relay(&mut self) {
+    fn forget_dead(&mut self) {
         self.relay.take_if(|relay| relay.is_told_dead());
+        self.service.take_if(|service| service.is_told_dead());
     }
+}
+
+/// Absolute: it is read from anywhere when the demo is kept.
+fn empty_log(name: &str) -> Result<PathBuf, Failure> {
+    let log = std::path::absolute(Path::new(FOLDER).join(name)).doing("finding the working directory")?;
+    std::fs::write(&log, "").doing(&format!("emptying {}", log.display()))?;
+    Ok(log)
 }

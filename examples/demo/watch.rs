@@ -12,7 +12,7 @@ use crate::failure::{Doing, Failure};
 use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::live::Live;
-use crate::relay::Relay;
+use crate::program::Program;
 
 const TICK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// True if everything is there.
 pub async fn until_arrived(
-    relay: &mut Relay,
+    relay: &mut Program,
     consumer: &mut Consumer,
     writers: &mut JoinSet<Result<(), Failure>>,
     ledger: &Ledger,

@@ -2,6 +2,7 @@
 
 mod support;
 
+use order_domain::notification::TemplateData;
 use order_domain::order::{Item, Lines, NewOrder, Update};
 use order_domain::received::{Unreadable, parse};
 use order_domain::value::id::{OrderId, ProductId};
@@ -82,6 +83,16 @@ fn commands_are_refused_with_the_code_of_what_is_wrong() {
     assert_eq!(code(half.ship(parcel("s", Vec::new()), &context)), "DUPLICATE_SHIPMENT");
     assert_eq!(code(half.cancel("too late", &context)), "PARTLY_SHIPPED");
     assert_eq!(code(half.update(Update::default(), &context)), "ILLEGAL_TRANSITION");
+}
+
+#[test]
+fn template_data_that_a_consumer_could_not_read_are_refused() {
+    let nested = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for text in ["[]", "1", "{", r#"{"a": "\ud800"}"#, r#"{"a": 1e999}"#, nested.as_str()] {
+        assert_eq!(TemplateData::from_json(text).expect_err(text).code(), "MALFORMED_VALUE");
+    }
+    let kept = r#"{"a": 50.00, "b": "\ud83d\ude00"}"#;
+    assert_eq!(TemplateData::from_json(kept).expect("an object").as_json(), kept, "as it was given");
 }
 
 #[test]

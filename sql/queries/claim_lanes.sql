@@ -8,7 +8,7 @@ WITH due AS MATERIALIZED (
         SELECT e.seq
         FROM outbox.events e
         WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor
-          AND (SELECT true FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)) IS NULL
+          AND coalesce((SELECT false FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)), true)
         ORDER BY e.seq
         LIMIT 1
     ) head ON true

@@ -8,7 +8,7 @@ WITH head AS MATERIALIZED (
     SELECT (SELECT e.seq
             FROM outbox.events e
             WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor
-              AND (SELECT w.seq <= e.seq FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)) IS NOT TRUE
+              AND coalesce((SELECT w.seq > e.seq FROM outbox.waits w WHERE w.key = coalesce(e.partition_key, e.aggregate_id)), true)
             ORDER BY e.seq
             LIMIT 1) AS seq
     FROM outbox.lanes l

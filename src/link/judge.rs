@@ -9,15 +9,17 @@
 
 use std::collections::HashMap;
 
-/// What identifies a message in a return: message id, exchange, routing key.
+use uuid::Uuid;
+
+use crate::relay::destination::Destination;
+
+/// What identifies a message in a return.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// AMQP message id.
-    pub message_id: String,
-    /// Exchange.
-    pub exchange: String,
-    /// Routing key.
-    pub routing_key: String,
+    /// AMQP message id; absent only in a return that is none of ours, which then matches nothing.
+    pub message_id: Option<Uuid>,
+    /// Exchange and routing key.
+    pub destination: Destination,
 }
 
 /// How one confirm resolved.
@@ -133,9 +135,10 @@ impl<M> Judge<M> {
                 }
             }
         }
+        let nothing_came_back = self.returns.is_empty();
         for (message, identity) in acked {
-            let word = self.returns.remove(&identity).map_or(Judged::Good, Judged::Returned);
-            words.push((message, word));
+            let returned = if nothing_came_back { None } else { self.returns.remove(&identity) };
+            words.push((message, returned.map_or(Judged::Good, Judged::Returned)));
         }
         self.release_deferred(outstanding, &mut words);
         words
@@ -171,7 +174,8 @@ mod tests {
     use super::*;
 
     fn identity(number: u64) -> Identity {
-        Identity { message_id: number.to_string(), exchange: "e".into(), routing_key: "k".into() }
+        let destination = Destination { exchange: "e".into(), routing_key: "k".into() };
+        Identity { message_id: Some(Uuid::from_u128(number.into())), destination }
     }
 
     fn acked(number: u64, carries: Option<u64>) -> Resolved<u64> {

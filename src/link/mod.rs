@@ -18,6 +18,7 @@ mod key_values;
 pub mod listen;
 pub mod pool;
 pub mod queries;
+mod ready;
 pub mod report;
 pub(crate) mod rows;
 pub mod secret;

@@ -29,6 +29,7 @@ pub struct PgStore {
     database: Database,
     queries: Arc<Queries>,
     schema: Arc<str>,
+    begin_claim: Arc<str>,
     /// Whether the schema was looked at since the last error.
     schema_seen: Arc<AtomicBool>,
 }
@@ -36,7 +37,9 @@ pub struct PgStore {
 impl PgStore {
     /// The outbox in `schema`.
     pub fn new(database: Database, schema: &str) -> Self {
-        Self { database, queries: Queries::new(schema), schema: schema.into(), schema_seen: Arc::default() }
+        let queries = Queries::new(schema);
+        let begin_claim = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
+        Self { database, queries, schema: schema.into(), begin_claim, schema_seen: Arc::default() }
     }
 
     /// The pool, for the upkeep.
@@ -56,9 +59,13 @@ impl PgStore {
 
     /// Opens the transaction of a batch.
     async fn begin(&self) -> Result<PgBatch, StoreError> {
+        self.begin_by(&self.queries.begin_batch).await
+    }
+
+    async fn begin_by(&self, sql: &str) -> Result<PgBatch, StoreError> {
         let client = self.database.connection().await?;
         let batch = PgBatch::new(client, Arc::clone(&self.queries));
-        call::batch(batch.client(), "opening a batch", &self.queries.begin_batch).await?;
+        call::batch(batch.client(), "opening a batch", sql).await?;
         if !self.schema_seen.load(Ordering::Relaxed) {
             check_schema(batch.client(), &self.queries, &self.schema).await?;
             self.schema_seen.store(true, Ordering::Relaxed);
@@ -75,7 +82,7 @@ impl PgStore {
     }
 
     async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
-        let mut batch = self.begin().await?;
+        let mut batch = self.begin_by(&self.begin_claim).await?;
         let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
         let lanes_param = [(&lanes_max as _, Type::INT8)];
         let claimed = call::rows(batch.client(), "claiming lanes", &self.queries.claim_lanes, &lanes_param).await?;
@@ -115,10 +122,10 @@ impl PgStore {
         limits: &ClaimLimits,
     ) -> Result<(Vec<Row>, Holds), StoreError> {
         let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        // Twice a lane's fair share, so that one busy lane fills the batch sooner than it starves.
-        let per_lane = clamp(
-            (limits.events / lanes.len() * 2).clamp(limits.events_of_key, limits.events.max(limits.events_of_key)),
-        );
+        // More than a lane's fair share, so that one busy lane fills the batch sooner than it starves; not much more, because what does
+        // not fit was read for nothing.
+        let share = limits.events * 3 / (lanes.len() * 2);
+        let per_lane = clamp(share.clamp(limits.events_of_key, limits.events.max(limits.events_of_key)));
         let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
         let (events_max, bytes_max, of_key) = (clamp(limits.events), clamp(limits.bytes), clamp(limits.events_of_key));
         let client = batch.client();

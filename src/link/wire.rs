@@ -7,9 +7,11 @@ use lapin::BasicProperties;
 use lapin::message::BasicReturnMessage;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::link::judge::{Identity, Returned};
 use crate::relay::broker::{Message, Properties};
+use crate::relay::destination::Destination;
 
 const PERSISTENT: u8 = 2;
 
@@ -38,16 +40,13 @@ pub struct Frame {
 
 /// Converts a message; the error is a message that validation should have refused.
 pub fn frame(message: &Message) -> Result<Frame, TooLong> {
-    let message_id = message.event_id.to_string();
+    let mut message_id = Uuid::encode_buffer();
+    let message_id = &*message.event_id.hyphenated().encode_lower(&mut message_id);
     Ok(Frame {
         exchange: short(&message.destination.exchange)?,
         routing_key: short(&message.destination.routing_key)?,
-        properties: properties(&message.properties, &message_id)?,
-        identity: Identity {
-            message_id,
-            exchange: message.destination.exchange.to_string(),
-            routing_key: message.destination.routing_key.to_string(),
-        },
+        properties: properties(&message.properties, message_id)?,
+        identity: Identity { message_id: Some(message.event_id), destination: message.destination.clone() },
     })
 }
 
@@ -97,17 +96,14 @@ fn field(value: &Value) -> Result<AMQPValue, TooLong> {
     })
 }
 
-/// Reads a return. One without a message id was not ours to match; it keeps an empty one, which matches nothing.
+/// Reads a return. One without a message id, or with one that is no event's, was not ours to match.
 pub fn returned(message: BasicReturnMessage) -> Box<Returned> {
     let text = format!("{} {}", message.reply_code, message.reply_text.as_str());
     let delivery = message.delivery;
-    let message_id = delivery.properties.message_id().as_ref().map_or("", |id| id.as_str()).to_owned();
-    let identity = Identity {
-        message_id,
-        exchange: delivery.exchange.as_str().to_owned(),
-        routing_key: delivery.routing_key.as_str().to_owned(),
-    };
-    Box::new(Returned { identity, text })
+    let message_id = delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+    let destination =
+        Destination { exchange: delivery.exchange.as_str().into(), routing_key: delivery.routing_key.as_str().into() };
+    Box::new(Returned { identity: Identity { message_id, destination }, text })
 }
 
 #[cfg(test)]

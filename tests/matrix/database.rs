@@ -12,7 +12,11 @@ pub fn rows() -> Vec<Row> {
     vec![
         Row::new("pg_killed", "PostgreSQL killed (postmaster and backends), 3 s away", |trial| outage(trial, true)),
         Row::new("pg_restarted", "PostgreSQL stopped in fast mode, 3 s away", |trial| outage(trial, false)),
-        Row::new("pg_read_only", "PostgreSQL takes no writes: sessions read-only by default, then a standby for 5 s", read_only),
+        Row::new(
+            "pg_read_only",
+            "PostgreSQL takes no writes: sessions read-only by default, then a standby for 5 s",
+            read_only,
+        ),
         Row::new("pg_full", "no free connection for 8 s, the relays' ended", full),
         Row::new("pg_locked", "`LOCK TABLE outbox.events` for 12 s", locked),
         Row::new("pg_backends", "the relays' backends terminated, all at once", backends),

@@ -16,6 +16,7 @@ mod exchange;
 mod failover;
 mod network;
 mod relays;
+mod replay;
 mod report;
 mod row;
 mod scene;
@@ -74,6 +75,7 @@ fn all() -> Vec<Row> {
         database::rows(),
         failover::rows(),
         exchange::rows(),
+        replay::rows(),
         network::rows(),
         crashes::quick(),
     ];

@@ -105,7 +105,11 @@ async fn session(url: &str, queue: &str, history: &History, stopped: &mut watch:
             let delivery = delivery.map_err(Lost::later)?;
             last = Some(delivery.delivery_tag);
             count += 1;
-            history.arrive(arrived(queue, &delivery));
+            let message = arrived(queue, &delivery);
+            if let Some(run) = header(&delivery, "x-outbox-replay") {
+                history.replay(&message.message_id, &run);
+            }
+            history.arrive(message);
             if count < ACK_EVERY {
                 next = deliveries.next().now_or_never().flatten();
             }
@@ -118,17 +122,20 @@ async fn session(url: &str, queue: &str, history: &History, stopped: &mut watch:
 }
 
 fn arrived(queue: &str, delivery: &Delivery) -> Arrived {
-    let properties = &delivery.properties;
-    let key = properties.headers().as_ref().and_then(|headers| headers.inner().get("x-outbox-key"));
     Arrived {
-        message_id: properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default(),
+        message_id: delivery.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default(),
         queue: queue.to_owned(),
-        key: match key {
-            Some(AMQPValue::LongString(key)) => Some(key.to_string()),
-            _ => None,
-        },
+        key: header(delivery, "x-outbox-key"),
         body: body_hash(&delivery.data),
         redelivered: delivery.redelivered,
         at: Instant::now(),
+    }
+}
+
+/// A header that is text.
+fn header(delivery: &Delivery, name: &str) -> Option<String> {
+    match delivery.properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        _ => None,
     }
 }

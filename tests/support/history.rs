@@ -75,6 +75,8 @@ struct Records {
     arrived: Vec<Arrived>,
     /// Event ids among the message ids.
     distinct: HashSet<Uuid>,
+    /// Message ids that arrived for a replay, and its run.
+    replayed: HashSet<(String, String)>,
 }
 
 impl History {
@@ -107,6 +109,15 @@ impl History {
         let mut records = self.records();
         records.distinct.extend(Uuid::try_parse(&message.message_id));
         records.arrived.push(message);
+    }
+
+    /// A message arrived that was sent for the replay `run`.
+    pub fn replay(&self, message_id: &str, run: &str) {
+        self.records().replayed.insert((message_id.to_owned(), run.to_owned()));
+    }
+
+    pub fn has_replay(&self, message_id: &str, run: &str) -> bool {
+        self.records().replayed.contains(&(message_id.to_owned(), run.to_owned()))
     }
 
     pub fn committed(&self) -> Vec<Committed> {

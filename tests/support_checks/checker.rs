@@ -220,3 +220,14 @@ fn too_many_duplicates_are_a_failure() {
     verdict.assert_clean(2);
     verdict.assert_clean(1);
 }
+
+#[test]
+fn what_a_failover_lost_may_have_arrived_and_says_nothing_of_order() {
+    let history = history(&[1, 2, 3], &[1, 3, 2]);
+    let forgotten = history.forget_absent(&HashSet::from([1, 2].map(Uuid::from_u128)));
+    assert_eq!(forgotten, HashSet::from([Uuid::from_u128(3)]));
+    let verdict = judge(&history, &Expect { forgotten, ..Expect::default() });
+    verdict.assert_clean(0);
+    assert_eq!((verdict.committed, verdict.delivered), (2, 2));
+    assert_eq!(judge(&history, &Expect::default()).invented.len(), 1);
+}

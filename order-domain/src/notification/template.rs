@@ -14,7 +14,8 @@ use crate::value::timestamp::Timestamp;
 /// A template that needs more is a document, not a notification.
 pub const TEMPLATE_BYTES_MAX: usize = 65_536;
 
-/// A JSON object, kept as the text it was given as. Personal: `Debug` shows its size only.
+/// A JSON object, kept as the text it was given as; one that every consumer can read: nested at most 127 deep, its numbers
+/// doubles, its texts Unicode. Personal: `Debug` shows its size only.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct TemplateData(Box<RawValue>);
@@ -48,7 +49,9 @@ impl TemplateData {
 impl<'de> Deserialize<'de> for TemplateData {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        if raw.get().starts_with('{') { Ok(Self(raw)) } else { Err(serde::de::Error::custom("expected an object")) }
+        // Raw text is passed over without being read: 60,000 nested lists, or half a surrogate pair, would stop a consumer.
+        let is_readable = serde_json::from_str::<serde_json::Value>(raw.get()).is_ok_and(|value| value.is_object());
+        if is_readable { Ok(Self(raw)) } else { Err(serde::de::Error::custom("expected an object that can be read")) }
     }
 }
 

@@ -31,6 +31,11 @@ impl Currency {
         self.0
     }
 
+    /// Every currency.
+    pub fn all() -> impl Iterator<Item = Self> {
+        BY_DECIMALS.iter().flat_map(|(_, codes)| codes.split_ascii_whitespace()).map(Self)
+    }
+
     /// How many decimals its amounts may have.
     pub fn decimals(self) -> u32 {
         let of = |(_, codes): &&(u32, &str)| codes.split_ascii_whitespace().any(|code| code == self.0);
@@ -42,8 +47,7 @@ impl std::str::FromStr for Currency {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let mut codes = BY_DECIMALS.iter().flat_map(|(_, codes)| codes.split_ascii_whitespace());
-        codes.find(|code| *code == text).map(Self).ok_or(Invalid::UnknownCurrency)
+        Self::all().find(|currency| currency.0 == text).ok_or(Invalid::UnknownCurrency)
     }
 }
 

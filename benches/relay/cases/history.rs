@@ -1,0 +1,127 @@
+//! What must not matter: how large the backlog is, how many published rows are kept, and who holds a snapshot open.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::types::Type;
+
+use crate::cases::drain::drain;
+use crate::database::{Database, Rows};
+use crate::failure::{Doing, Failure, within};
+use crate::figures::Figure;
+use crate::settings::Settings;
+use crate::stage::{ALL, Stage};
+use crate::watcher::Watcher;
+
+/// How a drain went.
+pub struct Drained {
+    pub rate: f64,
+    pub cpu_us: f64,
+}
+
+const CLAIM: &str = include_str!("../../../sql/queries/claim_events.sql");
+/// Published rows: $1 rows, $2 aggregates, $3 bytes.
+const PUBLISHED: &str = r#"INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
+SELECT 'order', 'old-' || n % $2, 'order.created', ('"' || repeat('x', $3::int - 2) || '"')::json, now()
+FROM generate_series(1, $1) n"#;
+
+/// The rate of the first rows of a backlog, consumed as they come.
+pub async fn backlog(settings: &Settings) -> Result<Vec<Figure>, Failure> {
+    let (small, large) = (settings.size(40_000, 100_000), settings.size(400_000, 5_000_000));
+    let (mut alone, mut first) = (Vec::new(), Vec::new());
+    for _ in 0..settings.rounds.min(3) {
+        alone.push(first_rows(settings, small, small).await?);
+        first.push(first_rows(settings, large, small).await?);
+    }
+    Ok(vec![
+        Figure::ratio("backlog", format!("first {small} rows of {large} against {small} alone"), &first, &alone)
+            .at_least(0.9),
+        Figure::new("backlog", format!("backlog of {large}"), "rows/s", first),
+        Figure::new("backlog", format!("backlog of {small}"), "rows/s", alone),
+    ])
+}
+
+async fn first_rows(settings: &Settings, backlog: u32, count: u32) -> Result<f64, Failure> {
+    let mut stage = Stage::open(settings, ALL).await?;
+    let watcher = Watcher::start(&stage.broker, false).await?;
+    stage.start(&[]).await?;
+    stage.commit(Rows::new(backlog, 20_000)).await?;
+    let started = Instant::now();
+    watcher.reach(u64::from(count) + 1).await?;
+    let rate = f64::from(count) / started.elapsed().as_secs_f64();
+    if backlog == count {
+        stage.until_done().await?;
+        stage.close(Some(watcher)).await?;
+    } else {
+        stage.abandon().await?;
+    }
+    Ok(rate)
+}
+
+/// A drain beside published rows, and what a claim reads there.
+pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
+    let rows = Rows::new(settings.size(40_000, 200_000), 20_000);
+    let kept = Rows { count: settings.size(1_000_000, 20_000_000), aggregates: 200_000, payload_bytes: 200 };
+    let (mut empty, mut full, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..settings.rounds.min(3) {
+        empty.push(drain(Stage::open(settings, ALL).await?, rows).await?.rate);
+        let mut stage = Stage::open(settings, ALL).await?;
+        stage.database.insert(PUBLISHED, kept).await?;
+        stage.database.run("VACUUM ANALYZE outbox.events; CHECKPOINT").await?;
+        // A few pending rows and nobody who takes them: what one claim reads.
+        stage.commit(Rows::new(100, 100)).await?;
+        buffers.push(claim_buffers(&stage.database).await?);
+        stage.start(&[]).await?;
+        stage.until_done().await?;
+        full.push(drain(stage, rows).await?.rate);
+    }
+    Ok(vec![
+        Figure::ratio("retained", format!("beside {} published rows against none", kept.count), &full, &empty)
+            .at_least(0.95),
+        Figure::new("retained", "a claim of 100 rows reads", "buffers", buffers).at_most(200.0),
+    ])
+}
+
+/// Buffers of one claim of 16 lanes.
+async fn claim_buffers(database: &Database) -> Result<f64, Failure> {
+    let lanes: Vec<i16> = (0..16).collect();
+    let (per_lane, events, bytes, of_key, payload) = (62_i64, 500_i64, 4_i64 << 20, 32_i64, 16_i32 << 20);
+    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 6] = [
+        (&lanes, Type::INT2_ARRAY),
+        (&per_lane, Type::INT8),
+        (&events, Type::INT8),
+        (&bytes, Type::INT8),
+        (&of_key, Type::INT8),
+        (&payload, Type::INT4),
+    ];
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS)\n{CLAIM}");
+    let explain = database.client.query_typed(&sql, &params);
+    let rows = within(Duration::from_secs(60), "explaining a claim", explain).await?;
+    let lines: Vec<String> = rows.iter().map(|row| row.try_get(0).doing("reading a plan")).collect::<Result<_, _>>()?;
+    let line = lines.iter().find(|line| line.trim_start().starts_with("Buffers:"));
+    let line = line.ok_or_else(|| Failure::new("a plan without buffers"))?;
+    let count = |word: &str| {
+        let number = line.split_whitespace().find_map(|part| part.strip_prefix(word));
+        number.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    Ok(count("hit=") + count("read="))
+}
+
+/// A drain while somebody elsewhere holds a snapshot.
+pub async fn snapshot(settings: &Settings) -> Result<Vec<Figure>, Failure> {
+    let rows = Rows::new(settings.size(80_000, 500_000), 20_000);
+    let (mut free, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..settings.rounds.min(3) {
+        free.push(drain(Stage::open(settings, ALL).await?, rows).await?.rate);
+        let stage = Stage::open(settings, ALL).await?;
+        let reporter = stage.database.another().await?;
+        let open = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM outbox.events";
+        within(Duration::from_secs(60), "taking a snapshot", reporter.batch_execute(open)).await?;
+        held.push(drain(stage, rows).await?.rate);
+        drop(reporter);
+    }
+    Ok(vec![
+        Figure::ratio("snapshot", "with a snapshot held against without", &held, &free).at_least(0.9),
+        Figure::new("snapshot", "with", "rows/s", held),
+        Figure::new("snapshot", "without", "rows/s", free),
+    ])
+}

@@ -1,0 +1,16 @@
+//! How the reference order service is started.
+//!
+//! Called by `stage`.
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::process::free_address;
+use crate::program::{Program, command};
+
+pub fn start(program: &Path, database_url: &str, log: &Path) -> Result<Program, Failure> {
+    let address = free_address()?;
+    let mut command = command(program, log)?;
+    command.args(["--listen", &address.to_string(), "--database-url", database_url]);
+    Program::start("the order service", command, address, log)
+}

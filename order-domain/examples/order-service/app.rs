@@ -1,0 +1,80 @@
+//! The router: every endpoint with its limits around it, and an answer in the same shape for whatever is none.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::routing::get;
+use order_domain::order::Decision;
+use order_domain::value::id::OrderId;
+use order_domain::{Order, Refusal};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answer::{Answer, ok};
+use crate::api::{change, fulfilment, health, notify, payment, place, read, refund, returns};
+use crate::limits;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::serve::Service;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::view::OrderView;
+
+/// What every handler has.
+#[derive(Clone)]
+pub struct App {
+    pub store: Arc<Store>,
+}
+
+impl App {
+    pub fn new(store: Store) -> Self {
+        Self { store: Arc::new(store) }
+    }
+
+    /// Has `decide` move an order, and answers with the order as it is then.
+    pub async fn moved(&self, id: &OrderId, decide: impl FnOnce(&Order) -> Result<Decision, Refusal>) -> Answer {
+        let decision = self.store.change(id, decide).await?;
+        Ok(ok(&OrderView::from(&decision.order)))
+    }
+}
+
+/// Everything that is served.
+pub fn router(app: App, settings: &Settings) -> Service {
+    let (router, document) = endpoints().split_for_parts();
+    let document = openapi::finished(document);
+    let router = router
+        .route("/openapi.json", get(move || openapi::serve(document.clone())))
+        .method_not_allowed_fallback(|method: Method| async move { Problem::method(&method) })
+        .fallback(|uri: Uri| async move { Problem::path(&uri) })
+        .layer(DefaultBodyLimit::max(settings.body_bytes_max as usize))
+        .layer(middleware::from_fn_with_state(settings.request_deadline(), limits::deadline))
+        .layer(middleware::from_fn(limits::log))
+        .with_state(app);
+    Service { router, connections_max: settings.connections_max.into() }
+}
+
+fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(place::place, read::list))
+        .routes(routes!(read::statistics))
+        .routes(routes!(read::order, change::update))
+        .routes(routes!(read::items))
+        .routes(routes!(change::cancel))
+        .routes(routes!(payment::start_payment))
+        .routes(routes!(payment::complete_payment))
+        .routes(routes!(payment::fail_payment))
+        .routes(routes!(payment::retry_payment))
+        .routes(routes!(fulfilment::process))
+        .routes(routes!(fulfilment::ship))
+        .routes(routes!(fulfilment::report_delay))
+        .routes(routes!(fulfilment::deliver))
+        .routes(routes!(returns::initiate_return))
+        .routes(routes!(returns::approve_return))
+        .routes(routes!(refund::request_refund))
+        .routes(routes!(refund::initiate_refund))
+        .routes(routes!(refund::complete_refund))
+        .routes(routes!(notify::notify))
+        .routes(routes!(health::health))
+}

@@ -1,0 +1,2 @@
+-- The number of the next order.
+SELECT nextval('order_service.order_numbers')

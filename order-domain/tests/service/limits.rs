@@ -1,0 +1,87 @@
+//! Limits, faults of the database, and what the log shows of all that.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::bodies;
+use crate::http::{Request, read};
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
+    let stage = Stage::with(&["--body-bytes-max", "4096"]).await;
+    let large = bodies::order(|body| body["note"] = "x".repeat(4096).into());
+    assert_eq!(stage.place("key-1", &large).await.problem(), "413 BODY_TOO_LARGE");
+    stage.place("key-1", &bodies::order(|body| body["note"] = "a field that nobody knows".into())).await.data(201);
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_answered_at_its_deadline() {
+    let stage = Stage::with(&["--request-seconds-max", "1"]).await;
+    let mut stream = TcpStream::connect(stage.service.address).await.expect("connected");
+    let head = "POST /orders HTTP/1.1\r\nHost: test\r\nConnection: close\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let answer = read(&mut stream).await.expect("an answer");
+    assert_eq!(answer.problem(), "503 DEADLINE_EXCEEDED");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn an_order_that_another_transaction_keeps_locked_can_be_tried_again() {
+    let stage = Stage::with(&["--lock-seconds-max", "1"]).await;
+    let id = stage.placed().await;
+    let mut other = stage.database.client().await;
+    let transaction = other.transaction().await.expect("begun");
+    let lock = "SELECT 1 FROM order_service.orders FOR UPDATE";
+    transaction.query(lock, &[]).await.expect("locked");
+    let path = format!("/orders/{id}/cancel");
+    assert_eq!(stage.post(&path, &bodies::reason()).await.problem(), "503 TRY_AGAIN");
+    transaction.rollback().await.expect("released");
+    stage.post(&path, &bodies::reason()).await.data(200);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_a_503_and_the_service_recovers() {
+    let stage = Stage::new().await;
+    let id = stage.placed().await;
+    let (admin, path) = (stage.database.client().await, format!("/orders/{id}"));
+    // By name, so that the server's end is left to the tests beside this one.
+    let closed = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database()); END $$";
+    admin.batch_execute("CREATE ROLE away LOGIN").await.ok();
+    admin.batch_execute(closed).await.expect("closed");
+    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    admin.query(end, &[]).await.expect("ended");
+    // A superuser may still connect: what shows is the connection that ended, and then that the pool makes another.
+    let first = stage.get(&path).await;
+    assert!(first.status == 200 || first.problem().starts_with("503 "), "{first:?}");
+    assert_eq!(stage.get(&path).await.data(200)["id"], json!(id));
+}
+
+#[tokio::test]
+async fn the_log_is_json_and_tells_nothing_of_people() {
+    let stage = Stage::new().await;
+    let id = stage.placed().await;
+    stage.post(&format!("/orders/{id}/cancel"), &bodies::reason()).await.data(200);
+    stage.post(&format!("/orders/{id}/cancel"), &json!({ "reason": "SecretReason" })).await.problem();
+    stage.get("/orders?userId=user-xyz-789").await.data(200);
+    let headers = [("Content-Type", "application/json"), ("Idempotency-Key", "k")];
+    let broken = bodies::ORDER.replace("\"USD\"", "\"USD");
+    let body = Some(broken.as_bytes());
+    stage.request(&Request { method: "POST", path: "/orders", headers: &headers, body }).await.problem();
+    let lines = stage.service.log();
+    let requests: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .filter(|line| line["message"] == "request")
+        .collect();
+    assert_eq!(requests.len(), 5, "{lines:?}");
+    let refused = &requests[2];
+    assert_eq!((&refused["path"], &refused["status"]), (&json!("/orders/{orderId}/cancel"), &json!(409)));
+    assert_eq!(refused["code"], "ILLEGAL_TRANSITION");
+    assert!(refused["correlation_id"].is_string() && refused["duration_ms"].is_u64(), "{refused}");
+    for secret in ["John", "john.doe", "15551234567", "Main St", "user-xyz-789", "SecretReason", "299.99"] {
+        assert!(lines.iter().all(|line| !line.contains(secret)), "{secret} in {lines:?}");
+    }
+}

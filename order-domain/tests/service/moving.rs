@@ -1,0 +1,126 @@
+//! Every command over HTTP, and what each tells.
+
+use std::collections::BTreeSet;
+
+use order_domain::EventType;
+use serde_json::{Value, json};
+
+use crate::bodies;
+use crate::stage::Stage;
+
+struct Life<'a> {
+    stage: &'a Stage,
+    id: String,
+}
+
+impl Life<'_> {
+    /// Posts a command and answers with the order; it has to be in `status` then.
+    async fn post(&self, command: &str, body: Value, status: &str) -> Value {
+        let path = format!("/orders/{}/{command}", self.id);
+        let order = self.stage.post(&path, &body).await.data(200);
+        assert_eq!(order["status"], status, "after {command}");
+        order
+    }
+}
+
+#[tokio::test]
+async fn an_order_lives_a_whole_life_and_tells_every_event() {
+    let stage = Stage::new().await;
+    let life = Life { stage: &stage, id: stage.placed().await };
+    let path = format!("/orders/{}", life.id);
+    let item = stage.get(&path).await.data(200)["items"][0]["orderItemId"].clone();
+    let some = |pieces: i64| json!([{ "orderItemId": item, "quantity": pieces }]);
+
+    life.post("start-payment", json!({ "paymentId": "pay-0" }), "PENDING_PAYMENT").await;
+    let failed = json!({ "paymentId": "pay-0", "reason": "card declined" });
+    life.post("fail-payment", failed, "PAYMENT_FAILED").await;
+    life.post("retry-payment", json!({}), "PENDING_PAYMENT").await;
+    let order = life.post("complete-payment", bodies::paid(), "CONFIRMED").await;
+    assert_eq!((&order["paid"], &order["paymentId"]), (&json!(true), &json!("pay-1")));
+
+    let address =
+        json!({ "line1": "1 Side St", "line2": "Floor 3", "city": "Anytown", "postalCode": "1", "country": "CA" });
+    let updated = stage.send_json("PATCH", &path, &json!({ "shippingAddress": address })).await.data(200);
+    assert_eq!(updated["shippingAddress"], address);
+
+    life.post("process", json!({}), "PROCESSING").await;
+    let mut part = bodies::parcel("ship-1");
+    part["lines"] = some(2);
+    life.post("ship", part, "PROCESSING").await;
+    let order = life.post("deliver", json!({ "lines": some(1) }), "PROCESSING").await;
+    assert_eq!((&order["items"][0]["shipped"], &order["items"][0]["delivered"]), (&json!(2), &json!(1)));
+    life.post("ship", bodies::parcel("ship-2"), "SHIPPED").await;
+    let delay = json!({ "reason": "snow", "estimatedDelivery": "2030-02-03T04:05:06.789+01:00" });
+    assert_eq!(life.post("report-delay", delay, "SHIPPED").await["deliveryDelayed"], true);
+    life.post("deliver", json!({}), "DELIVERED").await;
+
+    let back = json!({ "returnId": "return-1", "lines": some(1), "reason": "too small" });
+    let order = life.post("initiate-return", back, "RETURN_INITIATED").await;
+    assert_eq!(order["return"], json!({ "returnId": "return-1", "lines": some(1) }));
+    life.post("approve-return", json!({}), "RETURN_APPROVED").await;
+    let refund = json!({ "refundId": "refund-1", "amount": 299.99, "lines": some(1), "reason": "sent back" });
+    let order = life.post("request-refund", refund, "RETURN_APPROVED").await;
+    assert_eq!((&order["refunds"][0]["state"], &order["refundable"]), (&json!("REQUESTED"), &json!(729.48)));
+    life.post("initiate-refund", json!({ "refundId": "refund-1" }), "RETURN_APPROVED").await;
+    let order = life.post("complete-refund", json!({ "refundId": "refund-1" }), "RETURN_APPROVED").await;
+    assert_eq!(order["refunds"][0]["state"], "COMPLETED");
+
+    let told: BTreeSet<String> = stage.events(&life.id).await.into_iter().collect();
+    let elsewhere = ["order.cancelled", "product.details_requested", "product.batch_details_requested"];
+    let all = EventType::all().map(EventType::as_str).filter(|name| !elsewhere.contains(name));
+    assert_eq!(told, all.map(str::to_owned).collect());
+}
+
+#[tokio::test]
+async fn a_cancelled_order_is_given_back_what_was_paid() {
+    let stage = Stage::new().await;
+    let life = Life { stage: &stage, id: stage.placed().await };
+    life.post("complete-payment", bodies::paid(), "CONFIRMED").await;
+    let order = life.post("cancel", bodies::reason(), "CANCELLED").await;
+    let refund = &order["refunds"][0];
+    assert_eq!((&refund["amount"], &order["refundable"]), (&json!(bodies::TOTAL), &json!(0.0)));
+    life.post("initiate-refund", json!({ "refundId": refund["refundId"] }), "REFUND_INITIATED").await;
+    life.post("complete-refund", json!({ "refundId": refund["refundId"] }), "REFUNDED").await;
+    let told = stage.events(&life.id).await;
+    assert!(told.contains(&"order.cancelled".to_owned()), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("order.refund_completed"));
+}
+
+#[tokio::test]
+async fn a_request_for_a_notification_is_accepted_and_written_down() {
+    let stage = Stage::new().await;
+    let id = stage.placed().await;
+    let body = json!({ "type": "CUSTOM", "channels": ["EMAIL"], "priority": "NORMAL",
+                       "templateData": { "text": "Your invoice is ready." }, "idempotencyKey": "invoice-7" });
+    let accepted = stage.post(&format!("/orders/{id}/notifications"), &body).await.data(202);
+    assert_eq!((&accepted["status"], &accepted["idempotencyKey"]), (&json!("REQUESTED"), &json!("invoice-7")));
+    let sql = "SELECT payload ->> 'notificationId', payload ->> 'priority' FROM outbox.events
+               WHERE event_type = 'notification.send_requested'";
+    let row = stage.database.client().await.query_one(sql, &[]).await.expect("one row");
+    assert_eq!(
+        (row.get::<_, &str>(0), row.get::<_, &str>(1)),
+        (accepted["notificationId"].as_str().expect("an id"), "NORMAL")
+    );
+}
+
+#[tokio::test]
+async fn of_commands_at_once_that_exclude_each_other_one_is_done() {
+    let stage = Stage::new().await;
+    let id = stage.placed().await;
+    let path = format!("/orders/{id}/complete-payment");
+    let body = bodies::paid();
+    let answers = tokio::join!(
+        stage.post(&path, &body),
+        stage.post(&path, &body),
+        stage.post(&path, &body),
+        stage.post(&path, &body),
+        stage.post(&path, &body),
+        stage.post(&path, &body),
+    );
+    let answers = [answers.0, answers.1, answers.2, answers.3, answers.4, answers.5];
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    let refused = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((done, refused), (1, 5), "{answers:?}");
+    let told = stage.events(&id).await;
+    assert_eq!(told.iter().filter(|name| *name == "order.payment_completed").count(), 1);
+}
