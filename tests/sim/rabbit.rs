@@ -212,8 +212,7 @@ pub fn struck() -> Vec<Destination> {
 
 pub fn identity(message: &Message) -> Identity {
     Identity {
-        message_id: message.event_id.to_string(),
-        exchange: message.destination.exchange.to_string(),
-        routing_key: message.destination.routing_key.to_string(),
+        message_id: Some(message.event_id),
+        destination: message.destination.clone(),
     }
 }
