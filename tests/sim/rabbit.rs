@@ -211,8 +211,5 @@ pub fn struck() -> Vec<Destination> {
 }
 
 pub fn identity(message: &Message) -> Identity {
-    Identity {
-        message_id: Some(message.event_id),
-        destination: message.destination.clone(),
-    }
+    Identity { message_id: Some(message.event_id), destination: message.destination.clone() }
 }
