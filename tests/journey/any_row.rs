@@ -101,6 +101,10 @@ async fn any_row_is_published_or_dead_lettered_and_the_process_lives() {
         refused += usize::from(expected.is_some());
     }
     println!("{} rows: {refused} refused", rows.len());
-    assert!(refused > 10 && refused < rows.len() / 2, "{refused} of {} were refused", rows.len());
+    assert!(
+        refused > rows.len() / 10 && rows.len() - refused > rows.len() / 10,
+        "{refused} of {} were refused",
+        rows.len()
+    );
     assert!(relay.stop(std::time::Duration::from_secs(30)).await.success());
 }
