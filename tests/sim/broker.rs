@@ -165,6 +165,7 @@ impl Broker for SimBroker {
                 wire: VecDeque::new(),
                 unconfirmed: Default::default(),
                 dues: Vec::new(),
+                copies: BTreeMap::new(),
                 closed_by_broker: false,
                 dropped: false,
                 inbox: VecDeque::new(),
@@ -202,6 +203,7 @@ pub struct SimChannel {
     io: Arc<Notify>,
     next_tag: Tag,
     pending: BTreeMap<Tag, (u64, Token, Identity)>,
+    tags: BTreeMap<Token, Tag>,
     returned: VecDeque<Box<Returned>>,
     judge: Judge<Token>,
     stillborn: Vec<(Token, Reply)>,
@@ -219,6 +221,7 @@ impl SimChannel {
             io,
             next_tag: 1,
             pending: BTreeMap::new(),
+            tags: BTreeMap::new(),
             returned: VecDeque::new(),
             judge: Judge::new(),
             stillborn: Vec::new(),
@@ -276,6 +279,19 @@ impl SimChannel {
         words.into_iter().map(|(token, word)| (token, reply(word))).collect()
     }
 
+    /// Notes which copies the relay knows of from now on.
+    fn hear(&self, replies: &[(Token, Reply)]) {
+        let now = self.sim.now();
+        let mut world = self.sim.lock();
+        let rabbit = &mut world.rabbit;
+        let Some(state) = rabbit.chans.get(&self.chan) else { return };
+        for (token, _) in replies.iter().filter(|(_, reply)| *reply == Reply::Confirmed) {
+            if let Some(copy) = self.tags.get(token).and_then(|tag| state.copies.get(tag)) {
+                rabbit.copies[*copy].heard_at = now;
+            }
+        }
+    }
+
     fn poll_progress(&mut self, cx: &Context<'_>) -> Poll<Vec<(Token, Reply)>> {
         let frames: Vec<Frame> = {
             let mut world = self.sim.lock();
@@ -294,6 +310,7 @@ impl SimChannel {
         let mut replies = std::mem::take(&mut self.stillborn);
         if !drained.is_empty() {
             replies.extend(self.judged(drained));
+            self.hear(&replies);
         }
         let was_flushing = self.flushing;
         if replies.is_empty() && !(was_flushing && self.is_flushed()) {
@@ -317,6 +334,7 @@ impl Channel for SimChannel {
         let tag = self.next_tag;
         self.next_tag += 1;
         let number = self.judge.number();
+        self.tags.insert(message.token, tag);
         self.pending.insert(tag, (number, message.token, identity(&message)));
         self.flushing = true;
         self.sim.say(|| {

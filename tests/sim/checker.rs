@@ -14,6 +14,9 @@ use crate::world::{Ms, NEVER, World};
 const ATTEMPTS_MAX: u32 = 4;
 /// An event of a healthy destination leaves within: a channel may be closed under it a few times, and a floor be swept.
 const PROGRESS_WITHIN: Ms = 10_000;
+/// The same where messages came back: `link::judge` keeps a confirm that carries another's return to itself for as long as a silent
+/// destination owes one and nothing newer is confirmed on the channel, so that the event waits for its timeout and for a probe.
+const PROGRESS_WITH_RETURNS_WITHIN: Ms = 60_000;
 /// `--confirm-timeout`, less what a settle and a claim may take of it.
 const SILENT_FOR: Ms = 14_900;
 
@@ -47,7 +50,8 @@ fn no_collateral(world: &World, struck: &[Destination], found: &mut Vec<String>)
         for (number, row) in rows {
             since = since.max(row.committed.map_or(0, |(at, _)| at));
             let took = row.published_at.map_or(NEVER, |at| at.saturating_sub(since));
-            if took > PROGRESS_WITHIN {
+            let returned = !world.rabbit.returned.is_empty() && !struck.is_empty();
+            if took > if returned { PROGRESS_WITH_RETURNS_WITHIN } else { PROGRESS_WITHIN } {
                 found.push(format!("P5: e{number} of the innocent key {} took {took} ms", row.key));
             }
         }
@@ -158,7 +162,7 @@ fn few_duplicates(world: &World, found: &mut Vec<String>) {
 }
 
 fn is_excused(world: &World, number: Number, first: &Delivery, second: &Delivery) -> bool {
-    let unanswered_for = first.confirmed_at.min(second.sent_at).saturating_sub(first.sent_at);
+    let unanswered_for = first.heard_at.min(second.sent_at).saturating_sub(first.sent_at);
     if unanswered_for >= SILENT_FOR {
         return true;
     }

@@ -29,8 +29,10 @@ pub struct Delivery {
     pub stored_at: Ms,
     /// The place in the order of everything that the broker took.
     pub order: u64,
-    /// When the relay's side of the connection had the confirm.
+    /// When the broker confirmed it.
     pub confirmed_at: Ms,
+    /// When the relay's judge let it know; a channel that was given up is read no more.
+    pub heard_at: Ms,
     /// A restart of the broker lost it; it had not been confirmed.
     pub lost: bool,
 }
@@ -86,6 +88,8 @@ pub struct Chan {
     pub wire: VecDeque<Sent>,
     pub unconfirmed: BTreeSet<Tag>,
     pub dues: Vec<Due>,
+    /// The copies that its messages became, for the judge.
+    pub copies: BTreeMap<Tag, usize>,
     pub closed_by_broker: bool,
     pub dropped: bool,
     pub inbox: VecDeque<Frame>,
@@ -189,6 +193,7 @@ impl Rabbit {
             stored_at: now,
             order: self.order,
             confirmed_at: NEVER,
+            heard_at: NEVER,
             lost: false,
         });
         self.copies.len() - 1

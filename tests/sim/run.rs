@@ -14,6 +14,7 @@ use crate::events::route_table;
 use crate::faults::{FIRST_OF_DESTINATIONS, Fault, KINDS, strike};
 use crate::process::{Setup, Slot, keep};
 use crate::producers::{Trade, trade};
+use crate::rabbit::Delivery;
 use crate::upkeep::upkeep;
 use crate::world::{Log, Ms, Sim};
 
@@ -137,7 +138,7 @@ async fn quiet(sim: &Sim) -> Vec<String> {
     vec![format!("liveness: {QUIET_WITHIN} ms after the last fault {} have not left", names.join(" "))]
 }
 
-/// A relay that is started after all were drained finds nothing to send.
+/// A relay that is started after all were drained sends nothing again; what waited for a retry or for a probe it may send.
 async fn nothing_more(sim: &Arc<Sim>, setup: &Setup, metrics: &Arc<Metrics>) -> Vec<String> {
     let copies = sim.lock().rabbit.copies.len();
     let (slot, over) = (Arc::new(Slot::default()), CancellationToken::new());
@@ -145,8 +146,13 @@ async fn nothing_more(sim: &Arc<Sim>, setup: &Setup, metrics: &Arc<Metrics>) -> 
     sim.pause(20_000).await;
     over.cancel();
     keeper.await.expect("the simulation itself does not panic");
-    let more = sim.lock().rabbit.copies.len() - copies;
-    if more > 0 { vec![format!("P3: {more} copies were sent after a drained shutdown")] } else { Vec::new() }
+    let world = sim.lock();
+    let (before, after) = world.rabbit.copies.split_at(copies);
+    let is_known = |copy: &&Delivery| {
+        before.iter().any(|known| !known.lost && (known.number, &known.destination) == (copy.number, &copy.destination))
+    };
+    let more = after.iter().filter(is_known).count();
+    if more > 0 { vec![format!("P3: {more} second copies were sent after a drained shutdown")] } else { Vec::new() }
 }
 
 fn conclude(sim: &Sim, mut found: Vec<String>, struck: Option<&[Destination]>) -> Outcome {

@@ -162,6 +162,7 @@ fn arrive(sim: &Sim, chan: ChanId, sent: &Sent) -> bool {
             (state.closed_by_broker, state.dues) = (true, Vec::new());
         } else {
             state.unconfirmed.insert(sent.tag);
+            state.copies.extend(due.copy.map(|copy| (sent.tag, copy)));
             state.dues.push(due);
         }
     }
@@ -184,11 +185,8 @@ fn deliver(sim: &Sim, world: &mut World, chan: ChanId) {
     if due.is_empty() {
         return;
     }
-    // Nobody reads what comes on a channel that was given up, as a probe's is.
-    if !state.dropped {
-        for copy in due.iter().filter_map(|due| due.copy) {
-            rabbit.copies[copy].confirmed_at = now;
-        }
+    for copy in due.iter().filter_map(|due| due.copy) {
+        rabbit.copies[copy].confirmed_at = now;
     }
     let last = due.iter().map(|due| due.tag).max().unwrap_or(0);
     let is_whole = due.iter().all(|due| due.acked) && state.unconfirmed.range(..=last).count() == due.len();
