@@ -67,7 +67,7 @@ fn every_planted_defect_is_found() {
     for defect in Defect::ALL {
         let found = (0..SEEDS_TO_FIND).find_map(|seed| {
             let found = run(seed, Some(defect), Log::None).found;
-            (!found.is_empty()).then(|| (seed, found))
+            (!found.is_empty()).then_some((seed, found))
         });
         match found {
             Some((seed, found)) => println!("{defect:?}: found in seed {seed}: {}", found[0]),

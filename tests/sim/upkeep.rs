@@ -40,7 +40,7 @@ pub async fn upkeep(sim: Arc<Sim>, stop: CancellationToken) {
         for (lane, bound) in renewed {
             observed.insert(lane, Observation { bound, next_xid, at: now });
         }
-        if round % 3 == 0 {
+        if round.is_multiple_of(3) {
             sweep(&sim, &mut world, now);
         }
     }

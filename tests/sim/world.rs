@@ -81,7 +81,7 @@ impl Sim {
             let (now, words) = (self.now(), words());
             let line = format!("{now:>8} {words}");
             if self.aloud {
-                println!("{line}");
+                eprintln!("{line}");
             }
             log.lock().expect("nobody panics while writing").push(line);
         }
