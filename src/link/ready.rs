@@ -1,7 +1,7 @@
 //! Which of a channel's outstanding messages may have news: each has a waker of its own, and whatever wakes it puts its slot on a list.
 //!
-//! Used by `channel`, so that a drain polls those that lapin has woken and not all that are outstanding, which was a third of the
-//! relay's work. Promises that a wake is on the list before the call that wakes returns: so of two confirms that one thread resolves, one
+//! Used by `channel`, so that a drain polls those that lapin has woken and not all that are outstanding, hundreds for each that
+//! had news. Promises that a wake is on the list before the call that wakes returns: so of two confirms that one thread resolves, one
 //! after the other, the earlier is on the list by the time the later can be seen.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

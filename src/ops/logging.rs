@@ -40,7 +40,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
 }
 
 /// The filter of `level`, with what must never be logged taken out. By targets alone: filters by span and field bring a library of regular
-/// expressions along, a tenth of the binary.
+/// expressions along.
 pub fn filter(level: &str) -> Result<Targets, String> {
     let directives = format!("{UNLESS_NAMED},{level},{ALWAYS}");
     directives.parse::<Targets>().map_err(|error| format!("'{level}' is no log level or filter: {error}"))
