@@ -19,11 +19,6 @@ use outbox_relay::config::command::CommandConfig;
 use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 
-/// The C library's allocator took 17,100 of an event's 56,600 instructions (docs/performance.md): messages are made by one thread and freed
-/// by another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
