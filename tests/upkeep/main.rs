@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use outbox_relay::link::queries::Queries;
+use outbox_relay::upkeep::COMMANDS;
 use support::bed::TestBed;
 use support::consumer::Consumer;
 use support::history::History;
@@ -14,6 +15,7 @@ use support::topology::{Queue, QueueKind, Topology};
 use support::wait::eventually;
 use support::writer::Writer;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -157,8 +159,10 @@ async fn a_backend_of_a_relay_that_hangs_in_a_transaction_is_ended_and_no_other(
     let (hanging, migrating, other) =
         (named("outbox-relay/0/x").await, named("outbox-relay/0/migrate").await, named("shop").await);
     let sql = Queries::new("outbox").end_hanging_backends.clone();
-    let ended =
-        async |seconds: i64| client.query(&sql, &[&"outbox-relay/", &seconds]).await.expect("the query runs").len();
+    let ended = async |seconds: i64| {
+        let params: [&(dyn ToSql + Sync); 3] = [&"outbox-relay/", &seconds, &COMMANDS.as_slice()];
+        client.query(&sql, &params).await.expect("the query runs").len()
+    };
     assert_eq!(ended(60).await, 0, "none is that old");
     eventually(PATIENCE, "the hanging backend is ended", async || ended(1).await == 1).await;
     eventually(PATIENCE, "its connection is closed", async || hanging.is_closed()).await;
