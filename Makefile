@@ -62,7 +62,7 @@ lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, hadolint, the rules
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources
 	"$$(dev/python-tools)/hadolint" Dockerfile
-	cargo test --test tidy --quiet
+	cargo test --workspace $(features) --test tidy --quiet
 
 docs: ## writes docs/configuration.md and docs/metrics.md from the program
 	UPDATE_DOCS=1 cargo test --test tidy --quiet documented
