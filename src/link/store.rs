@@ -137,9 +137,10 @@ impl PgStore {
             (&of_key, Type::INT8),
             (&payload_max, Type::INT4),
         ];
-        let (events, holds) = tokio::try_join!(
+        let (events, holds, ()) = tokio::try_join!(
             call::rows(client, "claiming events", &self.queries.claim_events, &params),
-            call::rows(client, "reading the holds", &self.queries.list_holds, &[])
+            call::rows(client, "reading the holds", &self.queries.list_holds, &[]),
+            call::batch(client, "planning as ever", &self.queries.plan_settle)
         )?;
         Ok((events, Holds::new(holds.iter().filter_map(rows::hold).collect())))
     }

@@ -20,8 +20,8 @@ pub enum Answer {
         on_unroutable: OnUnroutable,
         /// Different events that came back from there since one was routed.
         streak: u32,
-        /// What is on hold and was probed with it.
-        probed: Option<HoldScope>,
+        /// Whether it probed a hold.
+        is_probe: bool,
         /// The broker's words.
         text: String,
     },

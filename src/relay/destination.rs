@@ -194,14 +194,14 @@ impl Holds {
     /// The hold that a message of `route` for `destination` has to wait for. Where that is what a probe tries, only an operator is in
     /// its way: two holds of one destination, its exchange's and its own, would wait for each other for ever.
     pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
-        let is_probed = self.probed_at(route, destination).is_some();
+        let is_probed = self.is_probed(route, destination);
         let stands = |hold: &&Hold| hold.scope.covers(route, destination) && !(is_probed && hold.scope.is_automatic());
         self.all.iter().find(stands)
     }
 
-    /// What the hold covers that a message of `route` for `destination` probes, if it probes one.
-    pub fn probed_at(&self, route: &str, destination: &Destination) -> Option<&HoldScope> {
-        self.probed.as_ref().filter(|scope| scope.covers(route, destination))
+    /// Whether a message of `route` for `destination` probes a hold.
+    pub fn is_probed(&self, route: &str, destination: &Destination) -> bool {
+        self.probed.as_ref().is_some_and(|scope| scope.covers(route, destination))
     }
 
     /// What a hold covers.

@@ -133,8 +133,9 @@ impl Late {
             }
         }
         if !settles.routes.is_empty() {
-            let marked: QuickSet<Uuid> = settles.confirmed.iter().map(|copy| copy.event).collect();
-            settles.routes.retain(|late| !marked.contains(&late.event));
+            let marked: QuickSet<(Uuid, Option<Uuid>)> =
+                settles.confirmed.iter().map(|copy| (copy.event, copy.replay_id)).collect();
+            settles.routes.retain(|late| !marked.contains(&(late.event, late.replay_id)));
         }
         settles
     }

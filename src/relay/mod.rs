@@ -309,7 +309,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Outcome::Replied(Reply::Returned(text)) => Answer::Returned {
                 on_unroutable: leg.route.on_unroutable,
                 streak: self.evidence.streak(&destination),
-                probed: holds.probed_at(&leg.route.name, &destination).cloned(),
+                is_probe: holds.is_probed(&leg.route.name, &destination),
                 destination,
                 text,
             },

@@ -18,7 +18,9 @@ use crate::relay::draft;
 use crate::relay::event::{Event, HoldId};
 use crate::relay::halt::Halt;
 use crate::relay::route::RouteTable;
-use crate::relay::store::{Batch, ConfirmedCopy, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError};
+use crate::relay::store::{
+    Batch, ConfirmedCopy, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError, WaitsFor,
+};
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay};
 
@@ -92,7 +94,7 @@ async fn probe_once<S: Store, B: Broker>(
     let shared = Arc::clone(relay);
     let is_alive = move || shared.evidence.has_answered_since(generation, started);
     let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
-    let batch = ProbeBatch { batch, hold, routes, pause: pause_after(kind, probes), is_alive };
+    let batch = ProbeBatch { batch, hold, scope, routes, pause: pause_after(kind, probes), is_alive };
     let work = Work::new(vec![event], holds);
     let end = relay.run_batch(&mut desk, batch, work, &mut halt).await;
     // The channel ends with the probe, and what it owes is never heard of again, whether the batch was committed or lost.
@@ -162,10 +164,21 @@ const PAUSE_WHEN_SILENT: Duration = Duration::from_secs(5);
 /// hold is dropped because none waits for it.
 const PAUSE_UNTRIED: Duration = Duration::from_millis(250);
 
+/// After a probe that found something narrower in its event's way, which waits for that now: the exchange takes messages, or the next
+/// event tells, and what may leave must not wait behind hundreds that may not.
+const PAUSE_LEFT: Duration = Duration::from_millis(50);
+
+/// Whether the event waits for another hold than the probed one from now on. Each such probe leaves one event less for it, so they end.
+fn has_left(scope: &HoldScope, settlement: &Settlement) -> bool {
+    settlement.waits.iter().any(|wait| matches!(&wait.hold, Some(WaitsFor::New(other)) if other != scope))
+}
+
 /// Adds the probe's result to what its batch settles.
 struct ProbeBatch<T, F> {
     batch: T,
     hold: HoldId,
+    /// What the hold covers.
+    scope: HoldScope,
     /// The event's routes that it tries.
     routes: Vec<Arc<str>>,
     pause: Duration,
@@ -180,6 +193,8 @@ impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
             ProbeResult::Accepted(self.hold)
         } else if self.routes.is_empty() {
             ProbeResult::Refused(self.hold, PAUSE_UNTRIED)
+        } else if has_left(&self.scope, &settlement) {
+            ProbeResult::Refused(self.hold, PAUSE_LEFT)
         } else if (self.is_alive)() {
             ProbeResult::Refused(self.hold, self.pause)
         } else {

@@ -3,6 +3,8 @@
 //! Called by the worker within the batch's deadline. Only the one that closes its channel again is found guilty, and only if another
 //! message of its destination passes (hazard B6); innocents cost nothing.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -11,6 +13,9 @@ use crate::relay::answer::ChannelFault;
 use crate::relay::broker::{Broker, Channel, Message, Reply, Token};
 use crate::relay::destination::Destination;
 use crate::relay::evidence::Evidence;
+
+/// With less time than this left a suspect is not sent: an innocent one would wait for a confirm that nobody reads any more.
+const TRIAL_MIN: Duration = Duration::from_millis(200);
 
 /// What became of one suspect.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +74,7 @@ async fn try_one<B: Broker>(
     message: Message,
     until: Instant,
 ) -> Option<Trial> {
-    let left = until.checked_duration_since(Instant::now())?;
+    let left = until.checked_duration_since(Instant::now()).filter(|left| *left >= TRIAL_MIN)?;
     if channel.as_ref().is_none_or(|channel| channel.close_reason().is_some() || channel.outstanding() > 0) {
         *channel = deadline(left, "a channel for a suspect", broker.open()).await.ok()?.ok();
     }

@@ -97,16 +97,16 @@ pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind
 fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
     match answer {
         Answer::Confirmed => Verdict::Published,
-        Answer::Returned { destination, on_unroutable, streak, probed, text } => {
+        Answer::Returned { destination, on_unroutable, streak, is_probe, text } => {
             // What is on hold sees one event at a time, so it has no streak; an exchange that was created again lacks its bindings, and
-            // the event that finds that out is not to blame. It stays on hold until something is routed there.
+            // the event that finds that out is not to blame. It waits for its own routing key from now on, out of the way of the exchange's.
             let is_missing_binding = match on_unroutable {
                 OnUnroutable::Ignore => return Verdict::Published,
                 OnUnroutable::Hold => true,
-                OnUnroutable::DeadLetter => probed.is_some() || streak >= policy.returns_in_a_row_max,
+                OnUnroutable::DeadLetter => is_probe || streak >= policy.returns_in_a_row_max,
             };
             if is_missing_binding {
-                return hold(probed.unwrap_or(HoldScope::Key(destination)), HoldKind::Unroutable, text);
+                return hold(HoldScope::Key(destination), HoldKind::Unroutable, text);
             }
             let error = format!("no queue is bound for {} ({text})", HoldScope::Key(destination));
             charge(FailureReason::Unroutable, attempts, error, policy)

@@ -17,7 +17,7 @@ fn there() -> Destination {
 }
 
 fn returned(on_unroutable: OnUnroutable, streak: u32) -> Answer {
-    Answer::Returned { destination: there(), on_unroutable, streak, probed: None, text: "NO_ROUTE".into() }
+    Answer::Returned { destination: there(), on_unroutable, streak, is_probe: false, text: "NO_ROUTE".into() }
 }
 
 fn closed_by(fault: ChannelFault) -> Answer {
@@ -67,16 +67,18 @@ fn twenty_returns_in_a_row_are_a_missing_binding_and_cost_nothing() {
 }
 
 #[test]
-fn a_return_of_what_probed_a_hold_costs_nothing_and_keeps_what_was_on_hold_there() {
-    let exchange = HoldScope::Exchange("order.events".into());
-    let probed = |on_unroutable| {
-        let (destination, probed) = (there(), Some(exchange.clone()));
-        Answer::Returned { destination, on_unroutable, streak: 1, probed, text: "NO_ROUTE".into() }
+fn a_return_of_what_probed_a_hold_costs_nothing_and_holds_its_own_routing_key() {
+    let probe = |on_unroutable| Answer::Returned {
+        destination: there(),
+        on_unroutable,
+        streak: 1,
+        is_probe: true,
+        text: "NO_ROUTE".into(),
     };
     for on_unroutable in [OnUnroutable::DeadLetter, OnUnroutable::Hold] {
-        assert_eq!(held(&judge(vec![probed(on_unroutable)], 3)), Some((&exchange, HoldKind::Unroutable)));
+        assert_eq!(held(&judge(vec![probe(on_unroutable)], 3)), Some((&HoldScope::Key(there()), HoldKind::Unroutable)));
     }
-    assert_eq!(judge(vec![probed(OnUnroutable::Ignore)], 3), Verdict::Published);
+    assert_eq!(judge(vec![probe(OnUnroutable::Ignore)], 3), Verdict::Published);
 }
 
 #[test]
