@@ -104,7 +104,7 @@ impl<M> Judge<M> {
         self.deferred.len()
     }
 
-    /// Judges what one drain found; a drain polls every outstanding confirm until a full pass finds none.
+    /// Judges what one drain found; a drain polls every confirm that was woken until none is left, so whatever resolved before is in it.
     pub fn judge(&mut self, drained: Vec<Resolved<M>>, outstanding: usize) -> Vec<(M, Judged)> {
         let mut words = Vec::with_capacity(drained.len());
         let mut acked = Vec::with_capacity(drained.len());
