@@ -23,6 +23,21 @@ pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
     Ok(Duration::from_nanos(total))
 }
 
+/// Time on a CPU of every process with this name that is alive: all of a server's, for a difference. One that has ended meanwhile takes
+/// its time with it.
+pub fn cpu_time_of_all(name: &str) -> Result<Duration, Failure> {
+    let mut total = Duration::ZERO;
+    for process in std::fs::read_dir("/proc").doing("reading /proc")? {
+        let folder = process.doing("reading /proc")?.path();
+        let pid = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok());
+        let Some(pid) = pid else { continue };
+        if std::fs::read_to_string(folder.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
+            total += cpu_time(pid).unwrap_or_default();
+        }
+    }
+    Ok(total)
+}
+
 /// Resident memory now, in MiB.
 pub fn memory_now(pid: u32) -> Result<f64, Failure> {
     status(pid, "VmRSS:")

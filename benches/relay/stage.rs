@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
             None => Watcher::start(&self.broker, false).await?,
         };
         watcher.judge(self.committed, self.whose == Whose::Ours).await?;
-        drop(watcher);
+        watcher.close().await?;
         self.abandon().await
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ use crate::failure::{Failure, within};
 
 const ANSWER: Duration = Duration::from_secs(30);
 const PREFETCH: u16 = 2_000;
+const CONSUMER: &str = "bench";
 /// Without a single arrival for so long, what is missing is lost.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
@@ -28,8 +29,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 pub struct Watcher {
     seen: Arc<Seen>,
     task: JoinHandle<()>,
-    // Closing the channel ends the consumer.
-    _channel: lapin::Channel,
+    channel: lapin::Channel,
 }
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Watcher {
         within(ANSWER, "setting the prefetch", channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let consume =
-            channel.basic_consume(broker.queue.as_str().into(), "bench".into(), options, FieldTable::default());
+            channel.basic_consume(broker.queue.as_str().into(), CONSUMER.into(), options, FieldTable::default());
         let mut deliveries = within(ANSWER, "consuming the queue", consume).await?;
         let seen = Arc::new(Seen::default());
         let there = Arc::clone(&seen);
@@ -56,7 +56,7 @@ impl Watcher {
                 there.record(&delivery, timed).await;
             }
         });
-        Ok(Self { seen, task, _channel: channel })
+        Ok(Self { seen, task, channel })
     }
 
     pub fn count(&self) -> u64 {
@@ -88,6 +88,15 @@ impl Watcher {
         Err(Failure::new(format!(
             "{count} events were committed; {there} arrived, {wrong} of them twice or out of order"
         )))
+    }
+
+    /// Ends the consumer and then its channel, each with the broker's answer: lapin takes an answer to a cancel that comes after the
+    /// channel was closed for an error of the whole connection.
+    pub async fn close(mut self) -> Result<(), Failure> {
+        let cancel = self.channel.basic_cancel(CONSUMER.into(), BasicCancelOptions::default());
+        within(ANSWER, "cancelling the consumer", cancel).await?;
+        within(ANSWER, "ending the consumer", &mut self.task).await?;
+        within(ANSWER, "closing the consumer's channel", self.channel.close(200, "done".into())).await
     }
 
     /// When each event arrived; of a watcher that was started `timed`.

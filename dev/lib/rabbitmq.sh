@@ -82,16 +82,19 @@ port_answers() {
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Schedulers are not bound to cores (u): every node has one, and would have it on the first core.
+# Schedulers are not bound to cores (u): most nodes have one, and would have it on the first core.
 # RUNNING_UNDER_SYSTEMD makes the script become the server instead of waiting for it.
 launch_rabbitmq() {
+  local schedulers=${OUTBOX_DEV_RABBITMQ_SCHEDULERS:-$(recall RABBITMQ_SCHEDULERS)}
+  schedulers=${schedulers:-1}
+  remember RABBITMQ_SCHEDULERS "$schedulers"
   describe_node
   launch_epmd || return 1
   remember RABBITMQ_READY_PID ''
   spawn "$mq/pid" "$mq/log/console" env "${rabbitmq_environment[@]}" \
     RUNNING_UNDER_SYSTEMD=true \
     RABBITMQ_SCHEDULER_BIND_TYPE=u \
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+S 1:1 +sbwt none -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}' \
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S $schedulers:$schedulers +sbwt none -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}" \
     "$rabbitmq_sbin/rabbitmq-server"
 }
 

@@ -1,12 +1,13 @@
 //! Draining a backlog: the relay is up and idle, a backlog commits in one transaction, the clock runs from the commit until nothing is
 //! pending. Beside it, in the same round, the raw publisher on a fresh queue of the same kind.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cases::history::Drained;
 use crate::database::Rows;
 use crate::failure::Failure;
 use crate::figures::Figure;
+use crate::process;
 use crate::settings::Settings;
 use crate::stage::{ALL, Stage, Whose};
 
@@ -24,26 +25,36 @@ pub async fn few(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 
 async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target: f64) -> Result<Vec<Figure>, Failure> {
     let rows = Rows::new(settings.size(40_000, 200_000), aggregates);
-    let (mut raw, mut rate, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut raw, mut rate) = (Vec::new(), Vec::new());
+    let (mut cpu, mut database, mut broker) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=settings.rounds {
         let stage = Stage::open(settings, ALL).await?;
         raw.push(stage.broker.ceiling(rows.count).await?);
         let drained = drain(stage, rows).await?;
+        let Drained { rate: of_relay, cpu_us, database_cpu_us, broker_cpu_us } = drained;
         println!(
-            "  round {round}: raw {:.0}/s, relay {:.0}/s, {:.1} µs",
+            "  round {round}: raw {:.0}/s, relay {of_relay:.0}/s, {cpu_us:.1} + {database_cpu_us:.1} + {broker_cpu_us:.1} µs",
             raw[raw.len() - 1],
-            drained.rate,
-            drained.cpu_us
         );
-        rate.push(drained.rate);
-        cpu.push(drained.cpu_us);
+        rate.push(of_relay);
+        cpu.push(cpu_us);
+        database.push(database_cpu_us);
+        broker.push(broker_cpu_us);
     }
     Ok(vec![
         Figure::ratio(case, "relay against raw publisher", &rate, &raw).at_least(target),
         Figure::new(case, "relay", "rows/s", rate),
         Figure::new(case, "raw publisher", "messages/s", raw),
         Figure::new(case, "the relay's own CPU a row", "µs", cpu),
+        Figure::new(case, "all of PostgreSQL's CPU a row", "µs", database),
+        Figure::new(case, "all of RabbitMQ's CPU a row", "µs", broker),
     ])
+}
+
+/// CPU time of the relay, the database server and the broker, so far.
+fn cpu_times(stage: &Stage<'_>) -> Result<[Duration; 3], Failure> {
+    let servers = (process::cpu_time_of_all("postgres")?, process::cpu_time_of_all("beam.smp")?);
+    Ok([stage.relays[0].cpu_time()?, servers.0, servers.1])
 }
 
 /// Drains `rows` on an open stage, with a relay that may run there already, and closes it.
@@ -51,16 +62,19 @@ pub async fn drain(mut stage: Stage<'_>, rows: Rows) -> Result<Drained, Failure>
     if stage.relays.is_empty() {
         stage.start(&[]).await?;
     }
-    let cpu = stage.relays[0].cpu_time()?;
     stage.commit(rows).await?;
+    let before = cpu_times(&stage)?;
     let started = Instant::now();
     stage.until_done().await?;
     let took = started.elapsed();
-    let cpu = stage.relays[0].cpu_time()?.saturating_sub(cpu);
+    let after = cpu_times(&stage)?;
     stage.close(None).await?;
+    let a_row = |part: usize| after[part].saturating_sub(before[part]).as_secs_f64() * 1e6 / f64::from(rows.count);
     Ok(Drained {
         rate: f64::from(rows.count) / took.as_secs_f64(),
-        cpu_us: cpu.as_secs_f64() * 1e6 / f64::from(rows.count),
+        cpu_us: a_row(0),
+        database_cpu_us: a_row(1),
+        broker_cpu_us: a_row(2),
     })
 }
 

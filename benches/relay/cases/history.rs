@@ -15,7 +15,10 @@ use crate::watcher::Watcher;
 /// How a drain went.
 pub struct Drained {
     pub rate: f64,
+    /// The relay's own CPU a row; beside it all of the database server's and all of the broker's.
     pub cpu_us: f64,
+    pub database_cpu_us: f64,
+    pub broker_cpu_us: f64,
 }
 
 const CLAIM: &str = include_str!("../../../sql/queries/claim_events.sql");
