@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::crash;
 use crate::link::call::{self, Param};
+use crate::link::floors::Floors;
 use crate::link::pool::Object;
 use crate::link::queries::Queries;
 use crate::link::rows;
@@ -24,14 +25,15 @@ use crate::relay::store::{
 pub struct PgBatch {
     client: Option<Object>,
     queries: Arc<Queries>,
+    floors: Floors,
     lanes: Vec<i16>,
     has_waits: bool,
 }
 
 impl PgBatch {
     /// Takes a connection on which a transaction is about to be opened.
-    pub(crate) fn new(client: Object, queries: Arc<Queries>) -> Self {
-        Self { client: Some(client), queries, lanes: Vec::new(), has_waits: false }
+    pub(crate) fn new(client: Object, queries: Arc<Queries>, floors: Floors) -> Self {
+        Self { client: Some(client), queries, floors, lanes: Vec::new(), has_waits: false }
     }
 
     pub(crate) fn client(&self) -> &Object {
@@ -294,6 +296,8 @@ impl Batch for PgBatch {
             crash::point(crash::Point::InProbeSettle);
         }
         if !settlement.published.is_empty() {
+            // Last, so that it sees what has been marked and which keys wait; not in a batch that writes nothing else.
+            self.floors.move_held(&self, &self.queries, &self.lanes).await?;
             crash::point(crash::Point::InSettle);
         }
         self.commit().await?;

@@ -1,4 +1,5 @@
-//! The two services behind the seams: PostgreSQL (`database`, `pool`, `store`, `batch`, `listen`) and RabbitMQ (`broker`, `channel`,
+//! The two services behind the seams: PostgreSQL (`database`, `pool`, `store`, `claim`,
+//! `batch`, `floors`, `listen`) and RabbitMQ (`broker`, `channel`,
 //! `judge`; `inspect` for `check`). What both need to connect is in `secret` and `tls`.
 
 pub mod amqp_url;
@@ -8,12 +9,14 @@ pub mod broker_connect;
 mod broker_stream;
 pub(crate) mod call;
 pub mod channel;
+mod claim;
 pub mod database;
 pub mod database_url;
 mod database_words;
 pub mod inspect;
 pub mod grants;
 pub mod judge;
+pub(crate) mod floors;
 mod key_values;
 pub mod listen;
 pub mod pool;

@@ -8,16 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::crash;
 use crate::link::batch::PgBatch;
 use crate::link::call;
-use crate::link::pool::Database;
+use crate::link::claim::{self, Reading};
+use crate::link::floors::Floors;
+use crate::link::pool::{Database, Object};
 use crate::link::queries::Queries;
 use crate::link::rows;
 use crate::relay::destination::{Destination, HoldKind, HoldScope, Holds};
+use crate::relay::event::Event;
 use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
 
 /// The schema that this relay writes; it runs on any newer one that allows it.
@@ -30,6 +33,9 @@ pub struct PgStore {
     queries: Arc<Queries>,
     schema: Arc<str>,
     begin_claim: Arc<str>,
+    floors: Floors,
+    /// Whether the last claim found nothing, so that the next one asks before it opens a transaction.
+    idle: Arc<AtomicBool>,
     /// Whether the schema was looked at since the last error.
     schema_seen: Arc<AtomicBool>,
 }
@@ -39,7 +45,15 @@ impl PgStore {
     pub fn new(database: Database, schema: &str) -> Self {
         let queries = Queries::new(schema);
         let begin_claim = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
-        Self { database, queries, schema: schema.into(), begin_claim, schema_seen: Arc::default() }
+        Self {
+            database,
+            queries,
+            schema: schema.into(),
+            begin_claim,
+            floors: Floors::default(),
+            idle: Arc::default(),
+            schema_seen: Arc::default(),
+        }
     }
 
     /// The pool, for the upkeep.
@@ -50,6 +64,11 @@ impl PgStore {
     /// The SQL, for the upkeep.
     pub fn queries(&self) -> &Arc<Queries> {
         &self.queries
+    }
+
+    /// Up to where floors may move.
+    pub(crate) fn floors(&self) -> &Floors {
+        &self.floors
     }
 
     /// Opens a transaction for the upkeep, with a batch's timeouts.
@@ -64,7 +83,7 @@ impl PgStore {
 
     async fn begin_by(&self, sql: &str) -> Result<PgBatch, StoreError> {
         let client = self.database.connection().await?;
-        let batch = PgBatch::new(client, Arc::clone(&self.queries));
+        let batch = PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone());
         call::batch(batch.client(), "opening a batch", sql).await?;
         if !self.schema_seen.load(Ordering::Relaxed) {
             check_schema(batch.client(), &self.queries, &self.schema).await?;
@@ -73,12 +92,26 @@ impl PgStore {
         Ok(batch)
     }
 
-    /// Forgets that the schema was fine when anything went wrong.
+    /// Forgets that the schema was fine, and that nothing was due, when anything went wrong.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if result.is_err() {
             self.schema_seen.store(false, Ordering::Relaxed);
+            self.idle.store(false, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Whether a claim is worth its transaction: most looks of a relay at rest are not.
+    async fn has_work(&self) -> Result<bool, StoreError> {
+        let client = self.database.connection().await?;
+        match call::one(&client, "looking for work", &self.queries.has_work, &[]).await {
+            Ok(row) => Ok(row.get(0)),
+            Err(error) => {
+                // Out of the pool: the question may still be running there.
+                drop(Object::take(client));
+                Err(error)
+            }
+        }
     }
 
     async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
@@ -99,11 +132,10 @@ impl PgStore {
             return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
         }
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
-        let (rows, holds) = self.read_lanes(&batch, &lanes, limits).await?;
-        let events = rows.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
-        let bytes: usize = events.iter().map(crate::relay::event::Event::payload_bytes).sum();
-        // A claim that took fewer lanes than are due and free, or filled its limits, leaves work behind.
-        let full = events.len() >= limits.events
+        let Reading { events, holds, cut_short } = claim::read(&batch, &self.queries, &lanes, limits).await?;
+        let bytes: usize = events.iter().map(Event::payload_bytes).sum();
+        // A claim that took fewer lanes than are due and free, or nearly filled its limits, leaves work behind.
+        let full = cut_short
             || bytes.saturating_mul(4) >= limits.bytes.saturating_mul(3)
             || (lanes.len() >= limits.lanes && due > i64::try_from(lanes.len()).unwrap_or(i64::MAX));
         has_waits |= events.iter().any(|event| event.waited.is_some());
@@ -113,36 +145,6 @@ impl PgStore {
             return Ok(Claim { batch: None, events, holds, full: false });
         }
         Ok(Claim { batch: Some(batch), events, holds, full })
-    }
-
-    async fn read_lanes(
-        &self,
-        batch: &PgBatch,
-        lanes: &[i16],
-        limits: &ClaimLimits,
-    ) -> Result<(Vec<Row>, Holds), StoreError> {
-        let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        // More than a lane's fair share, so that one busy lane fills the batch sooner than it starves; not much more, because what does
-        // not fit was read for nothing.
-        let share = limits.events * 3 / (lanes.len() * 2);
-        let per_lane = clamp(share.clamp(limits.events_of_key, limits.events.max(limits.events_of_key)));
-        let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
-        let (events_max, bytes_max, of_key) = (clamp(limits.events), clamp(limits.bytes), clamp(limits.events_of_key));
-        let client = batch.client();
-        let params: [call::Param<'_>; 6] = [
-            (&lanes, Type::INT2_ARRAY),
-            (&per_lane, Type::INT8),
-            (&events_max, Type::INT8),
-            (&bytes_max, Type::INT8),
-            (&of_key, Type::INT8),
-            (&payload_max, Type::INT4),
-        ];
-        let (events, holds, ()) = tokio::try_join!(
-            call::rows(client, "claiming events", &self.queries.claim_events, &params),
-            call::rows(client, "reading the holds", &self.queries.list_holds, &[]),
-            call::batch(client, "planning as ever", &self.queries.plan_settle)
-        )?;
-        Ok((events, Holds::new(holds.iter().filter_map(rows::hold).collect())))
     }
 
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
@@ -189,7 +191,16 @@ impl Store for PgStore {
     type Batch = PgBatch;
 
     async fn claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+        if self.idle.load(Ordering::Relaxed) {
+            let has_work = self.has_work().await;
+            if !self.noted(has_work)? {
+                return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+            }
+        }
         let claimed = self.try_claim(limits).await;
+        if let Ok(claim) = &claimed {
+            self.idle.store(claim.events.is_empty(), Ordering::Relaxed);
+        }
         self.noted(claimed)
     }
 

@@ -18,7 +18,7 @@ use crate::relay::pace::{Pace, Permit};
 use crate::relay::work::Index;
 
 /// Messages polled in one go before the socket is awaited (design section 5, rule 3).
-const BURST: usize = 64;
+const BURST: usize = 512;
 /// Without any answer for this long, what is left belongs to destinations that are silent.
 const QUIET: Duration = Duration::from_millis(500);
 

@@ -99,7 +99,7 @@ struct Due {
 
 /// Runs the jobs until `stop`.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
-    let (mut floors, mut said) = (floors::Floors::default(), false);
+    let mut said = false;
     let mut dues: Vec<Due> =
         Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
     loop {
@@ -110,7 +110,7 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
             let started = Instant::now();
             let done = tokio::select! {
                 () = stop.cancelled() => return,
-                done = upkeep.run_job(due.job, due.interval, &mut floors) => done,
+                done = upkeep.run_job(due.job, due.interval) => done,
             };
             due.interval = match done {
                 Ok(ran) => {
@@ -136,15 +136,17 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
 
 impl Upkeep {
     /// Runs a job if this replica is elected for it; says whether it was.
-    async fn run_job(&self, job: Job, interval: Duration, floors: &mut floors::Floors) -> Result<bool, StoreError> {
+    async fn run_job(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
         if !self.elected(job, interval).await? {
-            if job == Job::Stats {
-                self.metrics.no_backlog();
+            match job {
+                Job::Floors => floors::observe(self).await?,
+                Job::Stats => self.metrics.no_backlog(),
+                Job::Sweep | Job::Retention | Job::Backends => {}
             }
             return Ok(false);
         }
         match job {
-            Job::Floors => floors.run(self).await?,
+            Job::Floors => floors::run(self).await?,
             Job::Sweep => sweep::run(self).await?,
             Job::Stats => stats::run(self).await?,
             Job::Retention => retention::run(self).await?,

@@ -1,0 +1,8 @@
+-- Whether a claim could find something: a pending event from its lane's floor on, or a wait that is due. A cheap question for a relay that
+-- found nothing the last time; it may be answered yes for an event whose key waits, never no for one that could leave.
+SELECT EXISTS (
+    SELECT
+    FROM outbox.lanes l
+    WHERE coalesce((SELECT true FROM outbox.events e WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor LIMIT 1), false)
+       OR coalesce((SELECT true FROM outbox.waits w WHERE w.lane = l.lane AND w.until <= statement_timestamp() LIMIT 1), false)
+)
