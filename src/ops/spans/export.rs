@@ -34,10 +34,10 @@ impl Trouble {
     }
 }
 
-/// Spans between the relay and the collector.
+/// Spans between the relay and the collector. Each is waiting, then taken, dropped or refused.
 #[derive(Debug, Default)]
 struct Counts {
-    /// In the queue.
+    /// In the queue, or on their way to the collector.
     waiting: AtomicUsize,
     /// Found the queue full since that was last said.
     dropped: AtomicU64,
@@ -47,7 +47,7 @@ struct Counts {
     is_failing: AtomicBool,
 }
 
-/// The batch processor behind a queue of `queue` spans. A span that finds it full is dropped.
+/// The batch processor with at most `queue` spans in it, those on their way included. A span beyond is dropped.
 #[derive(Debug)]
 pub(super) struct Bounded {
     batches: BatchSpanProcessor,
@@ -60,7 +60,7 @@ impl Bounded {
     pub(super) fn new<E: SpanExporter + 'static>(exporter: E, queue: usize, trouble: Arc<Trouble>) -> Self {
         let counts = Arc::new(Counts::default());
         let exporter = Told { exporter, trouble, counts: Arc::clone(&counts), quota: Quota::default() };
-        // The library's queue is as long, so that it never drops one uncounted.
+        // The library's own queue is as long, so it never drops one uncounted.
         let config = BatchConfigBuilder::default().with_max_queue_size(queue).build();
         Self { batches: BatchSpanProcessor::new(exporter, config), queue, counts }
     }
@@ -84,8 +84,16 @@ impl SpanProcessor for Bounded {
         self.batches.force_flush()
     }
 
+    /// Says what is lost by then, beyond what was said before.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.batches.shutdown_with_timeout(timeout)
+        let result = self.batches.shutdown_with_timeout(timeout);
+        let Counts { waiting, dropped, refused, is_failing: _ } = &*self.counts;
+        let unsaid = dropped.swap(0, Ordering::Relaxed) + refused.swap(0, Ordering::Relaxed);
+        let spans = unsaid + waiting.load(Ordering::Relaxed) as u64;
+        if spans > 0 {
+            tracing::warn!(spans, ?timeout, "spans are lost: they were not exported by the end");
+        }
+        result
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -105,8 +113,8 @@ struct Told<E> {
 impl<E: SpanExporter> SpanExporter for Told<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        self.counts.waiting.fetch_sub(spans, Ordering::Relaxed);
         let result = self.exporter.export(batch).await;
+        self.counts.waiting.fetch_sub(spans, Ordering::Relaxed);
         self.tell(spans as u64, &result);
         result
     }

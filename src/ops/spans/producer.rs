@@ -71,7 +71,7 @@ fn attributes(message: &SentMessage<'_>, start: SystemTime) -> Vec<KeyValue> {
     all
 }
 
-/// What went wrong, in the words of `outbox_publish_failures_total`, and the broker's own.
+/// What went wrong, in the words of `outbox_failures_total`, and the broker's own.
 fn failure(answer: &Answer) -> Option<(&'static str, &str)> {
     use crate::relay::answer::ChannelFault as Fault;
     match answer {
@@ -125,4 +125,52 @@ fn parent(headers: Option<&str>) -> Context {
     // Headers that are no object are the message stage's business; such a row is never sent.
     let headers: TraceHeaders = serde_json::from_str(headers).unwrap_or_default();
     TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::answer::ChannelFault;
+    use crate::relay::destination::Destination;
+
+    #[test]
+    fn what_did_not_reach_its_queue_is_a_failure_and_what_nobody_listens_to_is_none() {
+        let destination = || Destination { exchange: "e".into(), routing_key: "k".into() };
+        let returned = |on_unroutable| Answer::Returned {
+            destination: destination(),
+            on_unroutable,
+            streak: 1,
+            is_probe: false,
+            text: "NO_ROUTE".into(),
+        };
+        let closed = |fault| Answer::Closed { destination: destination(), fault };
+        for (answer, expected) in [
+            (Answer::Confirmed, None),
+            (returned(OnUnroutable::Ignore), None),
+            (returned(OnUnroutable::Hold), Some(("returned", "NO_ROUTE"))),
+            (returned(OnUnroutable::DeadLetter), Some(("returned", "NO_ROUTE"))),
+            (Answer::Nacked { destination: destination() }, Some(("nacked", ""))),
+            (closed(ChannelFault::Bystander), Some(("channel_closed", ""))),
+            (closed(ChannelFault::TooLarge { text: "too large".into() }), Some(("channel_closed", "too large"))),
+            (Answer::Unconfirmed, Some(("unconfirmed", ""))),
+            (Answer::NotSent, None),
+        ] {
+            assert_eq!(failure(&answer), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_any_shape_is_a_parent_or_none() {
+        use opentelemetry::trace::TraceContextExt;
+        let is_found = |headers: &str| parent(Some(headers)).span().span_context().is_valid();
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_found(&format!(r#"{{"traceparent": "{good}"}}"#)));
+        assert!(is_found(&format!(r#"{{"traceparent": "{good}", "tracestate": 7}}"#)), "it goes without its state");
+        assert!(!parent(None).span().span_context().is_valid());
+        for headers in
+            ["{}", r#"{"traceparent": 7}"#, r#"{"traceparent": "00-ab"}"#, r#"["traceparent"]"#, "traceparent"]
+        {
+            assert!(!is_found(headers), "{headers}");
+        }
+    }
 }
