@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ops::spans::SentMessage;
 
 /// Nothing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Spans;
 
 impl Spans {
