@@ -6,7 +6,7 @@ use crate::ops::spans::SentMessage;
 
 /// Nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Spans;
+pub struct Spans(());
 
 impl Spans {
     /// Says so where the environment asks for spans: that they are missing should not be a riddle.
@@ -15,7 +15,7 @@ impl Spans {
         if let Some(variable) = asked.into_iter().find(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty())) {
             tracing::info!(variable, "no spans are exported: this build is without the cargo feature opentelemetry");
         }
-        Self
+        Self(())
     }
 
     /// Nothing.

@@ -19,7 +19,7 @@ const QUEUE: [&str; 1] = ["OTEL_BSP_MAX_QUEUE_SIZE"];
 const SPOKEN: &str = "http/protobuf";
 /// Milliseconds; both defaults are those of the specification.
 const TIMEOUT_MS: (u64, u64) = (10_000, 60_000);
-/// Spans; one is about a KiB.
+/// Spans; one holds some 2 KiB.
 const QUEUE_SPANS: (u64, u64) = (2_048, 65_536);
 
 /// How spans leave the process.
