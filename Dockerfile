@@ -5,6 +5,8 @@ ARG BUILDER=docker.io/library/rust:1.88-slim-bookworm
 ARG RUNTIME=gcr.io/distroless/static-debian12:nonroot
 
 FROM ${BUILDER} AS build
+# Cargo features, separated by commas: `opentelemetry`.
+ARG FEATURES=
 WORKDIR /src
 COPY . .
 # Static, so that the base may be empty: glibc's resolver for files and DNS is part of it since 2.34.
@@ -13,7 +15,7 @@ ENV RUSTFLAGS="-C target-feature=+crt-static" \
 # The target is named, because proc macros cannot be static.
 RUN --mount=type=cache,target=/src/target \
     host=$(rustc --print host-tuple) \
-    && cargo build --release --locked --bin outbox-relay --target "$host" \
+    && cargo build --release --locked --bin outbox-relay --features "$FEATURES" --target "$host" \
     && cp "target/$host/release/outbox-relay" /outbox-relay
 
 FROM ${RUNTIME}

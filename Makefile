@@ -12,8 +12,8 @@ SCALE ?= 1
 ROUNDS ?= 5
 
 target := $(or $(CARGO_TARGET_DIR),target)
-# What the companion crate leaves to its users, and the tests and lints want to see.
-features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry
+# What the companion crate leaves to its users and the relay to who builds it, and the tests and lints want to see.
+features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
@@ -57,6 +57,7 @@ faults: services ## the matrix of faults, half an hour, writes docs/faults.md [S
 lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, hadolint, the rules of the house (tests/tidy)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
+	cargo clippy --package outbox-relay --lib --bins -- -D warnings
 	for feature in '' postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck

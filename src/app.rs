@@ -27,6 +27,7 @@ use crate::ops::logging;
 use crate::ops::metrics::Metrics;
 use crate::ops::serve::serve;
 use crate::ops::shutdown::Signals;
+use crate::ops::spans::Spans;
 use crate::ops::status::{Process, Sources};
 use crate::ops::vitals::Vitals;
 use crate::relay::Relay;
@@ -81,13 +82,13 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         let listener = Listener { hints: hints.clone(), listening };
         background.spawn(listen(settings, config.schema.clone(), listener, draining.clone()));
     }
-    let quota = Quota::default();
+    let (quota, spans) = (Quota::default(), Spans::start(&config.replica));
     background.spawn(upkeep::run(upkeep(&config, &store, (&metrics, &vitals, &quota), &hints), draining.clone()));
 
     let drain_timeout = config.drain_timeout;
     let wake = Wake::new(hints, config.poll_interval);
     let workers = config.workers;
-    let relay = Arc::new(relay(config, store, broker, (metrics, vitals, quota), draining.clone()));
+    let relay = Arc::new(relay(config, store, broker, (metrics, vitals, quota, spans.clone()), draining.clone()));
     let mut work = JoinSet::new();
     work.spawn(crew(Arc::clone(&relay), workers, wake));
     work.spawn(probe(relay));
@@ -95,7 +96,8 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     draining.cancel();
     stop.cancel();
     let closed = async { while background.join_next().await.is_some() {} };
-    if let Err(error) = deadline(CLOSE_TIMEOUT, "closing the links", closed).await {
+    let closed = deadline(CLOSE_TIMEOUT, "closing the links", closed);
+    if let (Err(error), ()) = tokio::join!(closed, spans.close(CLOSE_TIMEOUT)) {
         tracing::warn!(%error, "ending without them");
     }
     tracing::info!("stopped");
@@ -187,7 +189,7 @@ fn relay(
     config: RunConfig,
     store: PgStore,
     broker: RabbitMq,
-    (metrics, vitals, quota): (Arc<Metrics>, Vitals, Quota),
+    (metrics, vitals, quota, spans): (Arc<Metrics>, Vitals, Quota, Spans),
     draining: CancellationToken,
 ) -> Relay<PgStore, RabbitMq> {
     Relay {
@@ -203,6 +205,7 @@ fn relay(
         quota,
         drain_timeout: config.drain_timeout,
         metrics,
+        spans,
         vitals,
         draining,
     }

@@ -6,5 +6,6 @@ pub mod metrics;
 pub mod pulse;
 pub mod serve;
 pub mod shutdown;
+pub mod spans;
 pub mod status;
 pub mod vitals;

@@ -50,6 +50,7 @@ use uuid::Uuid;
 
 use crate::crash;
 use crate::ops::metrics::Metrics;
+use crate::ops::spans::{SentMessage, Spans};
 use crate::ops::vitals::Vitals;
 use crate::quick::QuickSet;
 use answer::{Answer, ChannelFault, Fate};
@@ -91,6 +92,8 @@ pub struct Relay<S, B> {
     pub new_hold: Notify,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Spans of the messages.
+    pub spans: Spans,
     /// What the admin port says of this process.
     pub vitals: Vitals,
     /// Keeps lines about single events from flooding the log.
@@ -260,7 +263,19 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     Outcome::Stalled => desk.late.suspend(message.destination.clone()),
                     Outcome::Replied(_) | Outcome::Refused | Outcome::NotSent => {}
                 }
-                leg.state = LegState::Answered(self.answer(leg, message, &work.holds, &faults));
+                let answer = self.answer(leg, &message, &work.holds, &faults);
+                if message.outcome.was_sent() {
+                    self.spans.sent(&SentMessage {
+                        event,
+                        route: &leg.route.name,
+                        destination: &message.destination,
+                        body_bytes: message.body_bytes,
+                        sent_at: message.at,
+                        answered_at: message.answered,
+                        answer: &answer,
+                    });
+                }
+                leg.state = LegState::Answered(answer);
             }
         }
         // After the suspensions above, which a late confirm disproves; its windows were opened as it came.
@@ -296,27 +311,29 @@ impl<S: Store, B: Broker> Relay<S, B> {
     fn answer(
         &self,
         leg: &Leg,
-        message: publish::Sent,
+        message: &publish::Sent,
         holds: &destination::Holds,
         faults: &HashMap<Token, Answer>,
     ) -> Answer {
         let publish::Sent { token, destination, outcome, .. } = message;
-        if let Some(answer) = faults.get(&token) {
+        if let Some(answer) = faults.get(token) {
             return answer.clone();
         }
         match outcome {
             Outcome::Replied(Reply::Confirmed) => Answer::Confirmed,
             Outcome::Replied(Reply::Returned(text)) => Answer::Returned {
                 on_unroutable: leg.route.on_unroutable,
-                streak: self.evidence.streak(&destination),
-                is_probe: holds.is_probed(&leg.route.name, &destination),
-                destination,
-                text,
+                streak: self.evidence.streak(destination),
+                is_probe: holds.is_probed(&leg.route.name, destination),
+                destination: destination.clone(),
+                text: text.clone(),
             },
-            Outcome::Replied(Reply::Nacked) | Outcome::Refused => Answer::Nacked { destination },
-            Outcome::Replied(Reply::Unknown) => Answer::Closed { destination, fault: ChannelFault::Bystander },
+            Outcome::Replied(Reply::Nacked) | Outcome::Refused => Answer::Nacked { destination: destination.clone() },
+            Outcome::Replied(Reply::Unknown) => {
+                Answer::Closed { destination: destination.clone(), fault: ChannelFault::Bystander }
+            }
             Outcome::Unconfirmed => Answer::Unconfirmed,
-            Outcome::Stalled => Answer::Stalled { destination },
+            Outcome::Stalled => Answer::Stalled { destination: destination.clone() },
             Outcome::NotSent => Answer::NotSent,
         }
     }

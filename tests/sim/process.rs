@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outbox_relay::ops::metrics::Metrics;
+use outbox_relay::ops::spans::Spans;
 use outbox_relay::ops::vitals::Vitals;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::backoff::RetrySteps;
@@ -94,6 +95,7 @@ impl Running {
             evidence: Evidence::default(),
             new_hold: Notify::new(),
             metrics: Arc::clone(metrics),
+            spans: Spans::default(),
             vitals: Vitals::default(),
             quota: Quota::default(),
             drain_timeout: Duration::from_millis(DRAIN_MAX),

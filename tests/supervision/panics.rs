@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outbox_relay::ops::metrics::Metrics;
+use outbox_relay::ops::spans::Spans;
 use outbox_relay::ops::vitals::Vitals;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::backoff::RetrySteps;
@@ -78,6 +79,7 @@ fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -
         evidence: Evidence::default(),
         new_hold: Notify::new(),
         metrics,
+        spans: Spans::default(),
         vitals: Vitals::default(),
         draining: draining.clone(),
     })

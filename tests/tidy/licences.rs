@@ -39,9 +39,10 @@ fn cargo(args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Every package that is compiled on this platform. The metadata alone names optional packages too that nothing asks for.
+/// Every package that is compiled on this platform with any feature. The metadata alone names optional packages too that nothing asks for.
 fn packages() -> Vec<Value> {
-    let tree = cargo(&["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"]);
+    let tree = "tree --workspace --all-features --edges normal,build,dev --prefix none --format {p}";
+    let tree = cargo(&tree.split(' ').collect::<Vec<_>>());
     let tree = String::from_utf8(tree).expect("names are text");
     let compiled: BTreeSet<(&str, &str)> = tree
         .lines()
