@@ -1,7 +1,7 @@
 # The image of the relay: one static program on a base without a shell, for a user that owns nothing.
-# `make image` builds it. BUILDER must have cargo and a C compiler, RUNTIME needs nothing at all (`scratch` would do).
+# `make image` builds it. BUILDER must have cargo, a C compiler and make, RUNTIME needs nothing at all (`scratch` would do).
 
-ARG BUILDER=docker.io/library/rust:1.88-slim-bookworm
+ARG BUILDER=docker.io/library/rust:1.88-bookworm
 ARG RUNTIME=gcr.io/distroless/static-debian12:nonroot
 
 FROM ${BUILDER} AS build

@@ -36,16 +36,20 @@ impl Broker {
         let channel = within(ANSWER, "opening a channel", connection.create_channel()).await?;
         let broker =
             Self { address, exchange: format!("{name}.events"), queue: format!("{name}.queue"), connection, channel };
+        broker.declare(&broker.exchange, &broker.queue, pattern).await?;
+        Ok(broker)
+    }
+
+    /// A topic exchange, and a queue bound to it.
+    async fn declare(&self, exchange: &str, queue: &str, pattern: &str) -> Result<(), Failure> {
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let table = FieldTable::default;
-        let (exchange, queue) = (broker.exchange.as_str(), broker.queue.as_str());
-        let declare = broker.channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, table());
+        let declare = self.channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, table());
         within(ANSWER, "declaring the exchange", declare).await?;
-        broker.declare_quorum(queue).await?;
+        self.declare_quorum(queue).await?;
         let options = QueueBindOptions::default();
-        let bind = broker.channel.queue_bind(queue.into(), exchange.into(), pattern.into(), options, table());
-        within(ANSWER, "binding the queue", bind).await?;
-        Ok(broker)
+        let bind = self.channel.queue_bind(queue.into(), exchange.into(), pattern.into(), options, table());
+        within(ANSWER, "binding the queue", bind).await
     }
 
     async fn declare_quorum(&self, queue: &str) -> Result<(), Failure> {
@@ -68,11 +72,35 @@ impl Broker {
         let queue = format!("{}.raw", self.queue);
         self.declare_quorum(&queue).await?;
         let (address, name) = (self.address.clone(), queue.clone());
-        let publish = move || raw::publish(&mut Wire::connect(&address)?, &name, count as usize);
+        let publish = move || raw::publish(&mut Wire::connect(&address)?, &raw::Kind::Plain(&name), count as usize);
+        self.measure(&queue, count, publish).await
+    }
+
+    /// The same with messages like the relay's, through a topic exchange: what this broker can take of them.
+    pub async fn ceiling_as_relayed(&self, count: u32) -> Result<f64, Failure> {
+        let (queue, exchange) = (format!("{}.raw", self.queue), format!("{}.raw", self.exchange));
+        self.declare(&exchange, &queue, "#").await?;
+        let (address, name) = (self.address.clone(), exchange.clone());
+        let publish = move || {
+            let kind = raw::Kind::AsRelayed { exchange: &name, routing_key: "order.created" };
+            raw::publish(&mut Wire::connect(&address)?, &kind, count as usize)
+        };
+        let rate = self.measure(&queue, count, publish).await?;
+        let delete = self.channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default());
+        within(ANSWER, "deleting the raw publisher's exchange", delete).await?;
+        Ok(rate)
+    }
+
+    async fn measure(
+        &self,
+        queue: &str,
+        count: u32,
+        publish: impl FnOnce() -> std::io::Result<Duration> + Send + 'static,
+    ) -> Result<f64, Failure> {
         let took = tokio::task::spawn_blocking(publish).await.doing("measuring the ceiling")?;
         let took = took.doing("measuring the broker's ceiling")?;
-        self.await_ready(&queue, count).await?;
-        let delete = self.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
+        self.await_ready(queue, count).await?;
+        let delete = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
         within(ANSWER, "deleting the raw publisher's queue", delete).await?;
         Ok(f64::from(count) / took.as_secs_f64())
     }

@@ -15,7 +15,7 @@ pub async fn measure(broker: &Broker, count: usize) -> std::result::Result<f64, 
     let measured = tokio::task::spawn_blocking(move || {
         let mut wire = Wire::connect(&address)?;
         declare(&mut wire, &queue)?;
-        let took = raw::publish(&mut wire, &queue, count);
+        let took = raw::publish(&mut wire, &raw::Kind::Plain(&queue), count);
         delete(&mut wire, &queue)?;
         took
     });

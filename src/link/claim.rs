@@ -37,11 +37,10 @@ pub(super) async fn read(
 ) -> Result<Reading, StoreError> {
     let per_lane = limits.events.div_ceil(lanes.len().max(1)).max(1);
     let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    // So many rows at the most of each of the two kinds, so that all that is read at once fits the limit.
+    // Of each kind, due heads and pending events, so many rows: what is read at once is at most twice the limit.
     let (rows_max, body_bytes) = (clamp(per_lane), clamp(limits.bytes / (lanes.len() * per_lane).max(1)));
     let client = batch.client();
-    let params: [call::Param<'_>; 3] =
-        [(&lanes, Type::INT2_ARRAY), (&rows_max, Type::INT8), (&body_bytes, Type::INT8)];
+    let params: [call::Param<'_>; 3] = [(&lanes, Type::INT2_ARRAY), (&rows_max, Type::INT8), (&body_bytes, Type::INT8)];
     let (claimed, holds, ()) = tokio::try_join!(
         call::rows(client, "claiming events", &queries.claim_events, &params),
         call::rows(client, "reading the holds", &queries.list_holds, &[]),
@@ -120,7 +119,8 @@ mod tests {
     use super::*;
     use crate::relay::fixtures;
 
-    const LIMITS: ClaimLimits = ClaimLimits { lanes: 16, events: 4, bytes: 100, events_of_key: 2, payload_bytes: 1_000 };
+    const LIMITS: ClaimLimits =
+        ClaimLimits { lanes: 16, events: 4, bytes: 100, events_of_key: 2, payload_bytes: 1_000 };
 
     fn rows(of: &[(&str, i64, usize)]) -> Vec<ClaimedRow> {
         of.iter().map(|(key, seq, bytes)| ClaimedRow::sized(fixtures::event(key, *seq), *bytes)).collect()

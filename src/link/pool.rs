@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime};
 use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
 
@@ -18,12 +19,17 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that nobody has used for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(20);
+/// A short question is over by then.
+const TURN_TIMEOUT: Duration = Duration::from_millis(20);
+
+type Turn = tokio::sync::Mutex<()>;
 
 /// Connections for the batches and the upkeep.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
     failure: Failure,
+    turn: Arc<Turn>,
 }
 
 /// A connection of the pool.
@@ -46,7 +52,7 @@ impl Database {
             .create_timeout(Some(CREATE_TIMEOUT))
             .build()
             .expect("a pool with a runtime and timeouts always builds");
-        Self { pool, failure }
+        Self { pool, failure, turn: Arc::default() }
     }
 
     /// A connection, within the pool's deadlines.
@@ -58,6 +64,12 @@ impl Database {
                 PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
             })
         })
+    }
+
+    /// Waits a moment for the other one's turn to end, so that the upkeep and a relay at rest share one connection; both go on without it
+    /// where it takes longer.
+    pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        tokio::time::timeout(TURN_TIMEOUT, self.turn.lock()).await.ok()
     }
 
     /// Closes connections that have been idle for long.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::types::Type;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::crash;
@@ -103,6 +103,7 @@ impl PgStore {
 
     /// Whether a claim is worth its transaction: most looks of a relay at rest are not.
     async fn has_work(&self) -> Result<bool, StoreError> {
+        let _turn = self.database.turn().await;
         let client = self.database.connection().await?;
         match call::one(&client, "looking for work", &self.queries.has_work, &[]).await {
             Ok(row) => Ok(row.get(0)),

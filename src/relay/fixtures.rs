@@ -1,4 +1,4 @@
-//! Events for the unit tests of the stages.
+//! Events for unit tests.
 
 use time::macros::datetime;
 use uuid::Uuid;

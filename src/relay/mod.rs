@@ -18,7 +18,7 @@ pub mod event;
 pub mod evidence;
 pub mod fault;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod halt;
 pub mod labels;
 pub mod late;

@@ -108,9 +108,13 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                 continue;
             }
             let started = Instant::now();
+            let run = async {
+                let _turn = upkeep.store.database().turn().await;
+                upkeep.run_job(due.job, due.interval).await
+            };
             let done = tokio::select! {
                 () = stop.cancelled() => return,
-                done = upkeep.run_job(due.job, due.interval) => done,
+                done = run => done,
             };
             due.interval = match done {
                 Ok(ran) => {

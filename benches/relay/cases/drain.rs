@@ -25,16 +25,18 @@ pub async fn few(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 
 async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target: f64) -> Result<Vec<Figure>, Failure> {
     let rows = Rows::new(settings.size(40_000, 200_000), aggregates);
-    let (mut raw, mut rate) = (Vec::new(), Vec::new());
+    let (mut raw, mut as_relayed, mut rate) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cpu, mut database, mut broker) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=settings.rounds {
         let stage = Stage::open(settings, ALL).await?;
         raw.push(stage.broker.ceiling(rows.count).await?);
+        as_relayed.push(stage.broker.ceiling_as_relayed(rows.count).await?);
         let drained = drain(stage, rows).await?;
         let Drained { rate: of_relay, cpu_us, database_cpu_us, broker_cpu_us } = drained;
         println!(
-            "  round {round}: raw {:.0}/s, relay {of_relay:.0}/s, {cpu_us:.1} + {database_cpu_us:.1} + {broker_cpu_us:.1} µs",
+            "  round {round}: raw {:.0}/s, as relayed {:.0}/s, relay {of_relay:.0}/s, {cpu_us:.1} + {database_cpu_us:.1} + {broker_cpu_us:.1} µs",
             raw[raw.len() - 1],
+            as_relayed[as_relayed.len() - 1],
         );
         rate.push(of_relay);
         cpu.push(cpu_us);
@@ -43,8 +45,10 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
     }
     Ok(vec![
         Figure::ratio(case, "relay against raw publisher", &rate, &raw).at_least(target),
+        Figure::ratio(case, "relay against raw publisher with messages like the relay's", &rate, &as_relayed),
         Figure::new(case, "relay", "rows/s", rate),
         Figure::new(case, "raw publisher", "messages/s", raw),
+        Figure::new(case, "raw publisher with messages like the relay's", "messages/s", as_relayed),
         Figure::new(case, "the relay's own CPU a row", "µs", cpu),
         Figure::new(case, "all of PostgreSQL's CPU a row", "µs", database),
         Figure::new(case, "all of RabbitMQ's CPU a row", "µs", broker),
