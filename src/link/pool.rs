@@ -10,6 +10,7 @@ use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
 
+use crate::deadline::deadline;
 use crate::link::database::DatabaseSettings;
 use crate::link::database_words::chain;
 use crate::relay::store::StoreError;
@@ -69,7 +70,7 @@ impl Database {
     /// Waits a moment for the other one's turn to end, so that the upkeep and a relay at rest share one connection; both go on without it
     /// where it takes longer.
     pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        tokio::time::timeout(TURN_TIMEOUT, self.turn.lock()).await.ok()
+        deadline(TURN_TIMEOUT, "waiting for a turn", self.turn.lock()).await.ok()
     }
 
     /// Closes connections that have been idle for long.
