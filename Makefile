@@ -87,7 +87,7 @@ dist: ## the release in target/dist: static program, man pages, completions, bil
 release-check: chart dist ## what is too heavy for every run: the image built and run, a real Prometheus, the release
 	dev/check-alerts
 	dev/check-image
-	dev/release-changed --note
+	dev/release-unchanged --note
 
 services-stop: ## stops and removes every private instance under target/dev, of running tests too
 	@dev/services list | while read -r name rest; do echo "removing $$name"; dev/services remove "$$name"; done

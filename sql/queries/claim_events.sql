@@ -19,7 +19,9 @@ FROM (
     OFFSET 0
 ) l
 CROSS JOIN LATERAL (
-    (SELECT e.*, pg_column_size(e.payload) AS payload_bytes, octet_length(e.headers::text) AS headers_bytes,
+    (SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version, e.payload, e.headers,
+            e.correlation_id, e.created_at, e.replay_id, e.only_routes,
+            pg_column_size(e.payload) AS payload_bytes, octet_length(e.headers::text) AS headers_bytes,
             w.reason, w.attempts, w.hold_id, w.routes_confirmed
      FROM outbox.waits w
      JOIN outbox.events e ON e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'
@@ -27,7 +29,9 @@ CROSS JOIN LATERAL (
      ORDER BY w.until
      LIMIT $2)
     UNION ALL
-    (SELECT e.*, pg_column_size(e.payload), octet_length(e.headers::text), NULL, 0, NULL, '{}'
+    (SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version, e.payload, e.headers,
+            e.correlation_id, e.created_at, e.replay_id, e.only_routes,
+            pg_column_size(e.payload), octet_length(e.headers::text), NULL, 0, NULL, '{}'
      FROM outbox.events e
      WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor
        AND CASE WHEN l.has_waits

@@ -1,8 +1,10 @@
 -- Whether a claim could find something: a pending event from its lane's floor on, or a wait that is due. A cheap question for a relay that
--- found nothing the last time; it may be answered yes for an event whose key waits, never no for one that could leave.
+-- found nothing the last time; it may be answered yes for an event whose key waits, never no for one that could leave. Where row security
+-- or a standby might hide rows the answer is yes: the claim's own transaction then says what is wrong.
 SELECT EXISTS (
     SELECT
     FROM outbox.lanes l
     WHERE coalesce((SELECT true FROM outbox.events e WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor LIMIT 1), false)
        OR coalesce((SELECT true FROM outbox.waits w WHERE w.lane = l.lane AND w.until <= statement_timestamp() LIMIT 1), false)
-)
+) OR row_security_active('outbox.events') OR row_security_active('outbox.waits') OR row_security_active('outbox.lanes')
+  OR current_setting('transaction_read_only')::boolean

@@ -258,6 +258,18 @@ impl PgBatch {
         Ok(())
     }
 
+    /// Moves the floors of the batch's lanes, where that is due. Last, so that it sees what was marked and which keys wait; what goes wrong
+    /// there is not the batch's concern.
+    async fn move_floors(&self) -> Result<(), StoreError> {
+        self.floors.settles();
+        let Some(due) = self.floors.due(&self.lanes) else { return Ok(()) };
+        if let Err(error) = self.in_savepoint(self.floors.move_held(self, &self.queries, &due)).await? {
+            tracing::debug!(%error, "the floors stay where they are");
+            self.floors.failed();
+        }
+        Ok(())
+    }
+
     async fn settle_probe(&self, result: ProbeResult) -> Result<(), StoreError> {
         match result {
             ProbeResult::Accepted(hold) => {
@@ -296,8 +308,7 @@ impl Batch for PgBatch {
             crash::point(crash::Point::InProbeSettle);
         }
         if !settlement.published.is_empty() {
-            // Last, so that it sees what has been marked and which keys wait; not in a batch that writes nothing else.
-            self.floors.move_held(&self, &self.queries, &self.lanes).await?;
+            self.move_floors().await?;
             crash::point(crash::Point::InSettle);
         }
         self.commit().await?;

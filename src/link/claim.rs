@@ -16,6 +16,7 @@ use crate::link::rows::{self, ClaimedRow};
 use crate::quick::QuickMap;
 use crate::relay::destination::Holds;
 use crate::relay::event::Event;
+use crate::relay::message::HEADERS_BYTES_MAX;
 use crate::relay::store::{ClaimLimits, StoreError};
 
 /// What was read of the locked lanes.
@@ -38,7 +39,8 @@ pub(super) async fn read(
     let per_lane = limits.events.div_ceil(lanes.len().max(1)).max(1);
     let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
     // Of each kind, due heads and pending events, so many rows: what is read at once is at most twice the limit.
-    let (rows_max, body_bytes) = (clamp(per_lane), clamp(limits.bytes / (lanes.len() * per_lane).max(1)));
+    let share = limits.bytes / (lanes.len() * per_lane).max(1);
+    let (rows_max, body_bytes) = (clamp(per_lane), clamp(share.min(limits.payload_bytes)));
     let client = batch.client();
     let params: [call::Param<'_>; 3] = [(&lanes, Type::INT2_ARRAY), (&rows_max, Type::INT8), (&body_bytes, Type::INT8)];
     let (claimed, holds, ()) = tokio::try_join!(
@@ -48,7 +50,7 @@ pub(super) async fn read(
     )?;
     let mut of_lane: QuickMap<i16, usize> = QuickMap::default();
     let mut claimed: Vec<ClaimedRow> =
-        claimed.iter().map(|row| rows::claimed(row, limits.payload_bytes)).collect::<Result<_, _>>()?;
+        claimed.into_iter().map(|row| rows::claimed(&row, limits.payload_bytes)).collect::<Result<_, _>>()?;
     let mut cut_short = false;
     for row in &claimed {
         let count = of_lane.entry(row.event.lane).or_default();
@@ -94,7 +96,8 @@ async fn read_bodies(batch: &PgBatch, queries: &Queries, claimed: &mut Vec<Claim
         return Ok(false);
     }
     let client = batch.client();
-    let params: [call::Param<'_>; 1] = [(&ids, Type::UUID_ARRAY)];
+    let headers_bytes = i32::try_from(HEADERS_BYTES_MAX).unwrap_or(i32::MAX);
+    let params: [call::Param<'_>; 2] = [(&ids, Type::UUID_ARRAY), (&headers_bytes, Type::INT4)];
     let (bodies, ()) = tokio::try_join!(
         call::rows(client, "reading large payloads", &queries.claim_bodies, &params),
         call::batch(client, "planning as ever", &queries.plan_settle)

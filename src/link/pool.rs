@@ -1,6 +1,7 @@
 //! The connection pool to PostgreSQL: bounded, with a deadline on every wait, and empty but for one connection when there is nothing
 //! to do. Made by `app`; the store and the upkeep take connections from it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that nobody has used for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 /// A short question is over by then.
-const TURN_TIMEOUT: Duration = Duration::from_millis(20);
+const TURN_TIMEOUT: Duration = Duration::from_millis(5);
 
 type Turn = tokio::sync::Mutex<()>;
 
@@ -31,6 +32,7 @@ pub struct Database {
     pool: Pool,
     failure: Failure,
     turn: Arc<Turn>,
+    connects: Connects,
 }
 
 /// A connection of the pool.
@@ -40,7 +42,8 @@ impl Database {
     /// A pool of at most `connections`; nothing is connected yet.
     pub fn new(settings: DatabaseSettings, connections: usize) -> Self {
         let failure = Failure::default();
-        let connector = Connector { settings, failure: failure.clone() };
+        let connects = Connects::default();
+        let connector = Connector { settings, failure: failure.clone(), connects: connects.clone() };
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         // The configuration is made anew at each connect; this one is never used.
         let manager = Manager::from_connect(Config::new(), connector, manager_config);
@@ -53,7 +56,7 @@ impl Database {
             .create_timeout(Some(CREATE_TIMEOUT))
             .build()
             .expect("a pool with a runtime and timeouts always builds");
-        Self { pool, failure, turn: Arc::default() }
+        Self { pool, failure, turn: Arc::default(), connects }
     }
 
     /// A connection, within the pool's deadlines.
@@ -67,6 +70,11 @@ impl Database {
         })
     }
 
+    /// How often this pool has connected: after each, the server may be another one.
+    pub(crate) fn connects(&self) -> &Connects {
+        &self.connects
+    }
+
     /// Waits a moment for the other one's turn to end, so that the upkeep and a relay at rest share one connection; both go on without it
     /// where it takes longer.
     pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
@@ -76,6 +84,22 @@ impl Database {
     /// Closes connections that have been idle for long.
     pub fn close_idle(&self) {
         self.pool.retain(|_, metrics| metrics.last_used() < IDLE_MAX);
+    }
+}
+
+/// Counts connects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connects(Arc<AtomicU64>);
+
+impl Connects {
+    /// One more.
+    pub(crate) fn connected(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many until now.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -100,10 +124,16 @@ impl Failure {
 struct Connector {
     settings: DatabaseSettings,
     failure: Failure,
+    connects: Connects,
 }
 
 impl Connect for Connector {
     fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        async move { self.settings.connect().await.map_err(|error| self.failure.keep(error.to_string())) }.boxed()
+        async move {
+            let connected = self.settings.connect().await.map_err(|error| self.failure.keep(error.to_string()))?;
+            self.connects.connected();
+            Ok(connected)
+        }
+        .boxed()
     }
 }

@@ -45,12 +45,13 @@ impl PgStore {
     pub fn new(database: Database, schema: &str) -> Self {
         let queries = Queries::new(schema);
         let begin_claim = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
+        let floors = Floors::new(database.connects().clone());
         Self {
             database,
             queries,
             schema: schema.into(),
             begin_claim,
-            floors: Floors::default(),
+            floors,
             idle: Arc::default(),
             schema_seen: Arc::default(),
         }

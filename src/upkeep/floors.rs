@@ -10,6 +10,8 @@ use crate::relay::store::StoreError;
 
 /// What one look found.
 struct Behind {
+    /// The server that was looked at, as `Floors` counts them.
+    server: u64,
     /// The seq that is handed out next.
     next: i64,
     /// The lanes whose floor is below it.
@@ -32,23 +34,23 @@ pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
         return Ok(());
     }
     note(upkeep, &behind).await?;
-    if upkeep.store.floors().ripe().is_none() {
-        return Ok(());
-    }
+    let floors = upkeep.store.floors();
+    let Some(mut due) = floors.due(&behind.lanes) else { return Ok(()) };
     let batch = upkeep.store.begin_upkeep().await?;
     let queries = upkeep.store.queries();
-    let params: [call::Param<'_>; 1] = [(&behind.lanes, Type::INT2_ARRAY)];
+    let params: [call::Param<'_>; 1] = [(&due.lanes, Type::INT2_ARRAY)];
     let locked = call::rows(batch.client(), "locking idle lanes", &queries.try_lock_lanes, &params).await?;
-    let locked: Vec<i16> = locked.iter().map(|row| row.get(0)).collect();
-    upkeep.store.floors().move_held(&batch, queries, &locked).await?;
+    due.lanes = locked.iter().map(|row| row.get(0)).collect();
+    floors.move_held(&batch, queries, &due).await?;
     batch.commit().await
 }
 
 async fn look(upkeep: &Upkeep) -> Result<Behind, StoreError> {
     let batch = upkeep.store.begin_upkeep().await?;
+    let server = upkeep.store.floors().server();
     let row = call::one(batch.client(), "looking at the floors", &upkeep.store.queries().lanes_behind, &[]).await?;
     batch.commit().await?;
-    Ok(Behind { next: row.get(0), lanes: row.get(1) })
+    Ok(Behind { server, next: row.get(0), lanes: row.get(1) })
 }
 
 /// Notes what is next, with a transaction id that is taken after it.
@@ -56,6 +58,6 @@ async fn note(upkeep: &Upkeep, behind: &Behind) -> Result<(), StoreError> {
     let batch = upkeep.store.begin_upkeep().await?;
     let row = call::one(batch.client(), "taking a transaction id", &upkeep.store.queries().next_xid, &[]).await?;
     batch.commit().await?;
-    upkeep.store.floors().observe(behind.next, row.get(0));
+    upkeep.store.floors().observe(behind.server, behind.next, row.get(0));
     Ok(())
 }

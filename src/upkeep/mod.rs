@@ -108,13 +108,9 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                 continue;
             }
             let started = Instant::now();
-            let run = async {
-                let _turn = upkeep.store.database().turn().await;
-                upkeep.run_job(due.job, due.interval).await
-            };
             let done = tokio::select! {
                 () = stop.cancelled() => return,
-                done = run => done,
+                done = upkeep.run_job(due.job, due.interval) => done,
             };
             due.interval = match done {
                 Ok(ran) => {
@@ -141,7 +137,11 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
 impl Upkeep {
     /// Runs a job if this replica is elected for it; says whether it was.
     async fn run_job(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
-        if !self.elected(job, interval).await? {
+        let turn = self.store.database().turn().await;
+        let elected = self.elected(job, interval).await?;
+        // Only what is short takes turns with a relay at rest.
+        let _turn = turn.filter(|_| job == Job::Floors);
+        if !elected {
             match job {
                 Job::Floors => floors::observe(self).await?,
                 Job::Stats => self.metrics.no_backlog(),

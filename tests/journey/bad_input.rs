@@ -71,6 +71,17 @@ async fn a_payload_over_the_relays_limit_is_a_dead_letter_and_its_neighbours_lea
     expect_dead_letters(&stage, &mut relay, &cases).await;
 }
 
+/// Small rows are read with the claim itself, whatever the limit is.
+#[tokio::test]
+async fn a_small_payload_over_a_small_limit_is_a_dead_letter_too() {
+    let stage = Stage::new("bad_small_size", [orders()]).await;
+    let _consumer = stage.consume("orders");
+    let flags = ["--max-message-size", "2KiB", "--batch-size", "1", "--workers", "1"];
+    let mut relay = Relay::start(&stage.bed, &flags).await;
+    let large = NewEvent::new("order.created", &json_of(2 << 10)).dead_letter("PAYLOAD_TOO_LARGE");
+    expect_dead_letters(&stage, &mut relay, &[(large, "more than the limit of 2048")]).await;
+}
+
 #[tokio::test]
 async fn a_payload_just_under_the_relays_limit_is_delivered() {
     let stage = Stage::new("good_size", [orders()]).await;

@@ -88,6 +88,8 @@ async fn claims_stop_at_their_limit_however_much_is_pending() {
     let (queries, modes) = (Queries::new("outbox"), ["force_custom_plan"]);
     assert_cheap_plan(&client, "has_work", "integer", &queries.has_work, "0", &modes).await;
     assert_cheap_plan(&client, "claim_lanes", "bigint", &queries.claim_lanes, "16", &modes).await;
+    let moving = "'{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}', 60000, '1'";
+    assert_cheap_plan(&client, "move_floors", "smallint[], bigint, text", &queries.move_floors, moving, &modes).await;
     let arguments = "'{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}', 32, 8192";
     assert_cheap_plan(&client, "claim_events", TYPES, &queries.claim_events, arguments, &modes).await;
 }

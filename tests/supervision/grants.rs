@@ -103,6 +103,24 @@ async fn a_producer_inserts_and_emits_and_nothing_else() {
     roles.gone().await;
 }
 
+/// A relay at rest only asks whether there is work, which row security would answer with no for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_at_rest_says_that_row_security_would_hide_events() {
+    let roles = Roles::granted("row security").await;
+    let (bed, owner) = (&roles.bed, roles.bed.client().await);
+    bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
+    may(&owner, &[INSERT]).await;
+    let relay = Relay::start(bed, &["--database-url", &with_user(&bed.relay_database_url(), &roles.relay)]).await;
+    eventually(PATIENCE, "the event is published", async || bed.pending().await == 0).await;
+    may(&owner, &["ALTER TABLE outbox.events ENABLE ROW LEVEL SECURITY", INSERT]).await;
+    eventually(PATIENCE, "the log names it", async || relay.log().contains("row-level security")).await;
+    assert_eq!(bed.pending().await, 1);
+    may(&owner, &["ALTER TABLE outbox.events DISABLE ROW LEVEL SECURITY"]).await;
+    eventually(PATIENCE, "the next event is published", async || bed.pending().await == 0).await;
+    drop(relay);
+    roles.gone().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_changes_tables() {
     let roles = Roles::granted("relay grants").await;

@@ -133,10 +133,7 @@ async fn write(
     key: impl Fn(u32) -> String,
     poke: Option<SocketAddr>,
 ) -> Result<Vec<(Uuid, Instant)>, Failure> {
-    let mut socket = match poke {
-        Some(admin) => Some(within(COMMIT, "connecting to the admin port", TcpStream::connect(admin)).await?),
-        None => None,
-    };
+    let mut poker = poke.map(|admin| Poker { admin, socket: None });
     let mut beat = tokio::time::interval(pace.every);
     // A late commit must not thin the load out.
     beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -148,11 +145,31 @@ async fn write(
         let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&key, Type::TEXT)];
         let row = within(COMMIT, "committing a row", client.query_typed_one(INSERT, &params)).await?;
         committed.push((row.try_get(0).doing("reading an id")?, Instant::now()));
-        if let Some(socket) = &mut socket {
-            within(COMMIT, "poking the relay", call_wake(socket)).await?;
+        if let Some(poker) = &mut poker {
+            within(COMMIT, "poking the relay", poker.poke()).await?;
         }
     }
     Ok(committed)
+}
+
+/// Pokes on a connection that is kept; the admin port closes each after a while, as any server may.
+struct Poker {
+    admin: SocketAddr,
+    socket: Option<TcpStream>,
+}
+
+impl Poker {
+    async fn poke(&mut self) -> std::io::Result<()> {
+        if let Some(socket) = &mut self.socket
+            && call_wake(socket).await.is_ok()
+        {
+            return Ok(());
+        }
+        let mut socket = TcpStream::connect(self.admin).await?;
+        call_wake(&mut socket).await?;
+        self.socket = Some(socket);
+        Ok(())
+    }
 }
 
 async fn call_wake(socket: &mut TcpStream) -> std::io::Result<()> {
