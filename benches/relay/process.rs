@@ -5,9 +5,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::failure::{Doing, Failure};
+use crate::failure::{Doing, Failure, within};
 
 const MIB: f64 = 1024.0;
+const SYNC: Duration = Duration::from_secs(300);
 
 /// Time on a CPU, of all threads that are alive.
 pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
@@ -54,6 +55,12 @@ fn status(pid: u32, field: &str) -> Result<f64, Failure> {
     let line = text.lines().find_map(|line| line.strip_prefix(field));
     let kibibytes = line.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse::<f64>().ok());
     kibibytes.map(|value| value / MIB).ok_or_else(|| Failure::new(format!("{path} has no {field}")))
+}
+
+/// Has the disk write what is left to be written: after a very large commit it would hold up the broker's log, and that is not the relay's.
+pub async fn sync() -> Result<(), Failure> {
+    let status = within(SYNC, "writing to the disk", tokio::process::Command::new("sync").status()).await?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("sync failed: {status}"))) }
 }
 
 /// The last lines of a log, for an error that it explains.

@@ -8,6 +8,7 @@ use crate::cases::drain::drain;
 use crate::database::{Database, Rows};
 use crate::failure::{Doing, Failure, within};
 use crate::figures::Figure;
+use crate::process;
 use crate::settings::Settings;
 use crate::stage::{ALL, Stage};
 use crate::watcher::Watcher;
@@ -27,7 +28,7 @@ const PUBLISHED: &str = r#"INSERT INTO outbox.events (aggregate_type, aggregate_
 SELECT 'order', 'old-' || n % $2, 'order.created', ('"' || repeat('x', $3::int - 2) || '"')::json, now()
 FROM generate_series(1, $1) n"#;
 
-/// The rate of the first rows of a backlog, consumed as they come.
+/// The rate of the first rows of a backlog, consumed as they come, from the first arrival on. The relay starts after the commit.
 pub async fn backlog(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let (small, large) = (settings.size(40_000, 100_000), settings.size(400_000, 5_000_000));
     let (mut alone, mut first) = (Vec::new(), Vec::new());
@@ -46,10 +47,12 @@ pub async fn backlog(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 async fn first_rows(settings: &Settings, backlog: u32, count: u32) -> Result<f64, Failure> {
     let mut stage = Stage::open(settings, ALL).await?;
     let watcher = Watcher::start(&stage.broker, false).await?;
-    stage.start(&[]).await?;
     stage.commit(Rows::new(backlog, 20_000)).await?;
+    process::sync().await?;
+    stage.start(&[]).await?;
+    watcher.reach(1).await?;
     let started = Instant::now();
-    watcher.reach(u64::from(count) + 1).await?;
+    watcher.reach(u64::from(count)).await?;
     let rate = f64::from(count) / started.elapsed().as_secs_f64();
     if backlog == count {
         stage.until_done().await?;
@@ -71,6 +74,7 @@ pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
         stage.database.insert(PUBLISHED, kept).await?;
         stage.database.run("VACUUM ANALYZE outbox.events").await?;
         stage.database.run("CHECKPOINT").await?;
+        process::sync().await?;
         // A few pending rows and nobody who takes them: what one claim reads.
         stage.commit(Rows::new(100, 100)).await?;
         buffers.push(claim_buffers(&stage.database).await?);
