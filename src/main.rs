@@ -20,8 +20,8 @@ use outbox_relay::error::AppError;
 use outbox_relay::{app, config};
 use tikv_jemallocator::Jemalloc;
 
-/// A message is some twenty small allocations, made by one thread and often freed by another: with the C library's allocator they were a
-/// third of the relay's CPU time.
+/// A message is some twenty small allocations, made by one thread and often freed by another: with the C library's allocator they were
+/// nearly a third of its worker threads' time.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

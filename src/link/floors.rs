@@ -27,7 +27,6 @@ const GRACE: Duration = Duration::from_secs(3);
 const OBSERVED_MAX: usize = 4;
 /// While an older transaction runs, it is asked for again this often.
 const AGAIN: Duration = Duration::from_secs(1);
-
 /// Housekeeping that failed inside a batch is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
