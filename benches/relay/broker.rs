@@ -13,6 +13,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 
 use crate::failure::{Doing, Failure, within};
 use crate::raw;
+use crate::stage::ORDERS;
 use crate::wire::Wire;
 
 const ANSWER: Duration = Duration::from_secs(30);
@@ -40,11 +41,12 @@ impl Broker {
         Ok(broker)
     }
 
-    /// A topic exchange, and a queue bound to it.
+    /// A queue bound to an exchange, which is a topic exchange only where the pattern needs one: the order service's are direct.
     async fn declare(&self, exchange: &str, queue: &str, pattern: &str) -> Result<(), Failure> {
+        let kind = if pattern.contains(['#', '*']) { ExchangeKind::Topic } else { ExchangeKind::Direct };
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let table = FieldTable::default;
-        let declare = self.channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, table());
+        let declare = self.channel.exchange_declare(exchange.into(), kind, durable, table());
         within(ANSWER, "declaring the exchange", declare).await?;
         self.declare_quorum(queue).await?;
         let options = QueueBindOptions::default();
@@ -76,13 +78,13 @@ impl Broker {
         self.measure(&queue, count, publish).await
     }
 
-    /// The same with messages like the relay's, through a topic exchange: what this broker can take of them.
+    /// The same with messages like the relay's, through an exchange: what this broker can take of them.
     pub async fn ceiling_as_relayed(&self, count: u32) -> Result<f64, Failure> {
         let (queue, exchange) = (format!("{}.raw", self.queue), format!("{}.raw", self.exchange));
-        self.declare(&exchange, &queue, "#").await?;
+        self.declare(&exchange, &queue, ORDERS).await?;
         let (address, name) = (self.address.clone(), exchange.clone());
         let publish = move || {
-            let kind = raw::Kind::AsRelayed { exchange: &name, routing_key: "order.created" };
+            let kind = raw::Kind::AsRelayed { exchange: &name, routing_key: ORDERS };
             raw::publish(&mut Wire::connect(&address)?, &kind, count as usize)
         };
         let rate = self.measure(&queue, count, publish).await?;

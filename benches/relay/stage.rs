@@ -16,7 +16,9 @@ use crate::watcher::Watcher;
 const LOOK: Duration = Duration::from_millis(20);
 /// No drain of a case takes longer.
 const DRAIN: Duration = Duration::from_secs(3_600);
-/// Every routing key.
+/// The type of the events, which the order service's direct exchange is bound by.
+pub const ORDERS: &str = "order.created";
+/// Every routing key, for another relay that names them in its own way.
 pub const ALL: &str = "#";
 
 static STAGES: AtomicU32 = AtomicU32::new(0);

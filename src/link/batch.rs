@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::crash;
 use crate::link::call::{self, Param};
-use crate::link::floors::Floors;
+use crate::link::floors::{self, Floors};
 use crate::link::pool::Object;
 use crate::link::queries::Queries;
 use crate::link::rows;
@@ -263,7 +263,7 @@ impl PgBatch {
     async fn move_floors(&self) -> Result<(), StoreError> {
         self.floors.settles();
         let Some(due) = self.floors.due(&self.lanes) else { return Ok(()) };
-        if let Err(error) = self.in_savepoint(self.floors.move_held(self, &self.queries, &due)).await? {
+        if let Err(error) = self.in_savepoint(self.floors.move_held(self, &self.queries, &due, floors::STEP)).await? {
             tracing::debug!(%error, "the floors stay where they are");
             self.floors.failed();
         }
@@ -307,8 +307,10 @@ impl Batch for PgBatch {
             self.settle_probe(result).await?;
             crash::point(crash::Point::InProbeSettle);
         }
-        if !settlement.published.is_empty() {
+        if !(settlement.published.is_empty() && settlement.waits.is_empty() && settlement.dead_letters.is_empty()) {
             self.move_floors().await?;
+        }
+        if !settlement.published.is_empty() {
             crash::point(crash::Point::InSettle);
         }
         self.commit().await?;

@@ -5,59 +5,60 @@
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
+use crate::link::batch::PgBatch;
 use crate::link::call;
+use crate::link::floors::{self, Seen, Writer};
 use crate::relay::store::StoreError;
 
-/// What one look found.
-struct Behind {
-    /// The server that was looked at, as `Floors` counts them.
-    server: u64,
-    /// The seq that is handed out next.
-    next: i64,
-    /// The lanes whose floor is below it.
-    lanes: Vec<i16>,
-}
-
-/// Observes, where the replica's own batches will move floors, although another one is elected to move the others.
-pub(super) async fn observe(upkeep: &Upkeep) -> Result<(), StoreError> {
-    if upkeep.store.floors().is_busy() {
-        let behind = look(upkeep).await?;
-        note(upkeep, &behind).await?;
+/// Observes on every replica, because its batches move floors although another one is elected to move the others, and moves those of idle
+/// lanes that are far behind. `None` where no batch has settled since and nothing was asked.
+pub(super) async fn observe(upkeep: &Upkeep) -> Result<Option<Seen>, StoreError> {
+    let floors = upkeep.store.floors();
+    if !floors.is_wanted() {
+        return Ok(None);
     }
-    Ok(())
+    let _turn = upkeep.store.database().turn().await;
+    let batch = upkeep.store.begin_upkeep().await?;
+    let server = floors.server();
+    // In this order: who takes a seq below the one that was read has been seen writing, unless it has ended.
+    let (next, behind) = look(upkeep, &batch).await?;
+    let writers = call::rows(batch.client(), "looking for writers", &upkeep.store.queries().writers, &[]).await?;
+    batch.commit().await?;
+    let writers: Vec<Writer> =
+        writers.iter().map(|row| Writer { transaction: row.get(0), is_prepared: row.get(1) }).collect();
+    let seen = floors.observe(server, next, &writers);
+    if seen == Seen::Ripe {
+        move_idle(upkeep, &behind, floors::STEP).await?;
+    }
+    Ok(Some(seen))
 }
 
-/// Observes, and moves the floors of idle lanes; nothing at all where every floor has caught up.
+/// Moves the floors of idle lanes all the way; nothing at all where every floor has caught up.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let behind = look(upkeep).await?;
-    if behind.lanes.is_empty() {
+    let batch = upkeep.store.begin_upkeep().await?;
+    let (next, behind) = look(upkeep, &batch).await?;
+    batch.commit().await?;
+    if behind.is_empty() {
         return Ok(());
     }
-    note(upkeep, &behind).await?;
+    let step = upkeep.store.floors().are_behind(next);
+    move_idle(upkeep, &behind, step).await
+}
+
+async fn move_idle(upkeep: &Upkeep, behind: &[i16], step: i64) -> Result<(), StoreError> {
     let floors = upkeep.store.floors();
-    let Some(mut due) = floors.due(&behind.lanes) else { return Ok(()) };
+    let Some(mut due) = floors.due(behind) else { return Ok(()) };
     let batch = upkeep.store.begin_upkeep().await?;
     let queries = upkeep.store.queries();
     let params: [call::Param<'_>; 1] = [(&due.lanes, Type::INT2_ARRAY)];
     let locked = call::rows(batch.client(), "locking idle lanes", &queries.try_lock_lanes, &params).await?;
     due.lanes = locked.iter().map(|row| row.get(0)).collect();
-    floors.move_held(&batch, queries, &due).await?;
+    floors.move_held(&batch, queries, &due, step).await?;
     batch.commit().await
 }
 
-async fn look(upkeep: &Upkeep) -> Result<Behind, StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
-    let server = upkeep.store.floors().server();
+/// The seq that is handed out next, and the lanes whose floor is below it.
+async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(i64, Vec<i16>), StoreError> {
     let row = call::one(batch.client(), "looking at the floors", &upkeep.store.queries().lanes_behind, &[]).await?;
-    batch.commit().await?;
-    Ok(Behind { server, next: row.get(0), lanes: row.get(1) })
-}
-
-/// Notes what is next, with a transaction id that is taken after it.
-async fn note(upkeep: &Upkeep, behind: &Behind) -> Result<(), StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
-    let row = call::one(batch.client(), "taking a transaction id", &upkeep.store.queries().next_xid, &[]).await?;
-    batch.commit().await?;
-    upkeep.store.floors().observe(behind.server, behind.next, row.get(0));
-    Ok(())
+    Ok((row.get(0), row.get(1)))
 }

@@ -17,6 +17,7 @@ use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
 use crate::link::call;
+use crate::link::floors::Seen;
 use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
 use crate::ops::vitals::Vitals;
@@ -25,7 +26,10 @@ use crate::relay::route::RouteTable;
 use crate::relay::store::StoreError;
 use crate::relay::wake::Hints;
 
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(250);
+/// A look at the writers that keep a bound from ripening is repeated after so long at first, and at the most.
+const RIPENING_MIN: Duration = Duration::from_millis(20);
+const RIPENING_MAX: Duration = Duration::from_secs(1);
 /// No transaction of a relay that works is this old: a batch ends after 8 s at the most.
 const TRANSACTION_SECONDS_MAX: i64 = 60;
 /// A failing job is left alone for this long.
@@ -97,12 +101,40 @@ struct Due {
     interval: Duration,
 }
 
+/// When it is looked next how far floors may move.
+struct Looks {
+    at: Instant,
+    pause: Duration,
+    /// Whether the last one asked the database.
+    asked: bool,
+}
+
+impl Looks {
+    fn next(&mut self, pause: Duration, asked: bool) {
+        *self = Self { at: Instant::now() + pause, pause, asked };
+    }
+
+    /// The first batch after a rest: what it leaves behind is not walked for long.
+    fn at_once(&mut self) {
+        if !self.asked {
+            self.at = Instant::now();
+        }
+    }
+}
+
 /// Runs the jobs until `stop`.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
     let mut said = false;
     let mut dues: Vec<Due> =
         Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
+    let mut looks = Looks { at: Instant::now(), pause: TICK, asked: false };
     loop {
+        if looks.at <= Instant::now() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = upkeep.look(&mut looks, &mut said) => {}
+            }
+        }
         for due in &mut dues {
             if due.at > Instant::now() {
                 continue;
@@ -115,9 +147,9 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
             due.interval = match done {
                 Ok(ran) => {
                     upkeep.succeeded(&mut said);
-                    // The sweep walks every dead index entry below the floors: never more than a twentieth of the time.
-                    let is_sweep = ran && due.job == Job::Sweep;
-                    if is_sweep { due.job.interval().max(started.elapsed() * 20) } else { due.job.interval() }
+                    // The sweep walks every dead index entry below the floors, and the gauges count: never more than a twentieth of the time.
+                    let is_scan = ran && matches!(due.job, Job::Sweep | Job::Stats);
+                    if is_scan { due.job.interval().max(started.elapsed() * 20) } else { due.job.interval() }
                 }
                 Err(error) => {
                     upkeep.failed(due.job, &error, &mut said);
@@ -129,12 +161,34 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
         upkeep.store.database().close_idle();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(TICK) => {}
+            () = tokio::time::sleep(TICK.min(looks.pause)) => {}
+            () = upkeep.store.floors().wanted() => looks.at_once(),
         }
     }
 }
 
 impl Upkeep {
+    /// Looks how far floors may move, which every replica does for itself.
+    async fn look(&self, looks: &mut Looks, said: &mut bool) {
+        let seen = match floors::observe(self).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.failed(Job::Floors, &error, said);
+                return looks.next(AFTER_FAILURE, true);
+            }
+        };
+        if seen.is_some() {
+            self.succeeded(said);
+        }
+        let pause = match seen {
+            // Most writers end within milliseconds, a few after minutes.
+            Some(Seen::Ripening) if looks.pause == TICK => RIPENING_MIN,
+            Some(Seen::Ripening) => (looks.pause * 2).min(RIPENING_MAX),
+            Some(Seen::Ripe | Seen::Nothing) | None => TICK,
+        };
+        looks.next(pause, seen.is_some());
+    }
+
     /// Runs a job if this replica is elected for it; says whether it was.
     async fn run_job(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
         let turn = self.store.database().turn().await;
@@ -142,10 +196,8 @@ impl Upkeep {
         // Only what is short takes turns with a relay at rest.
         let _turn = turn.filter(|_| job == Job::Floors);
         if !elected {
-            match job {
-                Job::Floors => floors::observe(self).await?,
-                Job::Stats => self.metrics.no_backlog(),
-                Job::Sweep | Job::Retention | Job::Backends => {}
+            if job == Job::Stats {
+                self.metrics.no_backlog();
             }
             return Ok(false);
         }

@@ -172,6 +172,7 @@ impl Table {
             }
             None => {}
         }
+        self.move_floors(lanes);
     }
 
     /// `wake_marked_waits`.

@@ -84,6 +84,8 @@ pub struct Table {
     pub holds: BTreeMap<HoldId, HoldRow>,
     pub letters: Vec<Letter>,
     pub floors: BTreeMap<i16, i64>,
+    /// Up to where floors may move.
+    pub ripe_bound: i64,
     pub txs: BTreeMap<TxId, Tx>,
     pub lane_locks: BTreeMap<i16, TxId>,
     pub hold_locks: BTreeMap<HoldId, TxId>,
@@ -142,6 +144,22 @@ impl Table {
         self.txs.remove(&tx);
         self.lane_locks.retain(|_, owner| *owner != tx);
         self.hold_locks.retain(|_, owner| *owner != tx);
+    }
+
+    /// Whether nobody holds a lane.
+    pub fn is_free(&self, lane: i16, now: Ms) -> bool {
+        !self.lane_locks.get(&lane).is_some_and(|owner| self.is_alive(*owner, now))
+    }
+
+    /// `move_floors`, for lanes that the caller holds or nobody does.
+    pub fn move_floors(&mut self, lanes: &[i16]) {
+        for lane in lanes {
+            let head = self.rows_above_floor(*lane).map(|row| row.seq).min();
+            let to = head.map_or(self.ripe_bound, |head| head.min(self.ripe_bound));
+            if self.floor(*lane) < to {
+                self.floors.insert(*lane, to);
+            }
+        }
     }
 
     pub fn try_lock_lane(&mut self, tx: TxId, lane: i16, now: Ms) -> bool {

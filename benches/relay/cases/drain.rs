@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::figures::Figure;
 use crate::process;
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage, Whose};
+use crate::stage::{ALL, ORDERS, Stage, Whose};
 
 /// Until the broker rests after the raw publishers.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
     let (mut raw, mut as_relayed, mut rate) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cpu, mut database, mut broker) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=settings.rounds {
-        let stage = Stage::open(settings, ALL).await?;
+        let stage = Stage::open(settings, ORDERS).await?;
         raw.push(stage.broker.ceiling(rows.count).await?);
         as_relayed.push(stage.broker.ceiling_as_relayed(rows.count).await?);
         // What they left the broker to write and to clear away is not the relay's, which would meet a busy broker where they met an idle one.

@@ -10,7 +10,7 @@ use crate::failure::{Doing, Failure, within};
 use crate::figures::Figure;
 use crate::process;
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage};
+use crate::stage::{ORDERS, Stage};
 use crate::watcher::Watcher;
 
 /// How a drain went.
@@ -30,7 +30,7 @@ FROM generate_series(1, $1) n"#;
 
 /// The rate of the first rows of a backlog, consumed as they come, from the first arrival on. The relay starts after the commit.
 pub async fn backlog(settings: &Settings) -> Result<Vec<Figure>, Failure> {
-    let (small, large) = (settings.size(40_000, 100_000), settings.size(400_000, 5_000_000));
+    let (small, large) = (settings.size(100_000, 100_000), settings.size(1_000_000, 5_000_000));
     let (mut alone, mut first) = (Vec::new(), Vec::new());
     for _ in 0..settings.rounds.min(3) {
         alone.push(first_rows(settings, small, small).await?);
@@ -45,7 +45,7 @@ pub async fn backlog(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 }
 
 async fn first_rows(settings: &Settings, backlog: u32, count: u32) -> Result<f64, Failure> {
-    let mut stage = Stage::open(settings, ALL).await?;
+    let mut stage = Stage::open(settings, ORDERS).await?;
     let watcher = Watcher::start(&stage.broker, false).await?;
     stage.commit(Rows::new(backlog, 20_000)).await?;
     process::sync().await?;
@@ -69,8 +69,8 @@ pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let kept = Rows { count: settings.size(1_000_000, 20_000_000), aggregates: 200_000, payload_bytes: 200 };
     let (mut empty, mut full, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..settings.rounds.min(3) {
-        empty.push(drain(Stage::open(settings, ALL).await?, rows).await?.rate);
-        let mut stage = Stage::open(settings, ALL).await?;
+        empty.push(drain(Stage::open(settings, ORDERS).await?, rows).await?.rate);
+        let mut stage = Stage::open(settings, ORDERS).await?;
         stage.database.insert(PUBLISHED, kept).await?;
         stage.database.run("VACUUM ANALYZE outbox.events").await?;
         stage.database.run("CHECKPOINT").await?;
@@ -110,11 +110,11 @@ async fn claim_buffers(database: &Database) -> Result<f64, Failure> {
 
 /// A drain while somebody elsewhere holds a snapshot.
 pub async fn snapshot(settings: &Settings) -> Result<Vec<Figure>, Failure> {
-    let rows = Rows::new(settings.size(80_000, 500_000), 20_000);
+    let rows = Rows::new(settings.size(200_000, 500_000), 20_000);
     let (mut free, mut held) = (Vec::new(), Vec::new());
     for _ in 0..settings.rounds.min(3) {
-        free.push(drain(Stage::open(settings, ALL).await?, rows).await?.rate);
-        let stage = Stage::open(settings, ALL).await?;
+        free.push(drain(Stage::open(settings, ORDERS).await?, rows).await?.rate);
+        let stage = Stage::open(settings, ORDERS).await?;
         let reporter = stage.database.another().await?;
         let open = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM outbox.events";
         within(Duration::from_secs(60), "taking a snapshot", reporter.batch_execute(open)).await?;

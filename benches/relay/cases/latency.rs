@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::failure::{Doing, Failure, within};
 use crate::figures::{Figure, quantile};
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage};
+use crate::stage::{ORDERS, Stage};
 use crate::watcher::Watcher;
 
 const WRITERS: u32 = 4;
@@ -54,7 +54,7 @@ pub async fn latency(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let mut figures = Vec::new();
     for wake in [Wake::Poll, Wake::Listen, Wake::Poke] {
         for rate in [10, 200, 2_000] {
-            let mut stage = Stage::open(settings, ALL).await?;
+            let mut stage = Stage::open(settings, ORDERS).await?;
             if wake != Wake::Listen {
                 // The trigger is for LISTEN alone; the others shall not pay for it.
                 stage.database.run(include_str!("../../../sql/optional/notify.down.sql")).await?;

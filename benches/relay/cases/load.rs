@@ -9,7 +9,7 @@ use crate::database::Rows;
 use crate::failure::{Doing, Failure, within};
 use crate::figures::Figure;
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage};
+use crate::stage::{ORDERS, Stage};
 use crate::watcher::Watcher;
 
 const RELAYS: [usize; 3] = [1, 2, 4];
@@ -38,7 +38,7 @@ pub async fn relays(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 }
 
 async fn drain_with(settings: &Settings, relays: usize, rows: Rows) -> Result<f64, Failure> {
-    let mut stage = Stage::open(settings, ALL).await?;
+    let mut stage = Stage::open(settings, ORDERS).await?;
     for _ in 0..relays {
         stage.start(&[]).await?;
     }
@@ -67,7 +67,7 @@ pub async fn producers(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 }
 
 async fn commits(settings: &Settings, relay: bool) -> Result<f64, Failure> {
-    let mut stage = Stage::open(settings, ALL).await?;
+    let mut stage = Stage::open(settings, ORDERS).await?;
     let watcher = Watcher::start(&stage.broker, false).await?;
     if relay {
         stage.start(&[]).await?;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::figures::Figure;
 use crate::process;
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage};
+use crate::stage::{ORDERS, Stage};
 use crate::watcher::Watcher;
 
 pub async fn memory(settings: &Settings) -> Result<Vec<Figure>, Failure> {
@@ -31,7 +31,7 @@ pub async fn memory(settings: &Settings) -> Result<Vec<Figure>, Failure> {
 }
 
 async fn peak(settings: &Settings, rows: Rows) -> Result<f64, Failure> {
-    let mut stage = Stage::open(settings, ALL).await?;
+    let mut stage = Stage::open(settings, ORDERS).await?;
     let watcher = Watcher::start(&stage.broker, false).await?;
     stage.start(&[]).await?;
     stage.commit(rows).await?;

@@ -7,7 +7,7 @@ use crate::failure::{Doing, Failure};
 use crate::figures::Figure;
 use crate::process;
 use crate::settings::Settings;
-use crate::stage::{ALL, Stage};
+use crate::stage::{ORDERS, Stage};
 
 /// Until what a start leaves behind is over.
 const SETTLE: Duration = Duration::from_secs(12);
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const MIB: f64 = 1024.0 * 1024.0;
 
 pub async fn rest(settings: &Settings) -> Result<Vec<Figure>, Failure> {
-    let mut stage = Stage::open(settings, ALL).await?;
+    let mut stage = Stage::open(settings, ORDERS).await?;
     stage.start(&[]).await?;
     tokio::time::sleep(SETTLE).await;
     let relay = stage.relays[0].pid;
