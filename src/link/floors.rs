@@ -22,7 +22,7 @@ use crate::quick::QuickMap;
 use crate::relay::store::StoreError;
 
 /// A lane is left alone for so long after an attempt: what is published meanwhile is what its claims walk in vain.
-const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(200);
 /// Housekeeping that failed inside a batch is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Seqs that a busy lane's floor moves by at least, sixteen events of each lane: an old snapshot keeps the dead row of every move as well.

@@ -192,8 +192,8 @@ impl PgStore {
 impl Store for PgStore {
     type Batch = PgBatch;
 
-    async fn claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
-        if self.idle.load(Ordering::Relaxed) {
+    async fn claim(&self, limits: &ClaimLimits, hinted: bool) -> Result<Claim<PgBatch>, StoreError> {
+        if !hinted && self.idle.load(Ordering::Relaxed) {
             let has_work = self.has_work().await;
             if !self.noted(has_work)? {
                 return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });

@@ -245,8 +245,13 @@ pub trait Store: Send + Sync + 'static {
     /// Its open transaction.
     type Batch: Batch;
 
-    /// Claims due events of free lanes.
-    fn claim(&self, limits: &ClaimLimits) -> impl Future<Output = Result<Claim<Self::Batch>, StoreError>> + Send;
+    /// Claims due events of free lanes. `hinted` says that somebody knows of some; otherwise a store may ask first, where the last claim
+    /// found nothing.
+    fn claim(
+        &self,
+        limits: &ClaimLimits,
+        hinted: bool,
+    ) -> impl Future<Output = Result<Claim<Self::Batch>, StoreError>> + Send;
 
     /// Claims the event that probes the next due hold, if there is one.
     fn claim_probe(

@@ -18,7 +18,7 @@ use crate::relay::backoff::Jitter;
 use crate::relay::broker::{Broker, Channel, LinkState};
 use crate::relay::halt::Halt;
 use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, Store, StoreError};
-use crate::relay::wake::Wake;
+use crate::relay::wake::{Cause, Wake};
 use crate::relay::work::Work;
 use crate::relay::{BatchEnd, Desk, Relay, tally};
 
@@ -61,6 +61,7 @@ pub fn crew_members<S: Store, B: Broker>(
             owed: Vec::new(),
             jitter: Jitter::for_work(),
             last_look: Duration::ZERO,
+            hinted: false,
             said: false,
             was_blocked: false,
             heart: relay.vitals.heart(format!("worker {number}")),
@@ -86,6 +87,8 @@ struct Worker<S: Store, B: Broker> {
     owed: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
+    /// Whether a hint ended the last rest, and not its time.
+    hinted: bool,
     /// Whether the log says that the database cannot be used.
     said: bool,
     was_blocked: bool,
@@ -149,7 +152,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         // A channel that was just buried, or a late confirm, may have left something to mark.
         self.pay().await?;
         let looked = Instant::now();
-        let claim = self.relay.store.claim(&self.limits()).await?;
+        let claim = self.relay.store.claim(&self.limits(), self.hinted).await?;
         self.relay.vitals.saw_database(true, None);
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
@@ -328,19 +331,27 @@ impl<S: Store, B: Broker> Worker<S, B> {
         };
         let called = async {
             match &mut self.turn {
-                Turn::Wake(wake) => relay.metrics.wakeup(wake.next(self.last_look).await.as_str()),
-                Turn::Called(call) => call.notified().await,
+                Turn::Wake(wake) => {
+                    let cause = wake.next(self.last_look).await;
+                    relay.metrics.wakeup(cause.as_str());
+                    cause != Cause::Poll
+                }
+                Turn::Called(call) => {
+                    call.notified().await;
+                    true
+                }
             }
         };
         self.heart.rests();
-        let answers = tokio::select! {
+        let (answers, hinted) = tokio::select! {
             biased;
-            answers = answers => answers,
-            () = overdue => Vec::new(),
-            () = called => Vec::new(),
-            _ = link.changed() => Vec::new(),
-            () = relay.draining.cancelled() => Vec::new(),
+            answers = answers => (answers, false),
+            () = overdue => (Vec::new(), false),
+            hinted = called => (Vec::new(), hinted),
+            _ = link.changed() => (Vec::new(), false),
+            () = relay.draining.cancelled() => (Vec::new(), false),
         };
+        self.hinted = hinted;
         self.heart.works();
         if let Some(desk) = &mut self.desk {
             relay.take_late(desk, answers).await;

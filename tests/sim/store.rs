@@ -192,7 +192,7 @@ async fn serve<T>(
 impl Store for SimStore {
     type Batch = SimBatch;
 
-    async fn claim(&self, limits: &ClaimLimits) -> Result<Claim<SimBatch>, StoreError> {
+    async fn claim(&self, limits: &ClaimLimits, _hinted: bool) -> Result<Claim<SimBatch>, StoreError> {
         let limits = *limits;
         let mut batch = self.begin().await?;
         let tx = batch.tx;

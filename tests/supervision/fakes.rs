@@ -82,7 +82,7 @@ impl FakeStore {
 impl Store for FakeStore {
     type Batch = FakeBatch;
 
-    async fn claim(&self, limits: &ClaimLimits) -> Result<Claim<FakeBatch>, StoreError> {
+    async fn claim(&self, limits: &ClaimLimits, _hinted: bool) -> Result<Claim<FakeBatch>, StoreError> {
         let mut table = lock(&self.0);
         let free = table.pending.iter().filter(|event| !table.locked.contains(&event.lane));
         let lanes: Vec<i16> = free.clone().map(|event| event.lane).collect::<HashSet<_>>().into_iter().collect();

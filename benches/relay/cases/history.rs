@@ -65,7 +65,7 @@ async fn first_rows(settings: &Settings, backlog: u32, count: u32) -> Result<f64
 
 /// A drain beside published rows, and what a claim reads there.
 pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
-    let rows = Rows::new(settings.size(40_000, 200_000), 20_000);
+    let rows = Rows::new(settings.size(150_000, 200_000), 20_000);
     let kept = Rows { count: settings.size(1_000_000, 20_000_000), aggregates: 200_000, payload_bytes: 200 };
     let (mut empty, mut full, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..settings.rounds.min(3) {
