@@ -34,7 +34,7 @@ pub struct PgStore {
     schema: Arc<str>,
     begin_claim: Arc<str>,
     floors: Floors,
-    /// Whether the last claim found nothing, so that the next one asks before it opens a transaction.
+    /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
     idle: Arc<AtomicBool>,
     /// Whether the schema was looked at since the last error.
     schema_seen: Arc<AtomicBool>,
@@ -150,6 +150,7 @@ impl PgStore {
     }
 
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
+        let _turn = self.database.turn().await;
         let mut batch = self.begin().await?;
         let due = call::row(batch.client(), "looking for a due probe", &self.queries.claim_hold, &[]).await?;
         let Some(due) = due else {
@@ -201,7 +202,7 @@ impl Store for PgStore {
         }
         let claimed = self.try_claim(limits).await;
         if let Ok(claim) = &claimed {
-            self.idle.store(claim.events.is_empty(), Ordering::Relaxed);
+            self.idle.store(!claim.full, Ordering::Relaxed);
         }
         self.noted(claimed)
     }

@@ -246,7 +246,7 @@ pub trait Store: Send + Sync + 'static {
     type Batch: Batch;
 
     /// Claims due events of free lanes. `hinted` says that somebody knows of some; otherwise a store may ask first, where the last claim
-    /// found nothing.
+    /// left nothing behind.
     fn claim(
         &self,
         limits: &ClaimLimits,

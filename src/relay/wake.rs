@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -54,6 +55,10 @@ impl Hints {
 
     async fn taken(&self) -> Cause {
         self.0.notify.notified().await;
+        self.cause()
+    }
+
+    fn cause(&self) -> Cause {
         let cause = self.0.cause.load(Ordering::Relaxed);
         Cause::ALL.into_iter().find(|known| *known as u8 == cause).unwrap_or(Cause::Poll)
     }
@@ -71,6 +76,11 @@ impl Wake {
     /// Looks at least every `interval`.
     pub fn new(hints: Hints, interval: Duration) -> Self {
         Self { hints, interval, pause: FIRST_PAUSE.min(interval) }
+    }
+
+    /// Takes the hint that came since the last look, if there is one, because the look that begins answers it.
+    pub fn pending(&self) -> Option<Cause> {
+        self.hints.0.notify.notified().now_or_never().map(|()| self.hints.cause())
     }
 
     /// After a look that found work: the next pause is short.
@@ -130,6 +140,18 @@ mod tests {
         assert_eq!(wake.next(Duration::ZERO).await, Cause::Listen);
         assert!(before.elapsed() < Duration::from_millis(1));
         assert_eq!(wake.next(Duration::ZERO).await, Cause::Poll);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_takes_the_hint_that_came_before_it_and_no_other() {
+        let hints = Hints::default();
+        let mut wake = Wake::new(hints.clone(), Duration::from_secs(60));
+        assert_eq!(wake.pending(), None);
+        hints.give(Cause::Listen);
+        assert_eq!(wake.pending(), Some(Cause::Listen));
+        assert_eq!(wake.pending(), None);
+        hints.give(Cause::Poke);
+        assert_eq!(wake.next(Duration::from_secs(9)).await, Cause::Poke);
     }
 
     #[tokio::test(start_paused = true)]

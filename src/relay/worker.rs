@@ -87,7 +87,7 @@ struct Worker<S: Store, B: Broker> {
     owed: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
-    /// Whether a hint ended the last rest, and not its time.
+    /// Whether a hint came since the last claim.
     hinted: bool,
     /// Whether the log says that the database cannot be used.
     said: bool,
@@ -151,8 +151,14 @@ impl<S: Store, B: Broker> Worker<S, B> {
         }
         // A channel that was just buried, or a late confirm, may have left something to mark.
         self.pay().await?;
+        if let Turn::Wake(wake) = &self.turn
+            && let Some(cause) = wake.pending()
+        {
+            self.relay.metrics.wakeup(cause.as_str());
+            self.hinted = true;
+        }
         let looked = Instant::now();
-        let claim = self.relay.store.claim(&self.limits(), self.hinted).await?;
+        let claim = self.relay.store.claim(&self.limits(), std::mem::take(&mut self.hinted)).await?;
         self.relay.vitals.saw_database(true, None);
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");

@@ -191,10 +191,8 @@ impl Upkeep {
 
     /// Runs a job if this replica is elected for it; says whether it was.
     async fn run_job(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
-        let turn = self.store.database().turn().await;
+        let _turn = self.store.database().turn().await;
         let elected = self.elected(job, interval).await?;
-        // Only what is short takes turns with a relay at rest.
-        let _turn = turn.filter(|_| job == Job::Floors);
         if !elected {
             if job == Job::Stats {
                 self.metrics.no_backlog();

@@ -9,8 +9,8 @@ use crate::process;
 use crate::settings::Settings;
 use crate::stage::{ORDERS, Stage};
 
-/// Until what a start leaves behind is over.
-const SETTLE: Duration = Duration::from_secs(12);
+/// Until what a start leaves behind is over: idle connections are closed after 20 seconds.
+const SETTLE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 const MIB: f64 = 1024.0 * 1024.0;
 
