@@ -3,8 +3,9 @@
 //! Claims start at their lane's floor, so that published rows whose index entries an old snapshot keeps alive are not walked again and
 //! again (design section 4: 240 ms and 429,000 buffers without it, 0.2 ms with it). An observation is a bound, the seq that is next, and
 //! the transactions that may have been given a seq below it and are not over. Once all of those have ended the bound is ripe: what is
-//! below it is committed or never will be. The upkeep observes and moves the floors of lanes that nobody holds; a batch moves those of its
-//! own lanes as it settles, because a busy lane is hardly ever free, and a statement that waits for one keeps its snapshot.
+//! below it is committed or never will be; a seq that somebody takes by hand, long before its INSERT, is left to the sweep. The upkeep
+//! observes and moves the floors of lanes that nobody holds; a batch moves those of its own lanes as it settles, because a busy lane is
+//! hardly ever free, and a statement that waits for one keeps its snapshot.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -53,7 +53,7 @@ const HEALTHY: &[(&str, &str)] = &[
     ("outbox_in_flight_messages", "0 while idle; hundreds under load"),
     (
         "outbox_late_rows_total",
-        "hardly grows: transactions that stay open for minutes after they inserted. Not lost, only late",
+        "hardly grows: events that somebody made pending by hand, or whose seq was taken long before they were inserted. Not lost, only late",
     ),
     ("outbox_no_route_total", "does not grow: a type that the routes file does not name"),
     (
