@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use outbox_relay::link::queries::Queries;
 use outbox_relay::upkeep::COMMANDS;
 use support::bed::TestBed;
@@ -113,6 +114,44 @@ async fn floors_wait_for_no_transaction_that_has_written_no_event() {
     let caught_up = "SELECT count(*) FROM outbox.lanes WHERE floor > 400";
     eventually(PATIENCE, "the floors catch up", async || number(&client, caught_up).await == 64).await;
     report.commit().await.expect("the report is done");
+    assert_eq!(relay.metric("outbox_late_rows_total").await, 0.0);
+    consumer.stop().await;
+}
+
+/// A COPY takes seqs for rows that it keeps back, before its transaction has an id.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floor_does_not_pass_the_rows_of_a_copy_that_goes_on() {
+    let (bed, mut client) = with_outbox("floors_of_copy").await;
+    let history = History::default();
+    let consumer = Consumer::start(&bed.amqp_url(), "orders", &history);
+    let relay = Relay::start(&bed, &[]).await;
+    let copying = bed.client().await;
+    let copy = "COPY outbox.events (aggregate_type, aggregate_id, event_type, payload) FROM STDIN";
+    let sink = copying.copy_in::<_, &[u8]>(copy).await.expect("a copy");
+    let mut sink = std::pin::pin!(sink);
+    sink.send(b"Order\tcopied\torder.created\t{}\n".as_slice()).await.expect("a row");
+    sink.flush().await.expect("sent");
+    let taken = "SELECT last_value FROM outbox.events_seq_seq WHERE is_called";
+    eventually(PATIENCE, "the copy has its seq", async || {
+        number(&client, &format!("SELECT count(*) FROM ({taken}) t")).await == 1
+    })
+    .await;
+    let copied = number(&client, taken).await;
+    let writer = Writer::new(&history);
+    for key in 0..200 {
+        writer.commit(&mut client, &format!("order-{key}"), 2).await;
+    }
+    bed.quiet(&history, PATIENCE).await;
+    let now: String = client.query_one("SELECT clock_timestamp()::text", &[]).await.expect("the time").get(0);
+    let looked = format!(
+        "SELECT count(*) FROM outbox.upkeep WHERE job = 'floors' AND last_run_at > '{now}'::timestamptz + interval '5 seconds'"
+    );
+    eventually(PATIENCE, "the floors were looked at", async || number(&client, &looked).await == 1).await;
+    let above = format!("SELECT count(*) FROM outbox.lanes WHERE floor > {copied}");
+    assert_eq!(number(&client, &above).await, 0, "a floor passed a row of the copy");
+    sink.finish().await.expect("the copy ends");
+    let pending = "SELECT count(*) FROM outbox.events WHERE published_at IS NULL";
+    eventually(PATIENCE, "the copied row leaves", async || number(&client, pending).await == 0).await;
     assert_eq!(relay.metric("outbox_late_rows_total").await, 0.0);
     consumer.stop().await;
 }
