@@ -44,6 +44,7 @@ pub(super) async fn read(
     let client = batch.client();
     let params: [call::Param<'_>; 3] = [(&lanes, Type::INT2_ARRAY), (&rows_max, Type::INT8), (&body_bytes, Type::INT8)];
     let (claimed, holds, ()) = tokio::try_join!(
+        biased;
         call::rows(client, "claiming events", &queries.claim_events, &params),
         call::rows(client, "reading the holds", &queries.list_holds, &[]),
         call::batch(client, "planning as ever", &queries.plan_settle)

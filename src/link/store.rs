@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use crate::crash;
@@ -25,6 +25,9 @@ use crate::relay::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeCla
 
 /// The schema that this relay writes; it runs on any newer one that allows it.
 pub const SCHEMA_VERSION: i32 = 1;
+
+const OPENING: &str = "opening a batch";
+const CLAIMING_LANES: &str = "claiming lanes";
 
 /// The outbox in PostgreSQL.
 #[derive(Clone)]
@@ -83,14 +86,38 @@ impl PgStore {
     }
 
     async fn begin_by(&self, sql: &str) -> Result<PgBatch, StoreError> {
-        let client = self.database.connection().await?;
-        let batch = PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone());
-        call::batch(batch.client(), "opening a batch", sql).await?;
+        let batch = self.unopened().await?;
+        call::batch(batch.client(), OPENING, sql).await?;
         if !self.schema_seen.load(Ordering::Relaxed) {
             check_schema(batch.client(), &self.queries, &self.schema).await?;
             self.schema_seen.store(true, Ordering::Relaxed);
         }
         Ok(batch)
+    }
+
+    /// A connection for a batch.
+    async fn unopened(&self) -> Result<PgBatch, StoreError> {
+        let client = self.database.connection().await?;
+        Ok(PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone()))
+    }
+
+    /// Opens the transaction of a claim and locks lanes in it, in one round trip once the schema is known: an event waits for both.
+    async fn claim_lanes(&self, limits: &ClaimLimits) -> Result<(PgBatch, Vec<Row>), StoreError> {
+        let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
+        let params = [(&lanes_max as _, Type::INT8)];
+        if !self.schema_seen.load(Ordering::Relaxed) {
+            let batch = self.begin_by(&self.begin_claim).await?;
+            let lanes = call::rows(batch.client(), CLAIMING_LANES, &self.queries.claim_lanes, &params).await?;
+            return Ok((batch, lanes));
+        }
+        let batch = self.unopened().await?;
+        // Sent in this order. Where the first fails, the second takes locks that end with it, and its answer is not looked at.
+        let ((), lanes) = tokio::try_join!(
+            biased;
+            call::batch(batch.client(), OPENING, &self.begin_claim),
+            call::rows(batch.client(), CLAIMING_LANES, &self.queries.claim_lanes, &params)
+        )?;
+        Ok((batch, lanes))
     }
 
     /// Forgets that the schema was fine, and that nothing was due, when anything went wrong.
@@ -117,10 +144,7 @@ impl PgStore {
     }
 
     async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
-        let mut batch = self.begin_by(&self.begin_claim).await?;
-        let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
-        let lanes_param = [(&lanes_max as _, Type::INT8)];
-        let claimed = call::rows(batch.client(), "claiming lanes", &self.queries.claim_lanes, &lanes_param).await?;
+        let (mut batch, claimed) = self.claim_lanes(limits).await?;
         let mut has_waits = false;
         let lanes: Vec<i16> = claimed
             .iter()
