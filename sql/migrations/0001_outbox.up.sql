@@ -34,8 +34,9 @@ ALTER TABLE outbox.events ALTER COLUMN payload SET STORAGE EXTERNAL;
 
 -- The only index that can give the order: a full index on seq would tempt the planner through all published rows.
 CREATE INDEX events_pending ON outbox.events (lane, seq) WHERE published_at IS NULL;
--- Retention walks published rows oldest first.
-CREATE INDEX events_published ON outbox.events USING brin (published_at) WITH (pages_per_range = 32, autosummarize = on);
+-- Retention walks published rows oldest first. A block range index would be smaller, but does not forget the times of rows that were deleted:
+-- once their space is used again, every range looks old and is read at each run (measured).
+CREATE INDEX events_published ON outbox.events (published_at) WHERE published_at IS NOT NULL;
 
 -- For `trace` and `replay` of one aggregate. Only published events are in it, so that no INSERT pays for it.
 CREATE INDEX events_published_aggregate ON outbox.events USING hash (aggregate_id) WHERE published_at IS NOT NULL;

@@ -23,3 +23,4 @@ SELECT n.object, n.privilege,
        c.oid IS NOT NULL
 FROM needed n
 LEFT JOIN pg_class c ON c.relname = n.object AND c.relnamespace = (SELECT oid FROM schema)
+ORDER BY object, privilege

@@ -1,10 +1,17 @@
--- Deletes a chunk of published events past retention. The cut-off is repeated on the DELETE's own target: without it a concurrent
--- replay's row was deleted (measured).
--- $1 seconds of retention, $2 rows.
-WITH old AS MATERIALIZED (
-    SELECT id FROM outbox.events
-    WHERE published_at IS NOT NULL AND published_at < clock_timestamp() - $1::bigint * interval '1 second'
-    LIMIT $2
+-- Deletes the oldest published events past retention, a chunk at a time. The cut-off is repeated on the DELETE's own target: without it a
+-- concurrent replay's row was deleted (measured). There it is odd, so that the target is found by id, whatever the statistics say.
+-- statement_timestamp() and not clock_timestamp(), with which no index can be used.
+-- $1 seconds of retention, $2 rows, $3 where the last chunk ended, so that what it left behind is not walked again (null: at the oldest).
+WITH gone AS (
+    DELETE FROM outbox.events
+    WHERE id = ANY (ARRAY(
+              SELECT id
+              FROM outbox.events
+              WHERE published_at IS NOT NULL AND published_at >= coalesce($3::text::timestamptz, '-infinity')
+                AND published_at < statement_timestamp() - $1::bigint * interval '1 second'
+              ORDER BY published_at
+              LIMIT $2))
+      AND coalesce(published_at, 'infinity') < statement_timestamp() - $1::bigint * interval '1 second'
+    RETURNING published_at
 )
-DELETE FROM outbox.events e USING old
-WHERE e.id = old.id AND e.published_at IS NOT NULL AND e.published_at < clock_timestamp() - $1::bigint * interval '1 second'
+SELECT count(*) AS deleted, max(published_at)::text AS up_to FROM gone

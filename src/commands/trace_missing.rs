@@ -22,7 +22,6 @@ use crate::relay::labels::timestamp;
 
 /// Looks into another schema, and for the oldest event, may take this long, each.
 const EXTRA_LIMIT: Duration = Duration::from_millis(300);
-const YEARS_10_SECONDS: i64 = 315_360_000;
 
 /// A row of `outbox.replays`.
 #[derive(Debug, Serialize)]
@@ -151,7 +150,7 @@ pub(super) async fn nothing_found(
 ) -> Result<(), AppError> {
     let schema = reader.session.schema.as_str();
     let other_schemas = other_schemas(reader, question).await?;
-    let published_since = published_since(reader, around.now).await?;
+    let published_since = published_since(reader).await?;
     let (open_transactions, hidden_sessions) = open_transactions(reader).await?;
     let mut next = elsewhere(&other_schemas, question);
     let kind = if next.is_empty() { Kind::DeletedOrNeverCommitted } else { Kind::OtherSchema };
@@ -216,27 +215,13 @@ fn elsewhere(schemas: &[OtherSchema], question: &Question) -> Vec<Step> {
         .collect()
 }
 
-/// How far back published events go, to about a percent of the time: each look is a millisecond through the BRIN index, where reading
-/// the table for its minimum took half a second for 2 million events.
-async fn published_since(reader: &Reader, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, AppError> {
-    let (mut some, mut none, mut oldest) = (0_i64, YEARS_10_SECONDS, None);
-    while none - some > (some / 100).max(1) {
-        let middle = i64::midpoint(some, none);
-        let params: [Param<'_>; 1] = [(&middle, Type::INT8)];
-        let sql = &reader.session.queries.oldest_published;
-        match reader.part(EXTRA_LIMIT, "looking for the oldest published event", sql, &params).await? {
-            Part::Found(rows) => match rows.first() {
-                Some(row) => {
-                    let at: OffsetDateTime = row.get(0);
-                    some = (now - at).whole_seconds().max(middle);
-                    oldest = Some(at);
-                }
-                None => none = middle,
-            },
-            Part::GivenUp => return Ok(None),
-        }
+/// How far back published events go: the start of an index, unless dead entries lie before it.
+async fn published_since(reader: &Reader) -> Result<Option<OffsetDateTime>, AppError> {
+    let sql = &reader.session.queries.oldest_published;
+    match reader.part(EXTRA_LIMIT, "looking for the oldest published event", sql, &[]).await? {
+        Part::Found(rows) => Ok(rows.first().and_then(|row| row.get("at"))),
+        Part::GivenUp => Ok(None),
     }
-    Ok(oldest)
 }
 
 async fn open_transactions(reader: &Reader) -> Result<(Vec<OpenTransaction>, i64), AppError> {

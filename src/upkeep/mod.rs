@@ -92,6 +92,27 @@ impl Job {
             Self::Backends => Duration::from_secs(20),
         }
     }
+
+    /// From one turn's start to the next one's.
+    fn interval_after(self, ran: Ran, took: Duration) -> Duration {
+        match (self, ran) {
+            // These walk the dead index entries that vacuum has not taken, and the gauges count: never more than a twentieth of the time.
+            (Self::Sweep | Self::Stats | Self::Retention, Ran::Done) => self.interval().max(took * 20),
+            // What is left is worked off in half of the time, so that events are not kept waiting.
+            (_, Ran::More) => TICK.max(took * 2),
+            (Self::Floors | Self::Backends, Ran::Done) | (_, Ran::Elsewhere) => self.interval(),
+        }
+    }
+}
+
+/// What became of a job's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// Another replica does this job, or has just done it.
+    Elsewhere,
+    Done,
+    /// There is more to do than one turn may.
+    More,
 }
 
 /// When a job may run next here, and how long it took.
@@ -147,9 +168,7 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
             due.interval = match done {
                 Ok(ran) => {
                     upkeep.succeeded(&mut said);
-                    // The sweep walks every dead index entry below the floors, and the gauges count: never more than a twentieth of the time.
-                    let is_scan = ran && matches!(due.job, Job::Sweep | Job::Stats);
-                    if is_scan { due.job.interval().max(started.elapsed() * 20) } else { due.job.interval() }
+                    due.job.interval_after(ran, started.elapsed())
                 }
                 Err(error) => {
                     upkeep.failed(due.job, &error, &mut said);
@@ -189,24 +208,24 @@ impl Upkeep {
         looks.next(pause, seen.is_some());
     }
 
-    /// Runs a job if this replica is elected for it; says whether it was.
-    async fn run_job(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
+    /// Runs a job if this replica is elected for it.
+    async fn run_job(&self, job: Job, interval: Duration) -> Result<Ran, StoreError> {
         let _turn = self.store.database().turn().await;
         let elected = self.elected(job, interval).await?;
         if !elected {
             if job == Job::Stats {
                 self.metrics.no_backlog();
             }
-            return Ok(false);
+            return Ok(Ran::Elsewhere);
         }
         match job {
             Job::Floors => floors::run(self).await?,
             Job::Sweep => sweep::run(self).await?,
             Job::Stats => stats::run(self).await?,
-            Job::Retention => retention::run(self).await?,
+            Job::Retention => return retention::run(self).await,
             Job::Backends => self.end_hanging_backends().await?,
         }
-        Ok(true)
+        Ok(Ran::Done)
     }
 
     /// The workers do not look at the database while the broker is away, so what is wrong with it is said here too, by whoever notices

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod retention;
+
 use std::time::Duration;
 
 use futures_util::SinkExt;
@@ -30,31 +32,6 @@ async fn with_outbox(name: &str) -> (TestBed, Client) {
 
 async fn number(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn published_events_are_deleted_after_their_time_and_nothing_else_is() {
-    let (bed, client) = with_outbox("retention").await;
-    client
-        .batch_execute(
-            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
-             SELECT 'Order', 'old-' || g, 'order.created', '{}', clock_timestamp() - interval '8 days' FROM generate_series(1, 5000) g;
-             INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, published_at)
-             SELECT 'Order', 'new-' || g, 'order.created', '{}', clock_timestamp() - interval '6 days' FROM generate_series(1, 10) g;
-             INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, created_at)
-             VALUES ('Order', 'waiting', 'order.created', '{}', clock_timestamp() - interval '30 days');
-             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
-             SELECT aggregate_id, lane, id, seq, 'after_dead_letter', 'infinity' FROM outbox.events WHERE aggregate_id = 'waiting'",
-        )
-        .await
-        .expect("rows of all ages");
-    let _relay = Relay::start(&bed, &["--retention", "7d"]).await;
-    eventually(PATIENCE, "the old events are gone", async || {
-        number(&client, "SELECT count(*) FROM outbox.events WHERE aggregate_id LIKE 'old-%'").await == 0
-    })
-    .await;
-    assert_eq!(number(&client, "SELECT count(*) FROM outbox.events WHERE aggregate_id LIKE 'new-%'").await, 10);
-    assert_eq!(number(&client, "SELECT count(*) FROM outbox.events WHERE published_at IS NULL").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
