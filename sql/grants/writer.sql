@@ -3,4 +3,4 @@ GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT INSERT (id, aggregate_type, aggregate_id, event_type, payload, partition_key, event_version, headers, correlation_id, created_at)
     ON outbox.events TO the_role;
 GRANT SELECT (id, seq, created_at) ON outbox.events TO the_role;
-GRANT EXECUTE ON FUNCTION outbox.emit TO the_role;
+GRANT EXECUTE ON FUNCTION outbox.emit, outbox.new_event_id TO the_role;

@@ -104,6 +104,27 @@ async fn the_message(stage: &Stage) -> Vec<u8> {
     .await
 }
 
+/// So that what an INSERT and a mark touch lies together in the primary key.
+#[tokio::test]
+async fn ids_that_the_table_gives_are_random_and_ascend_with_time() {
+    let stage = Stage::new("p7_ids", [orders()]).await;
+    let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+        VALUES ('Order', 'order-1', 'order.created', '{}') RETURNING id";
+    let emit = "SELECT outbox.emit('Order', 'order-1', 'order.created', '{}')";
+    let (first, second): (Uuid, Uuid) = (stage.ask(insert, &[]).await, stage.ask(emit, &[]).await);
+    for id in [first, second] {
+        assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122), "{id}");
+        let (seconds, _) = id.get_timestamp().expect("a time").to_unix();
+        let now: i64 = stage.ask("SELECT extract(epoch FROM clock_timestamp())::bigint", &[]).await;
+        assert!(now.abs_diff(i64::try_from(seconds).expect("a time of today")) < 60, "{id}: {seconds}, {now}");
+    }
+    let order = "WITH made AS MATERIALIZED (SELECT n, outbox.new_event_id()::text AS id FROM generate_series(1, 10000) n),
+             times AS (SELECT left(id, 13) AS at, lag(left(id, 13), 1, '') OVER (ORDER BY n) AS before, id FROM made)
+        SELECT ARRAY[count(*) FILTER (WHERE at < before), least(count(DISTINCT at), 2), count(DISTINCT right(id, 15))] FROM times";
+    let order: Vec<i64> = stage.ask(order, &[]).await;
+    assert_eq!(order, [0, 2, 10_000], "steps back, milliseconds (two at least), ids whose last 60 bits differ");
+}
+
 #[tokio::test]
 async fn an_insert_of_five_columns_is_relayed() {
     let stage = Stage::new("p7_insert", [orders()]).await;

@@ -185,6 +185,30 @@ async fn gauges_about_the_whole_database_come_from_one_replica() {
     eventually(PATIENCE, "one replica exports the gauges", async || exporting().await == 1).await;
 }
 
+/// The cap's share in each of the 64 lanes is 10 of 640, and 2 of 128.
+#[tokio::test(flavor = "multi_thread")]
+async fn pending_events_are_counted_up_to_the_cap_however_they_lie_in_the_lanes() {
+    let (_bed, client) = with_outbox("counted").await;
+    let sql = Queries::new("outbox").count_backlog.clone();
+    let pending = async |cap: i64| -> i64 {
+        client.query_one(&sql, &[&cap]).await.expect("the gauges are counted").get("pending")
+    };
+    let insert = async |key: &str, events: i64| {
+        let sql = format!(
+            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+             SELECT 'Order', {key}, 'order.created', '{{}}' FROM generate_series(1, {events}) g"
+        );
+        client.batch_execute(&sql).await.expect("events");
+    };
+    assert_eq!(pending(640).await, 0);
+    insert("'one'", 300).await;
+    assert_eq!((pending(640).await, pending(128).await), (300, 128), "all in one lane");
+    insert("'key-' || g", 200).await;
+    assert_eq!((pending(640).await, pending(128).await), (500, 128), "most in one lane, some in all");
+    insert("'other-' || g", 10_000).await;
+    assert_eq!((pending(640).await, pending(100_000).await), (640, 10_500), "many in all");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_of_a_relay_that_hangs_in_a_transaction_is_ended_and_no_other() {
     let (bed, client) = with_outbox("backends").await;
