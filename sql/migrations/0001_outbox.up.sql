@@ -4,7 +4,7 @@
 CREATE SCHEMA IF NOT EXISTS outbox;
 
 -- An event's id: a UUID of version 7 (RFC 9562), the time in milliseconds and then 74 random bits. Random ids would scatter what an INSERT
--- and a mark touch over the whole primary key: with 20,000,000 rows kept, a mark took PostgreSQL half as long again (measured).
+-- and a mark touch over the whole primary key: with 20,000,000 rows kept, an event cost PostgreSQL half as much again (measured).
 CREATE FUNCTION outbox.new_event_id() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $id$
@@ -44,7 +44,7 @@ ALTER TABLE outbox.events ALTER COLUMN payload SET STORAGE EXTERNAL;
 -- The only index that can give the order: a full index on seq would tempt the planner through all published rows.
 CREATE INDEX events_pending ON outbox.events (lane, seq) WHERE published_at IS NULL;
 -- Retention walks published rows oldest first. A block range index would be smaller, but does not forget the times of rows that were deleted:
--- once their space is used again, every range looks old and is read at each run (measured).
+-- once their space is used again, every range looks old and is read at each run, until the index is rebuilt (measured).
 CREATE INDEX events_published ON outbox.events (published_at) WHERE published_at IS NOT NULL;
 
 -- For `trace` and `replay` of one aggregate. Only published events are in it, so that no INSERT pays for it.

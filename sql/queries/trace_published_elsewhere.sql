@@ -1,9 +1,10 @@
 -- Published events whose partition key is the one asked for and whose aggregate is another. No index leads there, so only the last
--- hour is looked at, and 50000 events of it at the most. One row at least.
+-- hour is looked at, the latest 50000 events of it at the most. One row at least.
 -- $1 key, $2 how many.
 WITH recent AS MATERIALIZED (
     SELECT id, seq, aggregate_id, partition_key FROM outbox.events
     WHERE published_at IS NOT NULL AND published_at > statement_timestamp() - interval '1 hour'
+    ORDER BY published_at DESC
     LIMIT 50000
 ), found AS (
     SELECT id, seq FROM recent WHERE partition_key = $1 AND aggregate_id <> $1 ORDER BY seq DESC LIMIT $2

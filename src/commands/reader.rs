@@ -70,6 +70,11 @@ impl Reader {
         rows.pop().ok_or_else(|| AppError::Bug(format!("{action}: no row")))
     }
 
+    /// Has what follows planned as a claim is: by an index in its order, without a bitmap of all that is pending before.
+    pub(super) async fn plan_as_claim(&self) -> Result<(), AppError> {
+        self.run("planning as for a claim", &self.session.queries.plan_claim).await
+    }
+
     /// All rows of a statement that may take `limit` and no more, and is left out where that is not enough.
     pub(super) async fn part(
         &self,

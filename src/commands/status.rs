@@ -24,7 +24,7 @@ use crate::relay::event::WaitReason;
 
 /// Where counting stops.
 pub const COUNT_MAX: i64 = 100_000;
-/// A slow job that no replica has done for this long: each is due every 30 s at the most.
+/// A slow job that no replica has done for this long: each is due every minute at the most, and another replica waits half as long again.
 const LATE_SECONDS: i64 = 120;
 /// The search for the last published event may take this long.
 const EXTRA_LIMIT: Duration = Duration::from_millis(250);
@@ -38,6 +38,7 @@ pub async fn status(config: CommandConfig) -> Result<(), AppError> {
     let queries = &reader.session.queries;
     let cap = COUNT_MAX + 1;
     let capped: [Param<'_>; 1] = [(&cap, Type::INT8)];
+    reader.plan_as_claim().await?;
     let backlog = reader.one("counting the backlog", &queries.count_backlog, &capped).await?;
     let waits = reader.rows("counting the keys that wait", &queries.status_waits, &capped).await?;
     let holds = reader.rows("reading the holds", &queries.status_holds, &capped).await?;

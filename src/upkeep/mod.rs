@@ -32,6 +32,9 @@ const RIPENING_MIN: Duration = Duration::from_millis(20);
 const RIPENING_MAX: Duration = Duration::from_secs(1);
 /// No transaction of a relay that works is this old: a batch ends after 8 s at the most.
 const TRANSACTION_SECONDS_MAX: i64 = 60;
+/// A job that scans takes no more than one part in so many of the time, unless that would be more than a minute between its turns.
+const SCAN_SHARE: u32 = 20;
+const SCAN_INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// A failing job is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
@@ -94,32 +97,50 @@ impl Job {
     }
 
     /// From one turn's start to the next one's.
-    fn interval_after(self, ran: Ran, took: Duration) -> Duration {
-        match (self, ran) {
-            // These walk the dead index entries that vacuum has not taken, and the gauges count: never more than a twentieth of the time.
-            (Self::Sweep | Self::Stats | Self::Retention, Ran::Done) => self.interval().max(took * 20),
-            // What is left is worked off in half of the time, so that events are not kept waiting.
-            (_, Ran::More) => TICK.max(took * 2),
-            (Self::Floors | Self::Backends, Ran::Done) | (_, Ran::Elsewhere) => self.interval(),
+    fn interval_after(self, ran: &Ran, took: Duration) -> Duration {
+        match ran {
+            Ran::Elsewhere => self.interval(),
+            // Half of the time is left to the batches.
+            Ran::More { .. } => TICK.max(took * 2),
+            Ran::Done => match self {
+                Self::Floors | Self::Backends => self.interval(),
+                // These walk the dead index entries that vacuum has not taken, and the gauges count.
+                Self::Sweep | Self::Stats | Self::Retention => {
+                    self.interval().max((took * SCAN_SHARE).min(SCAN_INTERVAL_MAX))
+                }
+            },
         }
     }
 }
 
 /// What became of a job's turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Ran {
-    /// Another replica does this job, or has just done it.
+    /// It was not this replica's: another one does this job.
     Elsewhere,
     Done,
-    /// There is more to do than one turn may.
-    More,
+    /// There is more to do than one turn may; the next one begins after what this one did.
+    More {
+        after: Option<String>,
+    },
 }
 
-/// When a job may run next here, and how long it took.
+impl Ran {
+    fn after(self) -> Option<String> {
+        match self {
+            Self::More { after } => after,
+            Self::Elsewhere | Self::Done => None,
+        }
+    }
+}
+
+/// When a job may run next here.
 struct Due {
     job: Job,
     at: Instant,
     interval: Duration,
+    /// Where a turn that left something ended.
+    after: Option<String>,
 }
 
 /// When it is looked next how far floors may move.
@@ -146,8 +167,10 @@ impl Looks {
 /// Runs the jobs until `stop`.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
     let mut said = false;
-    let mut dues: Vec<Due> =
-        Job::ALL.into_iter().map(|job| Due { job, at: Instant::now(), interval: job.interval() }).collect();
+    let mut dues: Vec<Due> = Job::ALL
+        .into_iter()
+        .map(|job| Due { job, at: Instant::now(), interval: job.interval(), after: None })
+        .collect();
     let mut looks = Looks { at: Instant::now(), pause: TICK, asked: false };
     loop {
         if looks.at <= Instant::now() {
@@ -163,12 +186,14 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
             let started = Instant::now();
             let done = tokio::select! {
                 () = stop.cancelled() => return,
-                done = upkeep.run_job(due.job, due.interval) => done,
+                done = upkeep.run_job(due.job, due.interval, due.after.take()) => done,
             };
             due.interval = match done {
                 Ok(ran) => {
                     upkeep.succeeded(&mut said);
-                    due.job.interval_after(ran, started.elapsed())
+                    let interval = due.job.interval_after(&ran, started.elapsed());
+                    due.after = ran.after();
+                    interval
                 }
                 Err(error) => {
                     upkeep.failed(due.job, &error, &mut said);
@@ -209,7 +234,7 @@ impl Upkeep {
     }
 
     /// Runs a job if this replica is elected for it.
-    async fn run_job(&self, job: Job, interval: Duration) -> Result<Ran, StoreError> {
+    async fn run_job(&self, job: Job, interval: Duration, after: Option<String>) -> Result<Ran, StoreError> {
         let _turn = self.store.database().turn().await;
         let elected = self.elected(job, interval).await?;
         if !elected {
@@ -222,7 +247,7 @@ impl Upkeep {
             Job::Floors => floors::run(self).await?,
             Job::Sweep => sweep::run(self).await?,
             Job::Stats => stats::run(self).await?,
-            Job::Retention => return retention::run(self).await,
+            Job::Retention => return retention::run(self, after).await,
             Job::Backends => self.end_hanging_backends().await?,
         }
         Ok(Ran::Done)
@@ -287,5 +312,23 @@ impl Upkeep {
             tracing::warn!(backends = ended, "ended transactions of a relay that had hung for over a minute");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_turn_leaves_is_taken_up_soon_and_a_scan_takes_a_twentieth_of_the_time() {
+        let (second, more) = (Duration::from_secs(1), Ran::More { after: None });
+        let retention = |ran: &Ran, took: Duration| Job::Retention.interval_after(ran, took);
+        assert_eq!(retention(&more, Duration::from_millis(1)), TICK);
+        assert_eq!(retention(&more, second), 2 * second);
+        assert_eq!(retention(&Ran::Done, second), 30 * second);
+        assert_eq!(retention(&Ran::Elsewhere, 50 * second), 30 * second);
+        assert_eq!(Job::Sweep.interval_after(&Ran::Done, second), 20 * second);
+        assert_eq!(Job::Stats.interval_after(&Ran::Done, 50 * second), 60 * second);
+        assert_eq!(Job::Floors.interval_after(&Ran::Done, second), 2 * second);
     }
 }

@@ -8,28 +8,32 @@ use crate::link::call;
 use crate::relay::store::StoreError;
 
 const CHUNK: i64 = 2_000;
-/// Chunks in one run, so that the other jobs get their turn; the next run follows soon.
+/// Chunks in one turn, so that the other jobs get theirs; the next one follows soon.
 const CHUNKS_MAX: usize = 10;
 
-/// Deletes what is past its time.
-pub(super) async fn run(upkeep: &Upkeep) -> Result<Ran, StoreError> {
+/// Deletes what is past its time. `after` is where the last turn left off with more to do: until vacuum has taken what was deleted, a
+/// look from the oldest on walks all of it.
+pub(super) async fn run(upkeep: &Upkeep, mut after: Option<String>) -> Result<Ran, StoreError> {
     let Some(retention) = upkeep.retention else { return Ok(Ran::Done) };
     let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
-    let mut up_to: Option<String> = None;
     for _ in 0..CHUNKS_MAX {
         let batch = upkeep.store.begin_upkeep().await?;
-        let params: [call::Param<'_>; 3] = [(&seconds, Type::INT8), (&CHUNK, Type::INT8), (&up_to, Type::TEXT)];
-        let sql = &upkeep.store.queries().purge_published;
-        let row = call::one(batch.client(), "deleting published events", sql, &params).await?;
-        let deleted: i64 = row.get("deleted");
+        let params: [call::Param<'_>; 3] = [(&seconds, Type::INT8), (&CHUNK, Type::INT8), (&after, Type::TEXT)];
+        let queries = upkeep.store.queries();
+        let ((), row) = tokio::try_join!(
+            biased;
+            call::batch(batch.client(), "planning as for a claim", &queries.plan_claim),
+            call::one(batch.client(), "deleting published events", &queries.purge_published, &params)
+        )?;
+        let (found, deleted): (i64, i64) = (row.get("found"), row.get("deleted"));
         if deleted > 0 {
             crash::point(crash::Point::InRetention);
         }
         batch.commit().await?;
-        if deleted < CHUNK {
+        if found < CHUNK {
             return Ok(Ran::Done);
         }
-        up_to = row.get("up_to");
+        after = row.get("up_to");
     }
-    Ok(Ran::More)
+    Ok(Ran::More { after })
 }

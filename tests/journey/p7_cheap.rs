@@ -120,7 +120,7 @@ async fn ids_that_the_table_gives_are_random_and_ascend_with_time() {
     }
     let order = "WITH made AS MATERIALIZED (SELECT n, outbox.new_event_id()::text AS id FROM generate_series(1, 10000) n),
              times AS (SELECT left(id, 13) AS at, lag(left(id, 13), 1, '') OVER (ORDER BY n) AS before, id FROM made)
-        SELECT ARRAY[count(*) FILTER (WHERE at < before), least(count(DISTINCT at), 2), count(DISTINCT right(id, 15))] FROM times";
+        SELECT ARRAY[count(*) FILTER (WHERE at < before), least(count(DISTINCT at), 2), count(DISTINCT right(id, 16))] FROM times";
     let order: Vec<i64> = stage.ask(order, &[]).await;
     assert_eq!(order, [0, 2, 10_000], "steps back, milliseconds (two at least), ids whose last 60 bits differ");
 }
