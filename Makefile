@@ -32,7 +32,8 @@ demo: services ## orders over HTTP and four consumers, then the relay under load
 bench: export CASES := $(CASES)
 bench: export SCALE := $(SCALE)
 bench: export ROUNDS := $(ROUNDS)
-# As a broker has that has the machine for itself.
+# As servers have that have a machine for themselves.
+bench: export OUTBOX_DEV_SHARED_BUFFERS := 1GB
 bench: export OUTBOX_DEV_RABBITMQ_SCHEDULERS := $(shell nproc)
 bench: services ## writes docs/performance.md [CASES=drain,latency] [SCALE=full] [ROUNDS=5]
 	cargo bench --bench relay --no-run

@@ -113,9 +113,11 @@ fn with_name(url: &str, name: &str) -> Result<String, Failure> {
     Ok(format!("{scheme}://{authority}/{name}{}", query.map_or(String::new(), |query| format!("?{query}"))))
 }
 
-/// The server's version.
+/// The server's version and buffers.
 pub async fn version(server_url: &str) -> Result<String, Failure> {
     let client = connect(&server_url.parse().doing("reading DATABASE_URL")?).await?;
-    let row = within(STATEMENT, "asking for the version", client.query_typed_one("SHOW server_version", &[])).await?;
+    let ask =
+        "SELECT current_setting('server_version') || ' with ' || current_setting('shared_buffers') || ' of buffers'";
+    let row = within(STATEMENT, "asking for the version", client.query_typed_one(ask, &[])).await?;
     row.try_get(0).doing("reading the version")
 }

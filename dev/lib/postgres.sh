@@ -61,13 +61,15 @@ create_cluster() {
 write_postgres_settings() {
   local fsync=${OUTBOX_DEV_FSYNC:-$(recall POSTGRES_FSYNC)}
   remember POSTGRES_FSYNC "${fsync:-off}"
+  local buffers=${OUTBOX_DEV_SHARED_BUFFERS:-$(recall POSTGRES_SHARED_BUFFERS)}
+  remember POSTGRES_SHARED_BUFFERS "${buffers:-128MB}"
   cat >"$pg/settings.conf" <<-END
 		listen_addresses = '127.0.0.1'
 		port = $(recall POSTGRES_PORT)
 		unix_socket_directories = ''
 		fsync = ${fsync:-off}
 		max_connections = 200
-		shared_buffers = 128MB
+		shared_buffers = ${buffers:-128MB}
 		dynamic_shared_memory_type = mmap
 		wal_level = logical
 		max_wal_size = 2GB
