@@ -67,9 +67,11 @@ async fn first_rows(settings: &Settings, backlog: u32, count: u32) -> Result<f64
 pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let rows = Rows::new(settings.size(150_000, 200_000), 20_000);
     let kept = Rows { count: settings.size(1_000_000, 20_000_000), aggregates: 200_000, payload_bytes: 200 };
-    let (mut empty, mut full, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut empty, mut full, mut buffers, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
     for _ in 0..settings.rounds.min(3) {
-        empty.push(drain(Stage::open(settings, ORDERS).await?, rows).await?.rate);
+        let drained = drain(Stage::open(settings, ORDERS).await?, rows).await?;
+        empty.push(drained.rate);
+        cpu[0].push(drained.database_cpu_us);
         let mut stage = Stage::open(settings, ORDERS).await?;
         stage.database.insert(PUBLISHED, kept).await?;
         stage.database.run("VACUUM ANALYZE outbox.events").await?;
@@ -80,11 +82,18 @@ pub async fn retained(settings: &Settings) -> Result<Vec<Figure>, Failure> {
         buffers.push(claim_buffers(&stage.database).await?);
         stage.start(&[]).await?;
         stage.until_done().await?;
-        full.push(drain(stage, rows).await?.rate);
+        let drained = drain(stage, rows).await?;
+        full.push(drained.rate);
+        cpu[1].push(drained.database_cpu_us);
     }
+    let [cpu_empty, cpu_full] = cpu;
     Ok(vec![
         Figure::ratio("retained", format!("beside {} published rows against none", kept.count), &full, &empty)
             .at_least(0.95),
+        Figure::new("retained", "beside them", "rows/s", full),
+        Figure::new("retained", "beside none", "rows/s", empty),
+        Figure::new("retained", "all of PostgreSQL's CPU a row beside them", "µs", cpu_full),
+        Figure::new("retained", "all of PostgreSQL's CPU a row beside none", "µs", cpu_empty),
         Figure::new("retained", "a claim of 100 rows reads", "buffers", buffers).at_most(200.0),
     ])
 }
