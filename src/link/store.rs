@@ -80,6 +80,11 @@ impl PgStore {
         self.begin().await
     }
 
+    /// The same for a job that reads what is pending or published by an index in its order, planned as a claim is.
+    pub(crate) async fn begin_upkeep_as_claim(&self) -> Result<PgBatch, StoreError> {
+        self.begin_by(&self.begin_claim).await
+    }
+
     /// Opens the transaction of a batch.
     async fn begin(&self) -> Result<PgBatch, StoreError> {
         self.begin_by(&self.queries.begin_batch).await

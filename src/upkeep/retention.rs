@@ -17,14 +17,10 @@ pub(super) async fn run(upkeep: &Upkeep, mut after: Option<String>) -> Result<Ra
     let Some(retention) = upkeep.retention else { return Ok(Ran::Done) };
     let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
     for _ in 0..CHUNKS_MAX {
-        let batch = upkeep.store.begin_upkeep().await?;
+        let batch = upkeep.store.begin_upkeep_as_claim().await?;
         let params: [call::Param<'_>; 3] = [(&seconds, Type::INT8), (&CHUNK, Type::INT8), (&after, Type::TEXT)];
-        let queries = upkeep.store.queries();
-        let ((), row) = tokio::try_join!(
-            biased;
-            call::batch(batch.client(), "planning as for a claim", &queries.plan_claim),
-            call::one(batch.client(), "deleting published events", &queries.purge_published, &params)
-        )?;
+        let sql = &upkeep.store.queries().purge_published;
+        let row = call::one(batch.client(), "deleting published events", sql, &params).await?;
         let (found, deleted): (i64, i64) = (row.get("found"), row.get("deleted"));
         if deleted > 0 {
             crash::point(crash::Point::InRetention);

@@ -15,14 +15,9 @@ const COUNT_MAX: i64 = 100_000;
 
 /// Computes and exports them.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
+    let batch = upkeep.store.begin_upkeep_as_claim().await?;
     let params: [call::Param<'_>; 1] = [(&COUNT_MAX, Type::INT8)];
-    let queries = upkeep.store.queries();
-    let ((), row) = tokio::try_join!(
-        biased;
-        call::batch(batch.client(), "planning as for a claim", &queries.plan_claim),
-        call::one(batch.client(), "counting the backlog", &queries.count_backlog, &params)
-    )?;
+    let row = call::one(batch.client(), "counting the backlog", &upkeep.store.queries().count_backlog, &params).await?;
     batch.commit().await?;
     let age: f64 = row.get("oldest_pending_age_seconds");
     let now = BacklogNow {
