@@ -18,23 +18,24 @@ use crate::config::run::RunConfig;
 use crate::config::visible::visible_secrets;
 use crate::deadline::deadline;
 use crate::error::AppError;
-use crate::link::broker::RabbitMq;
-use crate::link::listen::{Listener, listen};
-use crate::link::pool::Database;
-use crate::link::store::PgStore;
 use crate::ops::admin::{Admin, pages};
 use crate::ops::logging;
 use crate::ops::metrics::Metrics;
+use crate::ops::quota::Quota;
 use crate::ops::serve::serve;
 use crate::ops::shutdown::Signals;
 use crate::ops::spans::Spans;
 use crate::ops::status::{Process, Sources};
 use crate::ops::vitals::Vitals;
+use crate::outbox::hints::Hints;
+use crate::postgres::listen::{Listener, listen};
+use crate::postgres::pool::Database;
+use crate::postgres::store::PgStore;
+use crate::rabbitmq::supervisor::RabbitMq;
 use crate::relay::Relay;
 use crate::relay::evidence::Evidence;
 use crate::relay::probe::probe;
-use crate::relay::quota::Quota;
-use crate::relay::wake::{Hints, Wake};
+use crate::relay::wake::Wake;
 use crate::relay::worker::crew;
 use crate::upkeep::{self, Upkeep};
 
@@ -136,7 +137,7 @@ async fn supervise(
 }
 
 fn sources(broker: &RabbitMq, listening: &watch::Sender<bool>, vitals: &Vitals) -> Sources {
-    use crate::relay::broker::Broker;
+    use crate::outbox::broker::Broker;
     Sources { link: broker.link(), report: broker.report(), listening: listening.subscribe(), vitals: vitals.clone() }
 }
 

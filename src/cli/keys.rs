@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::command::CommandArgs;
 use crate::cli::selection::AuditArgs;
-use crate::relay::event::WaitReason;
+use crate::outbox::event::WaitReason;
 
 /// `keys`.
 #[derive(Debug, Clone, Args)]

@@ -2,7 +2,7 @@
 
 pub mod check;
 pub mod command;
-pub mod dead_letters;
+pub mod dlq;
 pub mod keys;
 pub mod migrate;
 pub mod purge;
@@ -17,7 +17,7 @@ pub mod trace;
 use clap::{Parser, Subcommand};
 
 use crate::cli::check::CheckArgs;
-use crate::cli::dead_letters::DlqArgs;
+use crate::cli::dlq::DlqArgs;
 use crate::cli::keys::KeysArgs;
 use crate::cli::migrate::MigrateArgs;
 use crate::cli::purge::PurgeArgs;

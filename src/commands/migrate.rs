@@ -9,13 +9,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
-use crate::commands::output::print;
+use crate::commands::print::print;
 use crate::config::migrate::{MigrateConfig, Mode, Notify};
 use crate::deadline::deadline;
 use crate::error::AppError;
-use crate::link::database::{ConnectError, DatabaseSettings, chain};
-use crate::link::grants::Grants;
-use crate::link::queries::{Queries, in_schema};
+use crate::postgres::connect::{ConnectError, DatabaseSettings, chain};
+use crate::postgres::grants::Grants;
+use crate::postgres::queries::{Queries, in_schema};
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const STEP_TIMEOUT: Duration = Duration::from_secs(600);
@@ -202,7 +202,7 @@ mod tests {
             assert!(migration.up.contains("CREATE") && migration.down.contains("DROP"));
             last = migration.version;
         }
-        assert_eq!(last, crate::link::store::SCHEMA_VERSION);
+        assert_eq!(last, crate::postgres::schema::SCHEMA_VERSION);
     }
 
     #[test]

@@ -1,44 +1,58 @@
-//! The commands that operators run. Each command has a file of its name, with files beside it
-//! where it has parts; the others are what they share: `session` and `reader` read, `rows`, `facts` and `state` make sense of it, `next`
-//! and `words` say it, `output` prints it.
+//! The commands that operators run. Each has a file or a folder of its name; the other folders are what they share: `session` reads and
+//! changes, `state` makes sense of what was read, `many` selects, previews and confirms changes of many rows, `print` writes answers.
 
 pub mod check;
-mod check_broker;
-mod check_database;
-pub mod check_finding;
-mod check_routes;
-mod check_tables;
-pub mod facts;
-pub mod keys_list;
-mod change;
-mod consent;
-pub mod dead_letters;
-pub mod dead_letters_discard;
-pub mod dead_letters_replay;
-pub mod keys_change;
+pub mod dlq;
+pub mod keys;
+mod many;
 pub mod migrate;
-pub mod next;
-pub mod output;
-mod progress;
+pub mod print;
 pub mod purge;
 pub mod replay;
-mod replay_run;
-mod replay_runs;
 pub mod routes;
-pub mod routes_list;
-mod routes_names;
-pub mod routes_render;
-pub mod selection;
-mod selection_preview;
-pub mod output_time;
-mod reader;
-pub mod rows;
 pub mod session;
 pub mod state;
 pub mod status;
-mod status_answer;
 pub mod trace;
-mod trace_answer;
-mod trace_find;
-mod trace_missing;
-pub mod words;
+
+use crate::cli::Command;
+use crate::cli::purge::PurgeCommand;
+use crate::commands::print::say;
+use crate::config;
+use crate::config::command::command_config;
+use crate::error::AppError;
+
+/// Runs one command. `run` has a runtime and a log of its own: `main` starts it.
+pub async fn run(command: Command) -> Result<(), AppError> {
+    for flag in config::visible::visible_secrets(std::env::args()) {
+        say(&format!(
+            "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file\n"
+        ));
+    }
+    match command {
+        Command::Run(_) => Err(AppError::Bug("`run` is no command of an operator".into())),
+        Command::Migrate(args) => migrate::run(checked(config::migrate::migrate_config(&args))?).await,
+        Command::Check(args) => check::check(checked(config::check::check_config(&args))?).await,
+        Command::Status(args) => status::status(checked(command_config(&args.common, "status"))?).await,
+        Command::Trace(args) => {
+            let config = checked(command_config(&args.common, "trace"))?;
+            trace::trace(config, &args.target, args.limit, args.payload).await
+        }
+        Command::Keys(args) => keys::run(&args.command).await,
+        Command::Routes(args) => routes::run(&args.command).await,
+        Command::Dlq(args) => dlq::run(&args.command).await,
+        Command::Replay(args) => replay::run(checked(config::replay::replay_config(&args))?).await,
+        Command::Purge(args) => {
+            purge::run(checked(match &args.command {
+                PurgeCommand::Published(args) => config::purge::published_config(args),
+                PurgeCommand::DeadLetters(args) => config::purge::dead_letters_config(args),
+            })?)
+            .await
+        }
+    }
+}
+
+/// The configuration of a command, or every problem with it.
+fn checked<T>(config: Result<T, Vec<String>>) -> Result<T, AppError> {
+    config.map_err(AppError::Config)
+}

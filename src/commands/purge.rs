@@ -6,14 +6,14 @@ use serde::Serialize;
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::consent::{agree, can_ask, log_change};
-use crate::commands::output::Output;
-use crate::commands::progress::{Progress, with_mend};
-use crate::commands::selection_preview::{Preview, SampleRow};
+use crate::commands::many::consent::{agree, can_ask, log_change};
+use crate::commands::many::preview::{Preview, SampleRow};
+use crate::commands::many::progress::{Progress, with_mend};
+use crate::commands::print::Output;
 use crate::commands::session::Session;
 use crate::config::purge::{PurgeConfig, Purged};
 use crate::error::AppError;
-use crate::link::call::Param;
+use crate::postgres::call::Param;
 
 const CHUNK: i64 = 1_000;
 /// Rows are counted up to this many before they are deleted.

@@ -2,10 +2,10 @@
 
 use crate::cli::services::BrokerArgs;
 use crate::config::problems::Problems;
-use crate::link::broker::{BrokerSettings, Exchange};
-use crate::link::broker_connect::BrokerAddress;
-use crate::link::secret::Secret;
-use crate::link::tls::TlsFiles;
+use crate::net::secret::Secret;
+use crate::net::tls::TlsFiles;
+use crate::rabbitmq::connect::BrokerAddress;
+use crate::rabbitmq::supervisor::{BrokerSettings, Exchange};
 
 pub(super) fn broker(
     problems: &mut Problems,

@@ -4,7 +4,7 @@ use crate::cli::command::CommandArgs;
 use crate::config::PROGRAM;
 use crate::config::database::{check_schema, database};
 use crate::config::problems::Problems;
-use crate::link::database::DatabaseSettings;
+use crate::postgres::connect::DatabaseSettings;
 
 /// Which outbox, and how to answer.
 #[derive(Debug)]

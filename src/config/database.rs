@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::cli::services::DatabaseArgs;
 use crate::config::problems::Problems;
-use crate::link::database::DatabaseSettings;
-use crate::link::tls::TlsFiles;
+use crate::net::tls::TlsFiles;
+use crate::postgres::connect::DatabaseSettings;
 
 pub(super) fn database(problems: &mut Problems, args: &DatabaseArgs, name: &str) -> Option<DatabaseSettings> {
     let url = Url { flag: "database-url", text: args.database_url.as_ref(), file: args.database_url_file.as_ref() };

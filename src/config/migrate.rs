@@ -4,8 +4,8 @@ use crate::cli::migrate::MigrateArgs;
 use crate::config::PROGRAM;
 use crate::config::database::{check_schema, database};
 use crate::config::problems::Problems;
-use crate::link::database::DatabaseSettings;
-use crate::link::grants::{Grants, refusal};
+use crate::postgres::connect::DatabaseSettings;
+use crate::postgres::grants::{Grants, refusal};
 
 /// What to do about the opt-in trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::link::secret::Secret;
-use crate::link::tls::TlsFiles;
+use crate::net::secret::Secret;
+use crate::net::tls::TlsFiles;
 
 /// Collects problems while values are read.
 #[derive(Default)]

@@ -4,11 +4,11 @@ use uuid::Uuid;
 
 use crate::cli::replay::ReplayArgs;
 use crate::config::command::{CommandConfig, command_config};
-use crate::config::dead_letters::require_filter;
+use crate::config::dlq::require_filter;
 use crate::config::problems::Problems;
-use crate::config::routes::file_routes;
+use crate::config::routes_file::file_routes;
 use crate::config::selection::{Execution, Ids, Selection, execution, selection};
-use crate::relay::route::RouteTable;
+use crate::outbox::route::RouteTable;
 
 /// What to do.
 #[derive(Debug)]

@@ -4,10 +4,10 @@ use time::OffsetDateTime;
 
 use crate::cli::routes::{EventArgs, RenderArgs};
 use crate::config::problems::Problems;
-use crate::config::routes::routes;
-use crate::relay::event::{Event, Payload};
-use crate::relay::message::SHORT_STRING_BYTES_MAX;
-use crate::relay::route::RouteTable;
+use crate::config::routes_file::routes;
+use crate::outbox::event::{Event, Payload};
+use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
+use crate::outbox::route::RouteTable;
 
 /// What to show.
 #[derive(Debug)]

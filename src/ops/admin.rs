@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::deadline::deadline;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::{self, Process, Sources};
-use crate::relay::broker::LinkState;
-use crate::relay::wake::{Cause, Hints};
+use crate::outbox::broker::LinkState;
+use crate::outbox::hints::{Cause, Hints};
 
 /// A request is answered within this, its body included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

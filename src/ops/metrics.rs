@@ -13,8 +13,8 @@ use prometheus::{
 
 use crate::ops::metrics::backlog::Backlog;
 pub use crate::ops::metrics::backlog::BacklogNow;
-use crate::relay::event::FailureReason;
-use crate::relay::wake::Cause;
+use crate::outbox::event::FailureReason;
+use crate::outbox::hints::Cause;
 
 /// Buckets up to an hour: an outage must not end in `+Inf`.
 const SECONDS: &[f64] =

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod logging;
 pub mod metrics;
 pub mod pulse;
+pub mod quota;
 pub mod serve;
 pub mod shutdown;
 pub mod spans;

@@ -19,9 +19,9 @@ mod settings;
 
 use tokio::time::Instant;
 
-use crate::relay::answer::Answer;
-use crate::relay::destination::Destination;
-use crate::relay::event::Event;
+use crate::outbox::destination::Destination;
+use crate::outbox::event::Event;
+use crate::outbox::outcome::Answer;
 
 #[cfg(not(feature = "opentelemetry"))]
 pub use off::Spans;

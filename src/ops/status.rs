@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::link::report::LinkReport;
 use crate::ops::vitals::Vitals;
-use crate::relay::broker::LinkState;
-use crate::relay::labels::timestamp;
+use crate::outbox::broker::LinkState;
+use crate::outbox::link_report::LinkReport;
+use crate::outbox::time::timestamp;
 
 /// What does not change while the process lives.
 #[derive(Debug, Clone)]

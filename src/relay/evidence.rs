@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::outbox::destination::Destination;
 use crate::quick::{QuickMap, QuickSet};
-use crate::relay::destination::Destination;
 
 const REMEMBERED_MAX: usize = 4_096;
 /// More returned events than this say nothing more.

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::relay::broker::LinkState;
+use crate::outbox::broker::LinkState;
 
 /// The two signals that end a batch early, seen from one generation of the connection.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::outbox::destination::Destination;
 use crate::quick::QuickMap;
-use crate::relay::destination::Destination;
 
 /// Messages in flight on one channel.
 const CHANNEL_WINDOW_MAX: usize = 1_000;

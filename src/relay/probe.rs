@@ -11,18 +11,19 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::crash;
-use crate::relay::backoff::Jitter;
-use crate::relay::broker::{Broker, Channel, LinkState};
-use crate::relay::destination::{HoldKind, HoldScope};
-use crate::relay::draft;
-use crate::relay::event::{Event, HoldId};
-use crate::relay::halt::Halt;
-use crate::relay::route::RouteTable;
-use crate::relay::store::{
+use crate::message;
+use crate::net::jitter::Jitter;
+use crate::outbox::broker::{Broker, Channel, LinkState};
+use crate::outbox::event::{Event, HoldId};
+use crate::outbox::hold::{HoldKind, HoldScope};
+use crate::outbox::route::RouteTable;
+use crate::outbox::store::{
     Batch, ConfirmedCopy, ProbeClaim, ProbeResult, Settled, Settlement, Store, StoreError, WaitsFor,
 };
+use crate::relay::batch::BatchEnd;
+use crate::relay::halt::Halt;
 use crate::relay::work::Work;
-use crate::relay::{BatchEnd, Desk, Relay};
+use crate::relay::{Desk, Relay};
 
 /// How often due probes are looked for while there are holds, and at the least.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -115,7 +116,7 @@ async fn probe_once<S: Store, B: Broker>(
 
 /// The routes that a probe of `scope` tries with this event: those that the scope covers and that have not confirmed before.
 fn routes_to_try(table: &RouteTable, event: &Event, payload_bytes_max: usize, scope: &HoldScope) -> Vec<Arc<str>> {
-    let Ok((_, ways)) = draft::draft(table, event, payload_bytes_max) else { return Vec::new() };
+    let Ok((_, ways)) = message::draft(table, event, payload_bytes_max) else { return Vec::new() };
     let tried = ways
         .into_iter()
         .filter(|(route, destination)| scope.covers(&route.name, destination) && !event.has_confirmed(&route.name));
@@ -209,10 +210,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::relay::event::{WaitReason, Waited};
-    use crate::relay::fixtures;
-    use crate::relay::routing::{Route, Template};
-    use crate::relay::store::{NewWait, Until};
+    use crate::outbox::event::{WaitReason, Waited};
+    use crate::outbox::fixtures;
+    use crate::outbox::route::Route;
+    use crate::outbox::store::{NewWait, Until};
+    use crate::outbox::template::Template;
 
     /// Routes of one type to one exchange.
     fn routes(names: &[&str]) -> RouteTable {

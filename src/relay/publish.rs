@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::crash;
+use crate::outbox::broker::{Channel, Message, Reply, Token};
+use crate::outbox::destination::Destination;
 use crate::quick::QuickMap;
-use crate::relay::broker::{Channel, Message, Reply, Token};
-use crate::relay::destination::Destination;
 use crate::relay::halt::Halt;
 use crate::relay::pace::{Pace, Permit};
 use crate::relay::work::Index;

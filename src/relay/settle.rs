@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::relay::answer::Verdict;
-use crate::relay::destination::{HoldKind, HoldScope};
-use crate::relay::event::{Event, WaitReason};
-use crate::relay::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, WaitsFor};
+use crate::outbox::event::{Event, WaitReason};
+use crate::outbox::hold::{HoldKind, HoldScope};
+use crate::outbox::outcome::Verdict;
+use crate::outbox::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, WaitsFor};
 
 /// What becomes of a key whose event was dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,9 +136,9 @@ fn clean(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::destination::Destination;
-    use crate::relay::event::FailureReason;
-    use crate::relay::fixtures;
+    use crate::outbox::destination::Destination;
+    use crate::outbox::event::FailureReason;
+    use crate::outbox::fixtures;
 
     fn decide(event: &Event, verdict: Verdict) -> Decision<'_> {
         let (holds, routes_confirmed, routes_failed) = (Vec::new(), Vec::new(), vec!["default".into()]);

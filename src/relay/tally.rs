@@ -7,13 +7,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::outbox::broker::Broker;
+use crate::outbox::event::{Event, WaitReason};
+use crate::outbox::outcome::{Answer, Verdict};
+use crate::outbox::route::Route;
+use crate::outbox::store::{NewDeadLetter, NewWait, Settled, Settlement, Store, Until};
 use crate::relay::Relay;
-use crate::relay::answer::{Answer, Verdict};
-use crate::relay::broker::Broker;
-use crate::relay::event::{Event, WaitReason};
 use crate::relay::late::Owed;
-use crate::relay::routing::Route;
-use crate::relay::store::{NewDeadLetter, NewWait, Settled, Settlement, Store, Until};
 use crate::relay::verdict;
 use crate::relay::work::Work;
 

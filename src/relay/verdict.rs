@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
-use crate::relay::answer::{Answer, ChannelFault, Fate, Verdict};
-use crate::relay::backoff::RetrySteps;
-use crate::relay::destination::{Destination, HoldKind, HoldScope, OnUnroutable};
-use crate::relay::event::FailureReason;
+use crate::outbox::destination::{Destination, OnUnroutable};
+use crate::outbox::event::FailureReason;
+use crate::outbox::hold::{HoldKind, HoldScope};
+use crate::outbox::outcome::{Answer, ChannelFault, Fate, Verdict};
+use crate::relay::retry::RetrySteps;
 
 /// What an operator decided, and the limits.
 #[derive(Debug, Clone, Copy)]

@@ -2,67 +2,11 @@
 //!
 //! Used by the first worker; hints come from the listener and from `POST /wake`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::sync::Notify;
+use crate::outbox::hints::{Cause, Hints};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-
-/// Why a worker looked for work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The poll interval.
-    Poll,
-    /// A NOTIFY.
-    Listen,
-    /// `POST /wake`.
-    Poke,
-}
-
-impl Cause {
-    /// Every cause, for metrics that exist from the start.
-    pub const ALL: [Self; 3] = [Self::Poll, Self::Listen, Self::Poke];
-
-    /// The word in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Listen => "listen",
-            Self::Poke => "poke",
-        }
-    }
-}
-
-/// Where hints are given. Many hints before the next look are one.
-#[derive(Debug, Clone, Default)]
-pub struct Hints(Arc<Hint>);
-
-#[derive(Debug, Default)]
-struct Hint {
-    notify: Notify,
-    cause: AtomicU8,
-}
-
-impl Hints {
-    /// Says that there may be work.
-    pub fn give(&self, cause: Cause) {
-        self.0.cause.store(cause as u8, Ordering::Relaxed);
-        self.0.notify.notify_one();
-    }
-
-    async fn taken(&self) -> Cause {
-        self.0.notify.notified().await;
-        self.cause()
-    }
-
-    fn cause(&self) -> Cause {
-        let cause = self.0.cause.load(Ordering::Relaxed);
-        Cause::ALL.into_iter().find(|known| *known as u8 == cause).unwrap_or(Cause::Poll)
-    }
-}
 
 /// The pauses between looks: short after work, growing to the poll interval.
 #[derive(Debug)]
@@ -80,7 +24,7 @@ impl Wake {
 
     /// Takes the hint that came since the last look, if there is one, because the look that begins answers it.
     pub fn pending(&self) -> Option<Cause> {
-        self.hints.0.notify.notified().now_or_never().map(|()| self.hints.cause())
+        self.hints.take()
     }
 
     /// After a look that found work: the next pause is short.

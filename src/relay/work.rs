@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::outbox::broker::Token;
+use crate::outbox::event::{Event, HoldId};
+use crate::outbox::hold::Holds;
+use crate::outbox::outcome::{Answer, Fate};
+use crate::outbox::route::Route;
+use crate::outbox::store::ConfirmedCopy;
 use crate::quick::{QuickMap, QuickSet};
-use crate::relay::answer::{Answer, Fate};
-use crate::relay::broker::Token;
-use crate::relay::destination::Holds;
-use crate::relay::event::{Event, HoldId};
-use crate::relay::routing::Route;
-use crate::relay::store::ConfirmedCopy;
 
 /// An event's position in its batch.
 pub type Index = usize;
@@ -107,7 +107,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::fixtures;
+    use crate::outbox::fixtures;
 
     #[test]
     fn chains_keep_each_keys_order_and_end_at_an_event_that_is_in_flight_already() {

@@ -5,10 +5,11 @@
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
-use crate::link::batch::PgBatch;
-use crate::link::call;
-use crate::link::floors::{self, Seen, Writer};
-use crate::relay::store::StoreError;
+use crate::outbox::store::StoreError;
+use crate::postgres::batch::PgBatch;
+use crate::postgres::call;
+use crate::postgres::floors;
+use crate::postgres::floors::{Seen, Writer};
 
 /// Observes on every replica, because its batches move floors although another one is elected to move the others, and moves those of idle
 /// lanes that are far behind. `None` where no batch has settled since and nothing was asked.

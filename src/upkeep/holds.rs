@@ -2,10 +2,10 @@
 //! also while it claims nothing. Called by `upkeep`, in the transaction of its election.
 
 use super::Upkeep;
-use crate::link::batch::PgBatch;
-use crate::link::{call, rows};
-use crate::relay::destination::Holds;
-use crate::relay::store::StoreError;
+use crate::outbox::hold::Holds;
+use crate::outbox::store::StoreError;
+use crate::postgres::batch::PgBatch;
+use crate::postgres::{call, rows};
 
 /// Sets the gauge of each route, and the count.
 pub(super) async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(), StoreError> {

@@ -16,15 +16,15 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
-use crate::link::call;
-use crate::link::floors::Seen;
-use crate::link::store::PgStore;
 use crate::ops::metrics::Metrics;
+use crate::ops::quota::Quota;
 use crate::ops::vitals::Vitals;
-use crate::relay::quota::Quota;
-use crate::relay::route::RouteTable;
-use crate::relay::store::StoreError;
-use crate::relay::wake::Hints;
+use crate::outbox::hints::Hints;
+use crate::outbox::route::RouteTable;
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
+use crate::postgres::floors::Seen;
+use crate::postgres::store::PgStore;
 
 const TICK: Duration = Duration::from_millis(250);
 /// A look at the writers that keep a bound from ripening is repeated after so long at first, and at the most.

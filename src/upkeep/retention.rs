@@ -4,8 +4,8 @@ use tokio_postgres::types::Type;
 
 use super::{Ran, Upkeep};
 use crate::crash;
-use crate::link::call;
-use crate::relay::store::StoreError;
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
 
 const CHUNK: i64 = 2_000;
 /// Chunks in one turn, so that the other jobs get theirs; the next one follows soon.

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
-use crate::link::call;
 use crate::ops::metrics::BacklogNow;
-use crate::relay::store::StoreError;
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
 
 /// Counts stop here: a gauge must not cost a scan of millions (hazard A26).
 const COUNT_MAX: i64 = 100_000;

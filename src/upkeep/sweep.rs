@@ -4,9 +4,9 @@
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
-use crate::link::call;
-use crate::relay::store::StoreError;
-use crate::relay::wake::Cause;
+use crate::outbox::hints::Cause;
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
 
 /// Brings floors down to what it finds; the next claim takes it.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {

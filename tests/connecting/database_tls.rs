@@ -38,7 +38,7 @@ async fn migrate_relay_and_listen_log_in_by_certificate_and_verify_the_server() 
     bed.grant(&[]).await;
     let args = [&["--database-url", &url, "--wake", "listen", "--listen-database-url", &in_url][..], &flags].concat();
     let relay = Relay::start(bed, &args).await;
-    says(&relay, "outbox_relay::link::listen: listening").await;
+    says(&relay, "outbox_relay::postgres::listen: listening").await;
     says(&relay, "connected to the database localhost:").await;
     assert!(relay.log().contains(" as relay"), "{}", relay.log());
     assert_eq!(server.relay_uses_tls().await, Some(true));

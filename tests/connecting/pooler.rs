@@ -14,7 +14,7 @@ async fn a_relay_works_behind_pgbouncer_and_outlives_it() {
     let pooled = shop.bed.relay_database_url();
     assert_ne!(addr_of(&pooled), addr_of(&shop.bed.database_url()), "the relay goes another way than the test");
     let mut relay = Relay::start(&shop.bed, &["--wake", "listen", "--workers", "4"]).await;
-    says(&relay, "outbox_relay::link::listen: listening").await;
+    says(&relay, "outbox_relay::postgres::listen: listening").await;
     says(&relay, &format!("connected to the database {}/", addr_of(&pooled))).await;
     shop.order(40, 10).await;
     shop.delivered(SOON).await;

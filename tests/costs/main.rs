@@ -4,16 +4,16 @@
 //! A bound that is passed is either a mistake or a decision; then it is changed here, and the figure in `docs/performance.md` with it.
 
 use allocation_counter::measure;
-use outbox_relay::link::wire;
+use outbox_relay::message;
+use outbox_relay::outbox::broker::Message;
+use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::labels::Envelope;
+use outbox_relay::outbox::outcome::{Answer, Verdict};
+use outbox_relay::outbox::route::Route;
+use outbox_relay::outbox::route::RouteTable;
 use outbox_relay::quick::QuickSet;
-use outbox_relay::relay::answer::{Answer, Verdict};
-use outbox_relay::relay::backoff::RetrySteps;
-use outbox_relay::relay::broker::Message;
-use outbox_relay::relay::draft;
-use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::labels::Envelope;
-use outbox_relay::relay::route::RouteTable;
-use outbox_relay::relay::routing::Route;
+use outbox_relay::rabbitmq::wire;
+use outbox_relay::relay::retry::RetrySteps;
 use outbox_relay::relay::settle::{Decision, OnDeadLetter, plan};
 use outbox_relay::relay::verdict::{Policy, fate, verdict};
 use outbox_relay::relay::work::Work;
@@ -53,7 +53,7 @@ fn routes(envelope: Envelope) -> RouteTable {
 }
 
 fn message(table: &RouteTable, event: &Event) -> Message {
-    let mut messages = draft::render(table, event, 1 << 20, OffsetDateTime::UNIX_EPOCH).expect("a valid event");
+    let mut messages = message::render(table, event, 1 << 20, OffsetDateTime::UNIX_EPOCH).expect("a valid event");
     messages.pop().expect("one route").1
 }
 
@@ -113,7 +113,7 @@ fn the_verdict_on_a_confirmed_event_allocates_nothing_and_its_settlement_next_to
 
 #[test]
 fn the_chains_of_a_batch_allocate_once_a_key_and_not_once_an_event() {
-    let work = Work::new((0..EVENTS).map(event).collect(), outbox_relay::relay::destination::Holds::default());
+    let work = Work::new((0..EVENTS).map(event).collect(), outbox_relay::outbox::hold::Holds::default());
     let allowed: QuickSet<Uuid> = work.ids().copied().collect();
     assert_within(per_event(|| assert_eq!(work.chains(&allowed).len(), 100)), 1, 200);
 }

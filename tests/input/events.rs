@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use outbox_relay::link::wire;
-use outbox_relay::relay::answer::Fate;
-use outbox_relay::relay::broker::Message;
-use outbox_relay::relay::destination::OnUnroutable;
-use outbox_relay::relay::draft::render;
-use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::labels::Envelope;
-use outbox_relay::relay::message::{HEADERS_BYTES_MAX, SHORT_STRING_BYTES_MAX, table_bytes};
-use outbox_relay::relay::route::RouteTable;
-use outbox_relay::relay::routing::{Route, Template};
+use outbox_relay::message::amqp::table_bytes;
+use outbox_relay::message::render;
+use outbox_relay::outbox::broker::Message;
+use outbox_relay::outbox::destination::OnUnroutable;
+use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::labels::Envelope;
+use outbox_relay::outbox::limits::{HEADERS_BYTES_MAX, SHORT_STRING_BYTES_MAX};
+use outbox_relay::outbox::outcome::Fate;
+use outbox_relay::outbox::route::Route;
+use outbox_relay::outbox::route::RouteTable;
+use outbox_relay::outbox::template::Template;
+use outbox_relay::rabbitmq::wire;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

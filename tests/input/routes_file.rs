@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use outbox_relay::cli::{Cli, Command};
 use outbox_relay::config::run::run_config;
-use outbox_relay::relay::route::RouteTable;
+use outbox_relay::outbox::route::RouteTable;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

@@ -4,10 +4,10 @@
 #[path = "../input/any.rs"]
 mod any;
 
-use outbox_relay::relay::answer::Fate;
-use outbox_relay::relay::draft::render;
-use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::route::RouteTable;
+use outbox_relay::message::render;
+use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::outcome::Fate;
+use outbox_relay::outbox::route::RouteTable;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use time::OffsetDateTime;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use outbox_relay::link::queries::Queries;
+use outbox_relay::postgres::queries::Queries;
 
 use crate::stage::{SOON, Stage, ask, orders};
 use crate::support::{Committed, Fate, Relay, body_hash, eventually};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use outbox_relay::relay::broker::{Channel, LinkState, Reply};
+use outbox_relay::outbox::broker::{Channel, LinkState, Reply};
 use tokio::time::timeout;
 
-use crate::link::{Link, SOON, answers, message};
+use crate::net::{Link, SOON, answers, message};
 use crate::support::{PrivateServices, Queue, QueueKind, TestBed, Topology};
 
 async fn alarm(services: &PrivateServices, on: bool) {

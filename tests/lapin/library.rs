@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
-use outbox_relay::link::channel::LapinChannel;
-use outbox_relay::relay::broker::{Channel as _, Reply};
+use outbox_relay::outbox::broker::{Channel as _, Reply};
+use outbox_relay::rabbitmq::channel::LapinChannel;
 use tokio::time::timeout;
 
-use crate::link::{SOON, answers, message};
+use crate::net::{SOON, answers, message};
 use crate::support::TestBed;
 
 /// Messages to the default exchange, published and awaited `at_once`.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use outbox_relay::link::broker::{BrokerSettings, RabbitMq};
-use outbox_relay::link::broker_connect::BrokerAddress;
-use outbox_relay::link::channel::LapinChannel;
-use outbox_relay::link::tls::TlsFiles;
-use outbox_relay::relay::broker::{Broker, Channel, LinkState, Message, Properties, Reply, Token};
-use outbox_relay::relay::destination::Destination;
+use outbox_relay::net::tls::TlsFiles;
+use outbox_relay::outbox::broker::{Broker, Channel, LinkState, Message, Properties, Reply, Token};
+use outbox_relay::outbox::destination::Destination;
+use outbox_relay::rabbitmq::channel::LapinChannel;
+use outbox_relay::rabbitmq::connect::BrokerAddress;
+use outbox_relay::rabbitmq::supervisor::{BrokerSettings, RabbitMq};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use outbox_relay::relay::broker::{Reply, Token};
+use outbox_relay::outbox::broker::{Reply, Token};
 
 use crate::library::{Burst, declare_quorum};
-use crate::link::{Link, pump};
+use crate::net::{Link, pump};
 use crate::support::{Behaviour, FakeBroker, TestBed};
 
 const MESSAGES: u64 = 40_000;

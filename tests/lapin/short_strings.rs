@@ -1,12 +1,12 @@
-//! AMQP short strings (rule 4): lapin's conversions panic over 255 bytes, so only `src/link/wire.rs` makes them, and fallibly.
+//! AMQP short strings (rule 4): lapin's conversions panic over 255 bytes, so only `src/rabbitmq/wire.rs` makes them, and fallibly.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outbox_relay::link::wire;
-use outbox_relay::relay::broker::{Channel, Reply};
+use outbox_relay::outbox::broker::{Channel, Reply};
+use outbox_relay::rabbitmq::wire;
 
-use crate::link::{Link, answers, message};
+use crate::net::{Link, answers, message};
 use crate::support::{Behaviour, FakeBroker};
 
 /// Calls of lapin that take short strings or make properties of them.
@@ -73,9 +73,9 @@ fn only_wire_rs_makes_short_strings() {
     sources(&src, &mut files);
     assert!(files.len() > 40, "the sources are where this test looks");
     let mut calls = 0;
-    for path in files.iter().filter(|path| !path.ends_with("link/wire.rs")) {
+    for path in files.iter().filter(|path| !path.ends_with("rabbitmq/wire.rs")) {
         let (text, name) = (fs::read_to_string(path).expect("a readable source"), path.display());
-        assert!(!text.contains("ShortString"), "{name} mentions ShortString: only src/link/wire.rs may");
+        assert!(!text.contains("ShortString"), "{name} mentions ShortString: only src/rabbitmq/wire.rs may");
         for call in CALLS {
             for (at, _) in text.match_indices(call) {
                 let given = arguments(&text[at + call.len()..]);

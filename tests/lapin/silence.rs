@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use outbox_relay::relay::broker::LinkState;
+use outbox_relay::outbox::broker::LinkState;
 
-use crate::link::{Link, message};
+use crate::net::{Link, message};
 use crate::support::{Behaviour, FakeBroker, Relay, Shop, eventually};
-use outbox_relay::relay::broker::{Broker, Channel};
+use outbox_relay::outbox::broker::{Broker, Channel};
 use tokio::time::timeout;
 
 /// In flight when the wrong ack comes; with only a few lapin would report it (see `support_checks`).

@@ -1,8 +1,8 @@
 //! `docs/routes.md` against the program: the samples are what the envelopes render, the example loads, and no key is left out.
 
-use outbox_relay::relay::envelope;
-use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::labels::{Envelope, Labels};
+use outbox_relay::message::envelope;
+use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::labels::{Envelope, Labels};
 use time::macros::datetime;
 use uuid::uuid;
 

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use outbox_relay::link::judge::{Identity, Judge, Judged, Resolution, Resolved, Returned};
-use outbox_relay::relay::backoff::Jitter;
-use outbox_relay::relay::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::net::jitter::Jitter;
+use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::rabbitmq::confirms::{Identity, Judge, Judged, Resolution, Resolved, Returned};
 use tokio::sync::{Notify, watch};
 
 use crate::defects::Defect;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use outbox_relay::relay::destination::{Destination, HoldKind, HoldScope};
-use outbox_relay::relay::event::{HoldId, WaitReason};
-use outbox_relay::relay::store::{
+use outbox_relay::outbox::destination::Destination;
+use outbox_relay::outbox::event::{HoldId, WaitReason};
+use outbox_relay::outbox::hold::{HoldKind, HoldScope};
+use outbox_relay::outbox::store::{
     LateRoute, NewDeadLetter, NewHold, NewWait, ProbeResult, Settlement, Until, WaitsFor,
 };
 use uuid::Uuid;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use outbox_relay::relay::destination::{Destination, HoldKind, OnUnroutable};
-use outbox_relay::relay::event::{FailureReason, WaitReason};
+use outbox_relay::outbox::destination::{Destination, OnUnroutable};
+use outbox_relay::outbox::event::{FailureReason, WaitReason};
+use outbox_relay::outbox::hold::HoldKind;
 
 use crate::events::Kind;
 use crate::rabbit::Delivery;

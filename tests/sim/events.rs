@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use outbox_relay::relay::destination::{Destination, OnUnroutable};
-use outbox_relay::relay::event::{Event, FailureReason, Payload, Waited};
-use outbox_relay::relay::labels::Envelope;
-use outbox_relay::relay::route::RouteTable;
-use outbox_relay::relay::routing::{Route, Template};
+use outbox_relay::outbox::destination::{Destination, OnUnroutable};
+use outbox_relay::outbox::event::{Event, FailureReason, Payload, Waited};
+use outbox_relay::outbox::labels::Envelope;
+use outbox_relay::outbox::route::Route;
+use outbox_relay::outbox::route::RouteTable;
+use outbox_relay::outbox::template::Template;
 use serde_json::Map;
 use time::macros::datetime;
 use uuid::Uuid;

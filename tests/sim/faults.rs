@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use outbox_relay::relay::destination::Destination;
+use outbox_relay::outbox::destination::Destination;
 
 use crate::events::Kind;
 use crate::gate::Blow;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
-use outbox_relay::link::judge::{Identity, Returned};
-use outbox_relay::relay::broker::{CloseReason, Message};
-use outbox_relay::relay::destination::Destination;
+use outbox_relay::outbox::broker::{CloseReason, Message};
+use outbox_relay::outbox::destination::Destination;
+use outbox_relay::rabbitmq::confirms::{Identity, Returned};
 use tokio::sync::Notify;
 
 use crate::events::{BINDINGS, BROKER_BYTES_MAX, Kind, there};

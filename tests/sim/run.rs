@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outbox_relay::ops::metrics::Metrics;
-use outbox_relay::relay::destination::Destination;
+use outbox_relay::outbox::destination::Destination;
 use outbox_relay::relay::settle::OnDeadLetter;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outbox_relay::relay::destination::{Destination, Hold, HoldScope, Holds};
-use outbox_relay::relay::event::{Event, Waited};
-use outbox_relay::relay::store::{
+use outbox_relay::outbox::destination::Destination;
+use outbox_relay::outbox::event::{Event, Waited};
+use outbox_relay::outbox::hold::{Hold, HoldScope, Holds};
+use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store,
     StoreError, Until, WaitsFor,
 };

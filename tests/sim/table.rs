@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outbox_relay::relay::destination::{HoldKind, HoldScope};
-use outbox_relay::relay::event::{FailureReason, HoldId, WaitReason, Waited};
-use outbox_relay::relay::store::ClaimLimits;
+use outbox_relay::outbox::event::{FailureReason, HoldId, WaitReason, Waited};
+use outbox_relay::outbox::hold::{HoldKind, HoldScope};
+use outbox_relay::outbox::store::ClaimLimits;
 
 use crate::events::Kind;
 use crate::world::{Ms, NEVER, Process};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outbox_relay::link::judge::Returned;
-use outbox_relay::relay::broker::CloseReason;
+use outbox_relay::outbox::broker::CloseReason;
+use outbox_relay::rabbitmq::confirms::Returned;
 use tokio::sync::Notify;
 
 use crate::defects::Defect;

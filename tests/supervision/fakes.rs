@@ -6,10 +6,11 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use outbox_relay::relay::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
-use outbox_relay::relay::destination::{Destination, Holds};
-use outbox_relay::relay::event::{Event, Payload};
-use outbox_relay::relay::store::{
+use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::outbox::destination::Destination;
+use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::hold::Holds;
+use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
 };
 use time::OffsetDateTime;

@@ -56,7 +56,7 @@ async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
     crate::migrate_with_notify(&shop.bed).await;
     let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h", "--wake", "listen"]).await;
     let listens = async |times| {
-        let said = || relay.log().matches("outbox_relay::link::listen: listening").count();
+        let said = || relay.log().matches("outbox_relay::postgres::listen: listening").count();
         eventually(SOON, "the relay listens", async || said() >= times).await;
     };
     listens(1).await;
@@ -92,7 +92,7 @@ async fn without_the_trigger_listening_is_polling() {
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
                AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
     shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
-    let listens = || relay.log().matches("outbox_relay::link::listen: listening").count();
+    let listens = || relay.log().matches("outbox_relay::postgres::listen: listening").count();
     eventually(SOON, "it listens again", async || listens() >= 2).await;
     assert_eq!(relay.log().matches("--with-notify").count(), 1, "once is enough\n{}", relay.log());
     let stopped = timeout(SOON, relay.stop(SOON)).await.expect("in time");

@@ -38,7 +38,7 @@ fn sql_is_in_sql_alone() {
     let mut found = Vec::new();
     for file in program() {
         // What `check` tells an operator to run is a text of ours, and no statement.
-        if file.path.starts_with("src/commands/check_") {
+        if file.path.starts_with("src/commands/check/") {
             continue;
         }
         for (number, line) in file.program().filter(|(_, line)| !line.trim_start().starts_with("//")) {
@@ -60,13 +60,13 @@ fn every_wait_has_its_deadline_from_one_place() {
 #[test]
 fn short_strings_are_made_where_their_length_is_checked() {
     let marks = ["ShortString::from", "ShortString::try_from"];
-    assert_none(&elsewhere(&marks, &["src/link/wire.rs"]), "lapin panics on more than 255 bytes");
+    assert_none(&elsewhere(&marks, &["src/rabbitmq/wire.rs"]), "lapin panics on more than 255 bytes");
 }
 
 #[test]
 fn only_one_place_prints() {
     let marks = ["println!(", "print!(", "stdout()"];
-    assert_none(&elsewhere(&marks, &["src/main.rs", "src/commands/output.rs"]), "one module prints");
+    assert_none(&elsewhere(&marks, &["src/main.rs", "src/commands/print/mod.rs"]), "one module prints");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Every word that an operator may meet is in `docs/states.md`: the states of an event, why a key waits, why a destination is on hold, why
 //! an event was given up, why something did not go through.
 
-use outbox_relay::relay::destination::HoldKind;
-use outbox_relay::relay::event::{FailureReason, WaitReason};
+use outbox_relay::outbox::event::{FailureReason, WaitReason};
+use outbox_relay::outbox::hold::HoldKind;
 
 use crate::assert_none;
 use crate::tree::read;
@@ -38,7 +38,7 @@ fn every_state_and_reason_is_documented() {
 #[test]
 fn every_kind_of_error_of_status_is_documented() {
     let text = read("docs/states.md");
-    let sources = [read("src/link/report.rs"), read("src/relay/store.rs")].concat();
+    let sources = [read("src/outbox/link_report.rs"), read("src/outbox/store.rs")].concat();
     let kinds = [
         "login_refused",
         "vhost_refused",

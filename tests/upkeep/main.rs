@@ -8,7 +8,7 @@ mod retention;
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use outbox_relay::link::queries::Queries;
+use outbox_relay::postgres::queries::Queries;
 use outbox_relay::upkeep::COMMANDS;
 use support::bed::TestBed;
 use support::consumer::Consumer;

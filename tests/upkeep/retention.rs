@@ -1,6 +1,6 @@
 //! Retention: what it deletes, and what it reads to find that.
 
-use outbox_relay::link::queries::Queries;
+use outbox_relay::postgres::queries::Queries;
 use serde_json::Value;
 use tokio_postgres::{Client, SimpleQueryMessage};
 

@@ -18,7 +18,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
 use crate::deadline::deadline;
-use crate::link::tls::{TlsFiles, Verify, client_config};
+use crate::net::tls::{TlsFiles, Verify, client_config};
 use crate::ops::spans::export::Trouble;
 
 /// More than a collector has to say.

@@ -12,7 +12,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
-use crate::relay::quota::Quota;
+use crate::ops::quota::Quota;
 
 /// Why the last request failed.
 #[derive(Debug, Default)]

@@ -14,8 +14,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::ops::spans::SentMessage;
-use crate::relay::answer::Answer;
-use crate::relay::destination::OnUnroutable;
+use crate::outbox::destination::OnUnroutable;
+use crate::outbox::outcome::Answer;
 
 /// Makes the span, unless the sampler leaves it out.
 pub(super) fn record(tracer: &SdkTracer, message: &SentMessage<'_>) {
@@ -73,7 +73,7 @@ fn attributes(message: &SentMessage<'_>, start: SystemTime) -> Vec<KeyValue> {
 
 /// What went wrong, in the words of `outbox_failures_total`, and the broker's own.
 fn failure(answer: &Answer) -> Option<(&'static str, &str)> {
-    use crate::relay::answer::ChannelFault as Fault;
+    use crate::outbox::outcome::ChannelFault as Fault;
     match answer {
         Answer::Confirmed | Answer::Returned { on_unroutable: OnUnroutable::Ignore, .. } => None,
         Answer::Returned { on_unroutable: OnUnroutable::DeadLetter | OnUnroutable::Hold, text, .. } => {
@@ -130,8 +130,8 @@ fn parent(headers: Option<&str>) -> Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::answer::ChannelFault;
-    use crate::relay::destination::Destination;
+    use crate::outbox::destination::Destination;
+    use crate::outbox::outcome::ChannelFault;
 
     #[test]
     fn what_did_not_reach_its_queue_is_a_failure_and_what_nobody_listens_to_is_none() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use crate::link::tls::TlsFiles;
+use crate::net::tls::TlsFiles;
 
 const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];

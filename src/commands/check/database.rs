@@ -1,0 +1,230 @@
+//! The preflight of the database: is it there, is it the right kind of server, may this role do what a relay does. Called by `check`;
+//! `check_tables` looks at the outbox in it, `check_routes` at what the routes have to know.
+
+use std::time::Duration;
+
+use tokio_postgres::Row;
+
+use crate::commands::check::finding::{Area, Finding, Verdict};
+use crate::commands::check::{routes, tables};
+use crate::commands::print::words::span;
+use crate::commands::session::Session;
+use crate::commands::session::read::Reader;
+use crate::commands::trace::find::surroundings;
+use crate::config::PROGRAM;
+use crate::config::command::CommandConfig;
+use crate::config::run::RunConfig;
+use crate::deadline::deadline;
+use crate::error::AppError;
+use crate::postgres::connect::{DatabaseSettings, chain};
+
+/// All looks at the database together, after connecting.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The server versions that the relay is made for.
+const VERSIONS: std::ops::RangeInclusive<i32> = 13..=18;
+/// A transaction this old keeps floors and vacuum back.
+const OLD_TRANSACTION_SECONDS: i64 = 300;
+/// Transactions that a slot may keep back before it is worth a word.
+const SLOT_TRANSACTIONS_MAX: i32 = 1_000_000;
+
+fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
+    Finding::new(Area::Database, check, verdict, found)
+}
+
+/// Every finding about the database and what is in it.
+pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = look(run, &mut findings).await {
+        let mend = "see the message; what comes after it was not looked at";
+        findings.push(found("looking", Verdict::Fail, error.to_string()).mend(mend));
+    }
+    findings
+}
+
+async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppError> {
+    let database = any_server(&run.database);
+    let config = CommandConfig { database, schema: run.schema.clone(), json: false };
+    let session = match deadline(CONNECT_LIMIT, "connecting to the database", Session::look(&config)).await {
+        Ok(Ok(session)) => session,
+        Ok(Err(error)) => {
+            findings.push(unreachable(&error.to_string()));
+            return Ok(());
+        }
+        Err(error) => {
+            findings.push(unreachable(&error.to_string()));
+            return Ok(());
+        }
+    };
+    let reader = Reader::with_limit(session, LOOK_LIMIT);
+    let queries = &reader.session.queries;
+    let server = reader.one("looking at the server", &queries.check_server, &[]).await?;
+    findings.extend(of_server(&server));
+    let around = surroundings(&reader).await?;
+    findings.push(connections(&server, run.workers, around.relays.len()));
+    findings.push(oldest(&reader).await?);
+    findings.extend(slots(&reader).await?);
+    findings.push(pooler(run, &queries.backend_pid).await);
+    findings.extend(listener(run).await);
+    if tables::findings(&reader, run, findings).await? {
+        routes::findings(&reader, run, findings).await?;
+    }
+    Ok(())
+}
+
+/// The same address, but a standby may answer too: it is a finding.
+fn any_server(settings: &DatabaseSettings) -> DatabaseSettings {
+    settings.any_server(format!("{PROGRAM}/check"))
+}
+
+fn unreachable(error: &str) -> Finding {
+    let mend = "compare --database-url with the server's address, its pg_hba.conf and the role's password";
+    found("reachable", Verdict::Fail, error).mend(mend)
+}
+
+fn of_server(row: &Row) -> Vec<Finding> {
+    let (version, role): (String, String) = (row.get("version"), row.get("role"));
+    let tls = if row.get("is_tls") { "TLS" } else { "no TLS" };
+    let mut findings = vec![found("reachable", Verdict::Ok, format!("PostgreSQL {version} as {role}, {tls}"))];
+    let major = row.get::<_, i32>("version_number") / 10_000;
+    findings.push(if VERSIONS.contains(&major) {
+        found("version", Verdict::Ok, format!("{major} is supported"))
+    } else {
+        let range = format!("{} to {}", VERSIONS.start(), VERSIONS.end());
+        let verdict = if major < *VERSIONS.start() { Verdict::Fail } else { Verdict::Warn };
+        found("version", verdict, format!("{major} is not among {range}")).mend(format!("use PostgreSQL {range}"))
+    });
+    findings.push(match (row.get("is_standby"), row.get("is_read_only")) {
+        (true, _) => found("writable", Verdict::Fail, "this server is a standby")
+            .mend("name the primary, or every node, in --database-url"),
+        (false, true) => found("writable", Verdict::Fail, "default_transaction_read_only is on").mend(format!(
+            "ALTER ROLE {role} SET default_transaction_read_only = off (or find out who made the server read only)"
+        )),
+        (false, false) => found("writable", Verdict::Ok, "a primary that takes writes"),
+    });
+    if row.get("is_superuser") {
+        findings.push(
+            found("role", Verdict::Warn, format!("{role} is a superuser"))
+                .mend("give the relay a role of its own: outbox-relay migrate --grants prints what it needs"),
+        );
+    }
+    for (setting, what) in [
+        ("transaction_timeout", "ends batches that wait for the broker"),
+        ("idle_session_timeout", "closes the connections that relays keep"),
+    ] {
+        let value: String = row.get(setting);
+        if value != "0" {
+            findings.push(
+                found("timeouts", Verdict::Warn, format!("{setting} is {value}, which {what}"))
+                    .mend(format!("ALTER ROLE {role} SET {setting} = 0")),
+            );
+        }
+    }
+    findings
+}
+
+/// Whether every replica can have workers + 2 connections.
+fn connections(row: &Row, workers: usize, relays: usize) -> Finding {
+    let each = i64::try_from(workers + 2).unwrap_or(i64::MAX);
+    let replicas = i64::try_from(relays.max(1)).unwrap_or(i64::MAX);
+    let needed = each.saturating_mul(replicas);
+    let free = i64::from(row.get::<_, i32>("connections_max")) - row.get::<_, i64>("connections_used");
+    let role_connections = i64::from(row.get::<_, i32>("role_connections"));
+    let text = format!("{free} free; relays seen: {relays}; at {workers} workers each they take {needed} at the most");
+    if role_connections >= 0 && role_connections < needed {
+        let mend = format!("ALTER ROLE {} CONNECTION LIMIT {needed}, or fewer --workers", row.get::<_, String>("role"));
+        return found("connections", Verdict::Warn, format!("the role may open {role_connections}; {text}")).mend(mend);
+    }
+    if free < each {
+        return found("connections", Verdict::Warn, text)
+            .mend("raise max_connections, use a pooler, or fewer --workers");
+    }
+    found("connections", Verdict::Ok, text)
+}
+
+async fn oldest(reader: &Reader) -> Result<Finding, AppError> {
+    let facts = reader.one("reading the time", &reader.session.queries.session_facts, &[]).await?;
+    let now: time::OffsetDateTime = facts.get("now");
+    let sql = &reader.session.queries.oldest_transaction;
+    let rows = reader.rows("looking for the oldest transaction", sql, &[]).await?;
+    let hidden =
+        if facts.get("sees_sessions") { "" } else { "; other roles' are hidden (GRANT pg_read_all_stats shows them)" };
+    let Some(row) = rows.first() else {
+        return Ok(found("old transactions", Verdict::Ok, format!("none{hidden}")));
+    };
+    let since: time::OffsetDateTime = row.get("since");
+    let age = (now - since).whole_seconds();
+    let (pid, name): (i32, Option<String>) = (row.get("pid"), row.get("application_name"));
+    let text = format!("the oldest is open for {} (pid {pid}, {}){hidden}", span(age), name.unwrap_or_default());
+    Ok(if age > OLD_TRANSACTION_SECONDS {
+        found("old transactions", Verdict::Warn, text).mend(format!(
+            "it keeps vacuum and the floors back: end it, for example with SELECT pg_terminate_backend({pid})"
+        ))
+    } else {
+        found("old transactions", Verdict::Ok, text)
+    })
+}
+
+async fn slots(reader: &Reader) -> Result<Vec<Finding>, AppError> {
+    let rows = reader.rows("looking at replication slots", &reader.session.queries.check_slots, &[]).await?;
+    let is_old = |row: &&Row| row.get::<_, Option<i32>>("transactions").unwrap_or(0) > SLOT_TRANSACTIONS_MAX;
+    Ok(rows
+        .iter()
+        .filter(is_old)
+        .map(|row| {
+            let name: String = row.get("name");
+            let transactions: i32 = row.get::<_, Option<i32>>("transactions").unwrap_or(0);
+            found(
+                "replication slots",
+                Verdict::Warn,
+                format!("the slot {name} keeps {transactions} transactions from vacuum"),
+            )
+            .mend(format!("let its consumer catch up, or drop it: SELECT pg_drop_replication_slot('{name}')"))
+        })
+        .collect())
+}
+
+/// A pooler in transaction mode gives the process of one connection, idle between transactions, to another.
+async fn pooler(run: &RunConfig, sql: &str) -> Finding {
+    let look = async { is_pooled(&any_server(&run.database), sql).await };
+    let is_pooled = match deadline(CONNECT_LIMIT, "looking for a pooler", look).await {
+        Ok(Ok(is_pooled)) => is_pooled,
+        Ok(Err(error)) => return found("pooler", Verdict::Warn, error),
+        Err(error) => return found("pooler", Verdict::Warn, error.to_string()),
+    };
+    // LISTEN goes to the same address unless it has its own.
+    let listens_here = run.listen.as_ref().is_some_and(|listen| listen.leads_to(&run.database));
+    match (is_pooled, listens_here) {
+        (false, _) => found("pooler", Verdict::Ok, "direct connection"),
+        (true, false) => found("pooler", Verdict::Ok, "a pooler in transaction mode, which is fine"),
+        (true, true) => found("pooler", Verdict::Fail, "LISTEN does not pass a pooler in transaction mode")
+            .mend("give --listen-database-url a direct address, or use --wake poll"),
+    }
+}
+
+/// The connection for LISTEN; without it the relay polls.
+async fn listener(run: &RunConfig) -> Option<Finding> {
+    let settings = any_server(run.listen.as_ref()?);
+    let error = match deadline(CONNECT_LIMIT, "connecting for LISTEN", settings.connect()).await {
+        Ok(Ok(_)) => return Some(found("listener", Verdict::Ok, "reachable")),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let mend = "compare --listen-database-url with the server's address; the relay polls until it can listen";
+    Some(found("listener", Verdict::Warn, error).mend(mend))
+}
+
+async fn is_pooled(settings: &DatabaseSettings, sql: &str) -> Result<bool, String> {
+    let connect = async || settings.connect().await.map(|(client, _)| client).map_err(|error| error.to_string());
+    let (first, second) = (connect().await?, connect().await?);
+    let pid = async |client: &tokio_postgres::Client| {
+        let row = client.query_typed_one(sql, &[]).await.map_err(|error| chain(&error))?;
+        Ok::<i32, String>(row.get(0))
+    };
+    let before = pid(&first).await?;
+    second.batch_execute("BEGIN READ ONLY").await.map_err(|error| chain(&error))?;
+    let other = pid(&second).await?;
+    let after = pid(&first).await?;
+    second.batch_execute("ROLLBACK").await.map_err(|error| chain(&error))?;
+    Ok(before == other || before != after)
+}

@@ -1,0 +1,130 @@
+//! A finding of `check`, and how findings are printed.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::commands::print::clean;
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Area {
+    /// Arguments and files.
+    Configuration,
+    /// PostgreSQL and the outbox tables.
+    Database,
+    /// RabbitMQ.
+    Broker,
+    /// Where events go.
+    Routes,
+}
+
+impl Area {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Database => "database",
+            Self::Broker => "broker",
+            Self::Routes => "routes",
+        }
+    }
+}
+
+/// What it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// The relay works, and somebody should look.
+    Warn,
+    /// The relay would not work.
+    Fail,
+    /// Not looked at.
+    Skip,
+}
+
+impl Verdict {
+    /// Every verdict, for docs and tests.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Warn, Self::Fail, Self::Skip];
+
+    /// What people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub area: Area,
+    /// What was tried.
+    pub check: &'static str,
+    /// What it means.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub mend: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a mend.
+    pub fn new(area: Area, check: &'static str, verdict: Verdict, found: impl Into<String>) -> Self {
+        Self { area, check, verdict, found: found.into(), mend: None }
+    }
+
+    /// The same with its mend.
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+}
+
+/// One line a finding, its mend below it, and the sum.
+pub fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    let width = findings.iter().map(|finding| finding.check.len() + finding.area.word().len() + 1).max().unwrap_or(0);
+    for finding in findings {
+        let name = format!("{} {}", finding.area.word(), finding.check);
+        let _infallible = writeln!(text, "{:<4}  {name:<width$}  {}", finding.verdict.word(), clean(&finding.found));
+        if let Some(mend) = &finding.mend {
+            let _infallible = writeln!(text, "      {:<width$}  mend: {}", "", clean(mend));
+        }
+    }
+    let sums: Vec<String> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| {
+            let count = findings.iter().filter(|finding| finding.verdict == verdict).count();
+            format!("{count} {}", verdict.word())
+        })
+        .collect();
+    let _infallible = writeln!(text, "\n{}", sums.join(", "));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_a_line_and_its_mend_another() {
+        let findings = [
+            Finding::new(Area::Database, "reachable", Verdict::Ok, "PostgreSQL 15"),
+            Finding::new(Area::Broker, "login", Verdict::Fail, "refused\u{1b}[2J").mend("give it a password"),
+        ];
+        let shown = text(&findings);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "ok    database reachable  PostgreSQL 15");
+        assert_eq!(lines[1], r"fail  broker login        refused\u{1b}[2J");
+        assert_eq!(lines[2].trim(), "mend: give it a password");
+        assert_eq!(lines[4], "1 ok, 0 warn, 1 fail, 0 skip");
+    }
+}

@@ -1,0 +1,63 @@
+//! `outbox-relay check`: tries what a relay would do, and names the mend of what would not work. Called by `main`.
+//!
+//! Changes nothing and publishes nothing. Each service has deadlines of its own, so that it never hangs; a service that cannot be reached
+//! is a failed finding like any other, and the rest is still looked at.
+
+mod broker;
+mod database;
+pub mod finding;
+mod routes;
+mod tables;
+
+use serde::Serialize;
+
+use crate::commands::check::finding::{Area, Finding, Verdict, text};
+use crate::commands::print::Output;
+
+use crate::config::check::CheckConfig;
+use crate::error::AppError;
+
+#[derive(Serialize)]
+struct Document {
+    ok: bool,
+    findings: Vec<Finding>,
+}
+
+/// Checks, and answers with every finding.
+pub async fn check(config: CheckConfig) -> Result<(), AppError> {
+    let mut findings = vec![configuration(&config)];
+    let skip = |area, check, why: &str| Finding::new(area, check, Verdict::Skip, why);
+    if config.offline {
+        findings.push(skip(Area::Database, "reachable", "--offline"));
+        findings.push(skip(Area::Broker, "reachable", "--offline"));
+    } else {
+        let broker = async {
+            if config.has_broker {
+                broker::findings(&config.run).await
+            } else {
+                vec![skip(Area::Broker, "reachable", "no --amqp-url")]
+            }
+        };
+        // Side by side: a service that does not answer delays only itself.
+        let (of_database, of_broker) = tokio::join!(database::findings(&config.run), broker);
+        findings.extend(of_database);
+        findings.extend(of_broker);
+    }
+    let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count();
+    let document = Document { ok: failed == 0, findings };
+    Output::new(config.json).answer(&document, || text(&document.findings));
+    match failed {
+        0 => Ok(()),
+        1 => Err(AppError::No("1 check failed".into())),
+        failed => Err(AppError::No(format!("{failed} checks failed"))),
+    }
+}
+
+/// What is not in order here has ended the command with 64 before.
+fn configuration(config: &CheckConfig) -> Finding {
+    let routes: Vec<String> =
+        config.run.routes.all().map(|route| format!("{} to {}", route.name, route.exchange)).collect();
+    let found =
+        format!("values, URLs and files are in order; schema {}; routes: {}", config.run.schema, routes.join(", "));
+    Finding::new(Area::Configuration, "arguments", Verdict::Ok, found)
+}

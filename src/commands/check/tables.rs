@@ -1,0 +1,152 @@
+//! The preflight of the outbox tables: version, privileges, row-level security, triggers in the way, shape and indexes. Called by
+//! `check_database`.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::commands::check::finding::{Area, Finding, Verdict};
+use crate::commands::print::next::Typist;
+use crate::commands::session::read::Reader;
+use crate::config::run::RunConfig;
+use crate::error::AppError;
+use crate::postgres::call::Param;
+
+/// Without one of these, claims or retention read whole tables.
+const INDEXES: [&str; 4] = ["events_pkey", "events_pending", "events_published", "events_published_aggregate"];
+/// The lane as PostgreSQL writes it back, without what its versions write differently.
+const LANE: [&str; 2] = ["hashtextextended(coalesce(partition_key,aggregate_id)", "63"];
+
+fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
+    Finding::new(Area::Database, check, verdict, found)
+}
+
+/// Adds every finding; says whether the tables can be read.
+pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<bool, AppError> {
+    let schema = run.schema.as_str();
+    let queries = &reader.session.queries;
+    let params: [Param<'_>; 1] = [(&schema, Type::TEXT)];
+    let role: String = reader.one("reading the role", &queries.session_facts, &[]).await?.get("role");
+    let privileges = reader.rows("reading the privileges", &queries.check_privileges, &params).await?;
+    let migrate = Typist::new(schema).command("", &["migrate"], None).command.unwrap_or_default();
+    if privileges.iter().any(|row| !row.get::<_, bool>("is_there")) {
+        let missing: Vec<String> =
+            privileges.iter().filter(|row| !row.get::<_, bool>("is_there")).map(|row| row.get("object")).collect();
+        let mut missing = missing;
+        missing.dedup();
+        let text = format!("the schema {schema} has no outbox tables, or only some; missing: {}", missing.join(", "));
+        findings.push(
+            found("schema", Verdict::Fail, text)
+                .mend(format!("{migrate} --database-url …, as the owner of the tables")),
+        );
+        return Ok(false);
+    }
+    let refused: Vec<&Row> = privileges.iter().filter(|row| !row.get::<_, bool>("is_granted")).collect();
+    findings.push(of_privileges(&refused, schema, &role));
+    if refused
+        .iter()
+        .any(|row| row.get::<_, &str>("privilege") == "SELECT" || row.get::<_, &str>("privilege") == "USAGE")
+    {
+        findings.push(found("schema", Verdict::Skip, "not all tables can be read with this role"));
+        return Ok(false);
+    }
+    if let Err(error) = reader.session.check_schema().await {
+        findings.push(found("schema", Verdict::Fail, error.to_string()).mend(migrate));
+        return Ok(false);
+    }
+    findings.push(found("schema", Verdict::Ok, format!("{schema} is of a version that this relay works with")));
+    let in_the_way = reader.rows("looking for triggers and policies", &queries.check_tables, &params).await?;
+    findings.extend(of_tables(&in_the_way, schema, &role));
+    let shape = reader.one("looking at the events table", &queries.check_shape, &params).await?;
+    findings.extend(of_shape(&shape, schema));
+    findings.extend(of_wake(run, shape.get("has_notify_trigger"), &migrate));
+    // With row-level security in the way, reading fails: the relay switches it off to fail rather than to see nothing.
+    Ok(!in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security"))
+}
+
+fn of_privileges(refused: &[&Row], schema: &str, role: &str) -> Finding {
+    if refused.is_empty() {
+        return found("privileges", Verdict::Ok, format!("{role} has all that a relay needs"));
+    }
+    let (mut missing, mut grants): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for row in refused {
+        let (object, privilege): (&str, &str) = (row.get("object"), row.get("privilege"));
+        missing.push(format!("{privilege} on {object}"));
+        grants.push(match object {
+            "schema" => format!("GRANT USAGE ON SCHEMA {schema} TO {role};"),
+            "events_seq_seq" => format!("GRANT SELECT ON SEQUENCE {schema}.{object} TO {role};"),
+            table => format!("GRANT {privilege} ON {schema}.{table} TO {role};"),
+        });
+    }
+    found("privileges", Verdict::Fail, format!("{role} lacks {}", missing.join(", "))).mend(grants.join(" "))
+}
+
+fn of_tables(rows: &[Row], schema: &str, role: &str) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for row in rows {
+        let (table, kind, name, acts_on): (&str, &str, &str, &str) =
+            (row.get("table_name"), row.get("kind"), row.get("name"), row.get("acts_on"));
+        findings.push(match kind {
+            "row_security" => found("row security", Verdict::Fail, format!("policies on {schema}.{table} apply to {role}: rows could be hidden, so the relay refuses to read"))
+                .mend(format!("ALTER TABLE {schema}.{table} DISABLE ROW LEVEL SECURITY; or ALTER ROLE {role} BYPASSRLS;")),
+            kind => {
+                let what = format!("the {kind} '{name}' acts on {acts_on} of {schema}.{table}");
+                let drop = if kind == "rule" { "DROP RULE" } else { "DROP TRIGGER" };
+                found("triggers", Verdict::Warn, format!("{what}: it can refuse or undo what the relay writes"))
+                    .mend(format!("make sure that it lets every UPDATE and DELETE through, or {drop} \"{name}\" ON {schema}.{table};"))
+            }
+        });
+    }
+    if !rows.iter().any(|row| row.get::<_, &str>("kind") == "row_security") {
+        findings.push(found("row security", Verdict::Ok, "no policy hides rows from this role"));
+    }
+    findings
+}
+
+fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let payload: Option<String> = row.get("payload_type");
+    if payload.as_deref() != Some("json") {
+        let text = format!(
+            "the payload's type is {}: consumers get another text than was written",
+            payload.unwrap_or_default()
+        );
+        let mend = format!("ALTER TABLE {schema}.events ALTER COLUMN payload TYPE json;");
+        findings.push(found("payload", Verdict::Fail, text).mend(mend));
+    }
+    let lane: String = row.get::<_, Option<String>>("lane").unwrap_or_default();
+    let plain: String = lane.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+    if !LANE.iter().all(|part| plain.contains(part)) {
+        let text = format!("the lane is not computed as it should be: {lane}");
+        let mend = "restore the column as in outbox-relay migrate --print: relays would not keep the order";
+        findings.push(found("lane", Verdict::Fail, text).mend(mend));
+    }
+    let indexes: Vec<String> = row.get::<_, Option<Vec<String>>>("indexes").unwrap_or_default();
+    let missing: Vec<&str> = INDEXES.into_iter().filter(|index| !indexes.iter().any(|other| other == index)).collect();
+    findings.push(if missing.is_empty() {
+        found("indexes", Verdict::Ok, "all there and valid")
+    } else {
+        let mend =
+            missing.iter().map(|index| format!("REINDEX INDEX CONCURRENTLY {schema}.{index};")).collect::<Vec<_>>();
+        let mend = format!(
+            "{} where it is invalid; where it is gone, its CREATE INDEX is in outbox-relay migrate --print",
+            mend.join(" ")
+        );
+        found("indexes", Verdict::Fail, format!("missing or invalid: {}", missing.join(", "))).mend(mend)
+    });
+    findings
+}
+
+fn of_wake(run: &RunConfig, has_trigger: bool, migrate: &str) -> Vec<Finding> {
+    match (run.listen.is_some(), has_trigger) {
+        (true, false) => vec![
+            found("wake", Verdict::Fail, "--wake listen, and no trigger notifies")
+                .mend(format!("{migrate} --with-notify, or --wake poll")),
+        ],
+        (true, true) => vec![found("wake", Verdict::Ok, "listening, and the trigger is there")],
+        (false, true) => vec![
+            found("wake", Verdict::Warn, "the trigger notifies at every commit, and this relay polls")
+                .mend(format!("--wake listen, or {migrate} --without-notify where no relay listens")),
+        ],
+        (false, false) => vec![found("wake", Verdict::Ok, "polling")],
+    }
+}

@@ -1,0 +1,172 @@
+//! `outbox-relay dlq replay`: brings dead letters back among the pending events.
+//!
+//! Promises: same id, seq and texts; ahead of the successors that wait; only the routes that failed; chunks that are whole or did not happen.
+//! An id that is among the events already is left alone.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::commands::many::consent::{agree, can_ask};
+use crate::commands::many::preview::{LOOKED_AT_MAX, Preview, overtaken, sample};
+use crate::commands::many::progress::Progress;
+use crate::commands::many::selection::Matched;
+use crate::commands::print::{Output, say};
+use crate::commands::replay::audit::{Run, Skipped, Source};
+use crate::commands::session::Session;
+use crate::config::dlq::DlqChangeConfig;
+use crate::config::selection::{Execution, Selection};
+use crate::error::AppError;
+use crate::outbox::event::FailureReason;
+use crate::outbox::store::StoreError;
+use crate::postgres::call::Param;
+
+const CHUNK: usize = 500;
+
+/// Runs the command.
+pub(super) async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
+    let (selection, execution, output) = (&config.selection, &config.execution, Output::new(config.common.json));
+    if !selection.is_by_id() {
+        can_ask(execution.consent)?;
+    }
+    let session = &Session::change(&config.common).await?;
+    selection.check_dead_letter_ids(session).await?;
+    let matched = selection.dead_letters(session, None).await?;
+    if matched.rows.is_empty() {
+        return Err(AppError::No("nothing matches: no unresolved dead letter is so; nothing was changed".into()));
+    }
+    let (preview, warning) = preview(session, selection, &matched).await?;
+    if execution.consent.dry_run {
+        output.answer(&preview, || preview.text());
+        return Ok(());
+    }
+    if !selection.is_by_id() {
+        agree(execution.consent, &preview.text())?;
+    } else if let Some(warning) = warning {
+        say(&format!("outbox-relay: {warning}\n"));
+    }
+    let run = Run::open(session, Source::DeadLetters, selection, &execution.audit, &matched.looked_at).await?;
+    send(session, output, run, selection, matched, execution).await
+}
+
+/// What it would mean, and what is said even where nobody is asked.
+async fn preview(
+    session: &Session,
+    selection: &Selection,
+    matched: &Matched<i64>,
+) -> Result<(Preview, Option<String>), AppError> {
+    let ids: Vec<i64> = matched.rows.iter().take(LOOKED_AT_MAX).map(|(id, _)| *id).collect();
+    let params: [Param<'_>; 1] = [(&ids, Type::INT8_ARRAY)];
+    let rows = session.select("reading a sample", &session.queries.sample_dead_letters, &params).await?;
+    let overtaken = overtaken(&rows);
+    let routes = if selection.all_routes {
+        "every route is sent: consumers of routes that have it see the same message_id again"
+    } else {
+        "routes that confirmed are not sent again; where none had confirmed, all are sent"
+    };
+    let mut consequences = vec![
+        routes.to_owned(),
+        overtaken.words(matched.rows.len()),
+        "each takes its old place in its key, ahead of later events that still wait".into(),
+    ];
+    let in_the_row = |row: &&tokio_postgres::Row| {
+        let reason = row.get::<_, Option<&str>>("reason").and_then(FailureReason::parse);
+        matches!(reason, Some(FailureReason::InvalidEvent | FailureReason::PayloadTooLarge))
+    };
+    let hopeless = rows.iter().filter(in_the_row).count();
+    let warning = (hopeless > 0).then(|| {
+        format!(
+            "{hopeless} died of INVALID_EVENT or PAYLOAD_TOO_LARGE: the cause is in the row itself, so it will die again unless a limit was raised or the row mended"
+        )
+    });
+    consequences.extend(warning.clone());
+    let preview = Preview {
+        action: "replay of dead letters",
+        matched: matched.rows.len(),
+        more: false,
+        overtaken: Some(overtaken),
+        sample: sample(&rows),
+        consequences,
+    };
+    Ok((preview, warning))
+}
+
+/// Brings the dead letters back, chunk by chunk.
+pub(in crate::commands) async fn send(
+    session: &Session,
+    output: Output,
+    run: Run,
+    selection: &Selection,
+    matched: Matched<i64>,
+    execution: &Execution,
+) -> Result<(), AppError> {
+    let (mut skipped, total) = (Vec::new(), matched.rows.len());
+    let mut progress = Progress::start("sent again", total, execution.rate)?;
+    for chunk in matched.rows.chunks(progress.chunk(CHUNK)) {
+        if !progress.next().await {
+            break;
+        }
+        let given_up = progress.given_up();
+        let work = async {
+            let chunk_done = session
+                .step_unless(&given_up, async || send_chunk(session, &run, selection, execution, chunk).await)
+                .await?;
+            let (done, left) = chunk_done;
+            skipped.extend(left);
+            Ok(done)
+        };
+        progress.run(chunk.len(), work).await;
+    }
+    run.close(session, output, total, progress.end(), skipped).await
+}
+
+async fn send_chunk(
+    session: &Session,
+    run: &Run,
+    selection: &Selection,
+    execution: &Execution,
+    chunk: &[(i64, i16)],
+) -> Result<(usize, Vec<Skipped>), StoreError> {
+    session.lock_lanes(chunk.iter().map(|(_, lane)| *lane)).await?;
+    let letters: Vec<i64> = chunk.iter().map(|(letter, _)| *letter).collect();
+    let (queries, audit) = (&session.queries, &execution.audit);
+    let params: [Param<'_>; 5] = [
+        (&letters, Type::INT8_ARRAY),
+        (&run.id, Type::UUID),
+        (&selection.all_routes, Type::BOOL),
+        (&audit.by, Type::TEXT),
+        (&audit.note, Type::TEXT),
+    ];
+    let revived = session.rows("bringing dead letters back", &queries.revive_dead_letters, &params).await?;
+    let events: Vec<Uuid> = revived.iter().map(|row| row.get(1)).collect();
+    let events_param: [Param<'_>; 1] = [(&events, Type::UUID_ARRAY)];
+    session.rows("putting events ahead", &queries.put_ahead, &events_param).await?;
+    if !selection.all_routes {
+        session.rows("keeping confirmed routes", &queries.put_confirmed, &events_param).await?;
+    }
+    session.rows("lowering waits", &queries.lower_waits, &events_param).await?;
+    session.rows("lowering the floors", &queries.lower_floors, &events_param).await?;
+    run.count(session, events.len()).await?;
+    let done: Vec<i64> = revived.iter().map(|row| row.get(0)).collect();
+    let left: Vec<i64> = letters.into_iter().filter(|letter| !done.contains(letter)).collect();
+    Ok((done.len(), if left.is_empty() { Vec::new() } else { obstacles(session, &left).await? }))
+}
+
+/// Why dead letters were left alone.
+async fn obstacles(session: &Session, letters: &[i64]) -> Result<Vec<Skipped>, StoreError> {
+    let params: [Param<'_>; 1] = [(&letters, Type::INT8_ARRAY)];
+    let rows = session.rows("looking for obstacles", &session.queries.dead_letter_obstacles, &params).await?;
+    let known = rows.iter().map(|row| {
+        let (letter, event): (i64, Uuid) = (row.get("dead_letter_id"), row.get("id"));
+        let reason = match (row.get::<_, Option<String>>("resolution"), row.get::<_, bool>("is_event")) {
+            (Some(resolution), _) => format!("{resolution} meanwhile"),
+            (None, true) => format!(
+                "its event {event} is in the events table already; if that is the right one, resolve this: outbox-relay dlq discard --id {letter}"
+            ),
+            (None, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again afterwards, or with --all-routes, which also sends what confirmed".into(),
+        };
+        (letter, Skipped { id: letter.to_string(), reason })
+    });
+    let mut known: std::collections::HashMap<i64, Skipped> = known.collect();
+    let purged = |letter: &i64| Skipped { id: letter.to_string(), reason: "deleted meanwhile".into() };
+    Ok(letters.iter().map(|letter| known.remove(letter).unwrap_or_else(|| purged(letter))).collect())
+}

@@ -1,0 +1,205 @@
+//! `outbox-relay keys list`: the keys that wait, oldest first, each with its reason and what to type next. Called by `main`.
+//!
+//! Changes nothing, needs no broker, gives up after 2 s.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::commands::print::next::{Step, Typist, push_next};
+use crate::commands::print::words::{count, when};
+use crate::commands::print::{Output, table};
+use crate::commands::session::read::{Part, Reader};
+use crate::commands::state::facts::{Facts, Judged, Place, State, WaitFacts};
+use crate::commands::state::judge;
+use crate::commands::state::rows;
+use crate::commands::trace::find::{Surroundings, surroundings};
+use crate::config::command::CommandConfig;
+use crate::error::AppError;
+use crate::outbox::event::WaitReason;
+use crate::postgres::call::Param;
+
+/// Where counting stops.
+const COUNT_MAX: i64 = 100_000;
+/// Counting what waits behind the heads may take this long; the list is there without it.
+const BEHIND_LIMIT: Duration = Duration::from_millis(800);
+/// Commands are printed for so many keys; the others' are in the JSON.
+const STEPS_SHOWN: usize = 3;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'a str,
+    #[serde(with = "crate::commands::print::time")]
+    at: OffsetDateTime,
+    keys_in_all: i64,
+    count_max: i64,
+    keys: Vec<KeyDocument>,
+    next: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct KeyDocument {
+    key: String,
+    state: State,
+    headline: String,
+    reason: String,
+    #[serde(with = "crate::commands::print::time")]
+    since: OffsetDateTime,
+    #[serde(with = "crate::commands::print::time::optional")]
+    until: Option<OffsetDateTime>,
+    attempts: i32,
+    error: Option<String>,
+    why: String,
+    event_id: Uuid,
+    event_type: Option<String>,
+    events_behind: Option<i64>,
+    events_behind_capped: bool,
+    hold: Option<HoldDocument>,
+    next: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct HoldDocument {
+    id: i64,
+    kind: String,
+    destination: Option<String>,
+    reason: String,
+    #[serde(with = "crate::commands::print::time")]
+    since: OffsetDateTime,
+}
+
+/// Lists them; `reason` filters.
+pub async fn list(config: CommandConfig, reason: Option<WaitReason>, limit: u16) -> Result<(), AppError> {
+    let reader = Reader::open(&config).await?;
+    let around = surroundings(&reader).await?;
+    let (reason, limit) = (reason.map(WaitReason::as_str), i64::from(limit));
+    let cap = COUNT_MAX + 1;
+    let queries = &reader.session.queries;
+    let counted = reader.rows("counting the keys that wait", &queries.status_waits, &[(&cap, Type::INT8)]).await?;
+    let of_reason = |row: &&tokio_postgres::Row| reason.is_none_or(|reason| row.get::<_, &str>("reason") == reason);
+    let keys_in_all = counted.iter().filter(of_reason).map(|row| row.get::<_, i64>("keys")).sum();
+    let params: [Param<'_>; 2] = [(&reason, Type::TEXT), (&limit, Type::INT8)];
+    let rows = reader.rows("reading the keys that wait", &queries.list_keys, &params).await?;
+    let waits: Vec<(WaitFacts, OffsetDateTime)> = rows
+        .iter()
+        .filter_map(|row| {
+            let wait = rows::wait(row)?;
+            let created_at = row.get::<_, Option<OffsetDateTime>>("created_at").unwrap_or(wait.since);
+            Some((wait, created_at))
+        })
+        .collect();
+    let behind = behind(&reader, &waits).await?;
+    let typist = Typist::new(&config.schema);
+    let keys: Vec<KeyDocument> = waits
+        .into_iter()
+        .map(|(wait, created_at)| {
+            let judged = judged(&wait, created_at, &around, &typist);
+            let behind = behind.get(&wait.key).copied();
+            key_document(wait, judged, behind)
+        })
+        .collect();
+    let mut next = Vec::new();
+    if let Some(first) = keys.first() {
+        next.push(typist.command("see every event of a key", &["trace"], Some(&first.key)));
+    }
+    let document = Document { schema: &config.schema, at: around.now, keys_in_all, count_max: COUNT_MAX, keys, next };
+    Output::new(config.json).answer(&document, || text(&document));
+    Ok(())
+}
+
+/// How many pending events wait behind each head, and whether counting stopped.
+async fn behind(
+    reader: &Reader,
+    waits: &[(WaitFacts, OffsetDateTime)],
+) -> Result<HashMap<String, (i64, bool)>, AppError> {
+    let keys: Vec<&str> = waits.iter().map(|(wait, _)| wait.key.as_str()).collect();
+    let heads: Vec<Uuid> = waits.iter().map(|(wait, _)| wait.event_id).collect();
+    let params: [Param<'_>; 2] = [(&keys, Type::TEXT_ARRAY), (&heads, Type::UUID_ARRAY)];
+    let sql = &reader.session.queries.count_behind;
+    match reader.part(BEHIND_LIMIT, "counting what waits behind the heads", sql, &params).await? {
+        Part::Found(rows) => {
+            Ok(rows.iter().map(|row| (row.get("key"), (row.get("behind"), row.get("is_capped")))).collect())
+        }
+        Part::GivenUp => Ok(HashMap::new()),
+    }
+}
+
+/// The head's state is the key's.
+fn judged(wait: &WaitFacts, created_at: OffsetDateTime, around: &Surroundings, typist: &Typist<'_>) -> Judged {
+    let facts = Facts {
+        id: wait.event_id,
+        key: &wait.key,
+        created_at,
+        place: Place::Pending,
+        wait: Some(wait),
+        ahead: None,
+        lane_is_locked: false,
+        below_floor: false,
+        relays: i64::try_from(around.relays.len()).unwrap_or(i64::MAX),
+        now: around.now,
+    };
+    judge(&facts, typist)
+}
+
+fn key_document(wait: WaitFacts, judged: Judged, behind: Option<(i64, bool)>) -> KeyDocument {
+    let hold = wait.hold.map(|hold| HoldDocument {
+        id: hold.id,
+        kind: hold.kind,
+        destination: hold.scope.map(|scope| scope.to_string()),
+        reason: hold.reason,
+        since: hold.since,
+    });
+    KeyDocument {
+        key: wait.key,
+        state: judged.state,
+        headline: judged.headline,
+        reason: wait.reason,
+        since: wait.since,
+        until: wait.until,
+        attempts: wait.attempts,
+        error: wait.error,
+        why: judged.why,
+        event_id: wait.event_id,
+        event_type: wait.event_type,
+        events_behind: behind.map(|(events, _)| events),
+        events_behind_capped: behind.is_none_or(|(_, is_capped)| is_capped),
+        hold,
+        next: judged.next,
+    }
+}
+
+fn text(document: &Document<'_>) -> String {
+    let in_all = count(document.keys_in_all, COUNT_MAX, "key");
+    let mut text = format!("waiting in schema {}: {in_all}; the longest waiting first\n", document.schema);
+    if document.keys.is_empty() {
+        return format!("no key waits in schema {}\n", document.schema);
+    }
+    text.push('\n');
+    let rows = document.keys.iter().map(|key| {
+        let behind = key.events_behind.map_or_else(
+            || "?".into(),
+            |events| format!("{events}{}", if key.events_behind_capped { "+" } else { "" }),
+        );
+        let event_type = key.event_type.as_deref().unwrap_or("?");
+        [
+            key.key.clone(),
+            key.headline.clone(),
+            when(key.since, document.at),
+            format!("{event_type} {}", key.event_id),
+            behind,
+        ]
+    });
+    text.push_str(&table(["key", "state", "since", "head", "behind"], rows));
+    let mut steps: Vec<Step> = Vec::new();
+    for step in document.keys.iter().take(STEPS_SHOWN).flat_map(|key| &key.next).chain(&document.next) {
+        if !steps.contains(step) {
+            steps.push(step.clone());
+        }
+    }
+    push_next(&mut text, &steps);
+    text
+}

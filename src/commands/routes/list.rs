@@ -1,0 +1,177 @@
+//! `outbox-relay routes list`: the routes as a relay with these arguments has them, and what is on hold. `routes` looks holds up here too.
+//!
+//! Promises: reads only; shows every hold, also one that is in the way of none of the routes.
+
+use serde::Serialize;
+use tokio_postgres::Row;
+
+use crate::commands::print::next::hold_operand;
+use crate::commands::print::{Output, clean, table};
+use crate::commands::session::Session;
+use crate::config::holds::RoutesListConfig;
+use crate::error::AppError;
+use crate::outbox::destination::Destination;
+use crate::outbox::hold::HoldScope;
+use crate::outbox::route::Route;
+use crate::postgres::call;
+
+/// Keys are counted up to this many.
+const COUNTED_MAX: i64 = 1_000;
+
+/// A hold as it is shown.
+#[derive(Serialize)]
+pub(crate) struct HoldRow {
+    pub(crate) hold: i64,
+    pub(crate) scope: String,
+    /// As `routes release` takes it.
+    pub(crate) name: String,
+    /// What is held; none of a kind that a newer relay knows.
+    #[serde(skip)]
+    pub(crate) covers: Option<HoldScope>,
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+    pub(crate) error: Option<String>,
+    pub(crate) since: Option<String>,
+    pub(crate) probes: i32,
+    /// None: only an operator ends it.
+    pub(crate) next_probe_at: Option<String>,
+    pub(crate) waiting_keys: i64,
+    pub(crate) more_waiting: bool,
+    pub(crate) held_by: Option<String>,
+    pub(crate) note: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RouteRow {
+    name: String,
+    /// None: every type that no other route names.
+    event_type: Option<String>,
+    exchange: String,
+    /// With its fields.
+    routing_key: String,
+    envelope: &'static str,
+    on_unroutable: &'static str,
+    /// The holds that are in its way, or in that of some of its messages, as `routes release` takes them.
+    held_by: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    /// Whether the routes are those of a file.
+    from_file: bool,
+    routes: Vec<RouteRow>,
+    holds: Vec<HoldRow>,
+}
+
+/// The routes, and what is on hold.
+pub async fn list(config: &RoutesListConfig) -> Result<(), AppError> {
+    let session = Session::read(&config.common).await?;
+    let rows = call::rows(&session.client, "listing the holds", &session.queries.show_holds, &[]).await?;
+    let holds: Vec<HoldRow> = rows.iter().map(HoldRow::read).collect();
+    let routes = config.routes.all().map(|route| RouteRow::new(route, &holds)).collect();
+    let list = List { from_file: config.from_file, routes, holds };
+    Output::new(config.common.json).answer(&list, || list.text());
+    Ok(())
+}
+
+/// Every hold, for a change.
+pub(crate) async fn read_holds(session: &Session) -> Result<Vec<HoldRow>, AppError> {
+    let rows = session.select("reading the holds", &session.queries.show_holds, &[]).await?;
+    Ok(rows.iter().map(HoldRow::read).collect())
+}
+
+impl HoldRow {
+    fn read(row: &Row) -> Self {
+        let (scope, exchange, routing_key, route): (String, &str, &str, &str) =
+            (row.get("scope"), row.get("exchange"), row.get("routing_key"), row.get("route"));
+        let covers = HoldScope::from_columns(&scope, exchange, routing_key, route);
+        let there = || Destination { exchange: exchange.into(), routing_key: routing_key.into() }.to_string();
+        let waiting: i64 = row.get("waiting_keys");
+        Self {
+            hold: row.get("id"),
+            scope,
+            name: covers.as_ref().map_or_else(there, hold_operand),
+            covers,
+            kind: row.get("kind"),
+            reason: row.get("reason"),
+            error: row.get("error"),
+            since: row.get("since"),
+            probes: row.get("probes"),
+            next_probe_at: row.get("next_probe_at"),
+            waiting_keys: waiting.min(COUNTED_MAX),
+            more_waiting: waiting > COUNTED_MAX,
+            held_by: row.get("held_by"),
+            note: row.get("note"),
+        }
+    }
+
+    fn cells(&self) -> [String; 8] {
+        let more = if self.more_waiting { "more than " } else { "" };
+        let by = [&self.held_by, &self.note].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
+        [
+            self.scope.clone(),
+            self.name.clone(),
+            self.kind.clone(),
+            self.since.clone().unwrap_or_default(),
+            self.next_probe_at.clone().unwrap_or_else(|| "never: routes release".into()),
+            format!("{more}{}", self.waiting_keys),
+            by,
+            self.error.clone().unwrap_or_else(|| self.reason.clone()),
+        ]
+    }
+}
+
+impl RouteRow {
+    fn new(route: &Route, holds: &[HoldRow]) -> Self {
+        let in_the_way = holds.iter().filter(|hold| hold.covers.as_ref().is_some_and(|scope| route.is_held_by(scope)));
+        Self {
+            name: route.name.to_string(),
+            event_type: route.event_type.as_deref().map(str::to_owned),
+            exchange: route.exchange.to_string(),
+            routing_key: route.routing_key.to_string(),
+            envelope: route.envelope.as_str(),
+            on_unroutable: route.on_unroutable.as_str(),
+            held_by: in_the_way.map(|hold| hold.name.clone()).collect(),
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        [
+            self.name.clone(),
+            self.event_type.clone().unwrap_or_else(|| "*".into()),
+            if self.exchange.is_empty() { "(default exchange)".into() } else { self.exchange.clone() },
+            self.routing_key.clone(),
+            self.envelope.into(),
+            self.on_unroutable.into(),
+            if self.held_by.is_empty() { "-".into() } else { self.held_by.join(", ") },
+        ]
+    }
+}
+
+impl List {
+    fn text(&self) -> String {
+        let header = ["ROUTE", "EVENT TYPE", "EXCHANGE", "ROUTING KEY", "ENVELOPE", "ON UNROUTABLE", "HELD BY"];
+        let mut text = table(header, self.routes.iter().map(RouteRow::cells));
+        if !self.from_file {
+            text.push_str("(of a relay without a routes file; name the file with --routes)\n");
+        }
+        text.push('\n');
+        if self.holds.is_empty() {
+            return text + "nothing is on hold\n";
+        }
+        let header = ["SCOPE", "NAME", "KIND", "SINCE", "NEXT PROBE", "KEYS", "BY", "WHY"];
+        text.push_str(&table(header, self.holds.iter().map(HoldRow::cells)));
+        // Without the file nobody knows here which routes the relays have.
+        for hold in self.holds.iter().filter(|_| self.from_file) {
+            if let Some(HoldScope::Route(name)) = &hold.covers
+                && !self.routes.iter().any(|route| *route.name == **name)
+            {
+                text.push_str(&format!(
+                    "none of these routes has the name '{}': that hold is in nobody's way\n",
+                    clean(name)
+                ));
+            }
+        }
+        text
+    }
+}

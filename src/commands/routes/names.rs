@@ -1,0 +1,91 @@
+//! Names of routes as operators type them: known to the routes file, or refused with the names that are near. Used by `routes hold` and
+//! `replay`.
+
+use crate::error::AppError;
+use crate::outbox::route::RouteTable;
+
+/// Names that are shown.
+const SHOWN: usize = 5;
+/// From this likeness on, between 0 and 1, a name is near.
+const NEAR: f64 = 0.75;
+
+/// Refuses a name that no route has.
+pub(crate) fn refuse_unknown(routes: &RouteTable, name: &str) -> Result<(), AppError> {
+    if routes.has_name(name) {
+        return Ok(());
+    }
+    Err(AppError::No(format!("the routes file has no route '{name}'; {}; nothing was changed", near(routes, name))))
+}
+
+/// Refuses a name that is not among the routes of one of these types.
+pub(crate) fn refuse_types_without(
+    routes: &RouteTable,
+    name: &str,
+    types: impl IntoIterator<Item = String>,
+) -> Result<(), AppError> {
+    let has_it = |event_type: &str| routes.routes_for(event_type).iter().any(|route| *route.name == *name);
+    let without: Vec<String> = types.into_iter().filter(|event_type| !has_it(event_type)).collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let more = if without.len() > SHOWN { format!(" and {} more", without.len() - SHOWN) } else { String::new() };
+    let shown = &without[..without.len().min(SHOWN)];
+    Err(AppError::No(format!(
+        "these types do not take the route '{name}': {}{more}. Their events would wait as no_route, and their keys with them: narrow it with \
+         --event-type; nothing was changed",
+        shown.join(", ")
+    )))
+}
+
+/// The names that are most like it; where none is, the first ones of the file.
+fn near(routes: &RouteTable, name: &str) -> String {
+    let mut alike: Vec<(f64, &str)> =
+        routes.all().map(|route| (strsim::jaro_winkler(name, &route.name), &*route.name)).collect();
+    alike.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<&str> = alike.iter().filter(|(likeness, _)| *likeness >= NEAR).map(|(_, name)| *name).collect();
+    if !near.is_empty() {
+        return format!("near it: {}", near[..near.len().min(SHOWN)].join(", "));
+    }
+    let names: Vec<&str> = routes.all().map(|route| &*route.name).collect();
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("it has: {}{more}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::route::Route;
+    use crate::outbox::template::Template;
+
+    fn table(names: &[(&str, &str)]) -> RouteTable {
+        let any =
+            Route::clone(RouteTable::single("order.events", "order-service").all().next().expect("the one route"));
+        let route = |(name, event_type): &(&str, &str)| Route {
+            name: (*name).into(),
+            event_type: Some((*event_type).into()),
+            routing_key: Template::parse(name).expect("valid"),
+            ..any.clone()
+        };
+        RouteTable::new(names.iter().map(route).collect(), "0123")
+    }
+
+    #[test]
+    fn a_name_that_no_route_has_is_refused_with_those_that_are_near() {
+        let routes = table(&[("order-paid", "order.paid"), ("order-created", "order.created"), ("zebra", "z")]);
+        assert!(refuse_unknown(&routes, "order-paid").is_ok());
+        let error = refuse_unknown(&routes, "order-piad").expect_err("unknown").to_string();
+        assert!(error.contains("near it: order-paid") && !error.contains("zebra"), "{error}");
+        let error = refuse_unknown(&routes, "qqq").expect_err("unknown").to_string();
+        assert!(error.contains("it has: order-paid, order-created, zebra"), "{error}");
+    }
+
+    #[test]
+    fn a_type_that_does_not_take_the_route_is_refused_and_named() {
+        let routes = table(&[("order-paid", "order.paid"), ("order-created", "order.created")]);
+        let types = |types: &[&str]| types.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(refuse_types_without(&routes, "order-paid", types(&["order.paid"])).is_ok());
+        let error = refuse_types_without(&routes, "order-paid", types(&["order.paid", "order.created", "other"]));
+        let error = error.expect_err("two types have no such route").to_string();
+        assert!(error.contains("order.created, other") && !error.contains("order.paid,"), "{error}");
+    }
+}

@@ -1,0 +1,197 @@
+//! What is known about one event and its key, and what is made of it: the nouns that `trace` and `keys list` share with `state`.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::commands::print::next::Step;
+use crate::outbox::hold::HoldScope;
+
+/// What an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It may leave, and a relay has not taken it yet.
+    Pending,
+    /// It waits behind an earlier event of its key.
+    Waiting,
+    /// An attempt failed; the next one is due at a known time.
+    Retrying,
+    /// Its destination is on hold.
+    Held,
+    /// No route names its type.
+    NoRoute,
+    /// Sent, and not confirmed yet.
+    Unconfirmed,
+    /// Given up; it is in the dead letters.
+    DeadLettered,
+    /// Confirmed by the broker.
+    Published,
+}
+
+impl State {
+    /// Every state, for docs and tests.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Waiting,
+        Self::Retrying,
+        Self::Held,
+        Self::NoRoute,
+        Self::Unconfirmed,
+        Self::DeadLettered,
+        Self::Published,
+    ];
+
+    /// What people read.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Waiting => "waiting",
+            Self::Retrying => "retrying",
+            Self::Held => "held",
+            Self::NoRoute => "no route",
+            Self::Unconfirmed => "unconfirmed",
+            Self::DeadLettered => "dead-lettered",
+            Self::Published => "published",
+        }
+    }
+}
+
+/// A row of `outbox.holds`.
+#[derive(Debug, Clone)]
+pub struct HoldFacts {
+    /// Its row.
+    pub id: i64,
+    /// What it covers; `None` is a scope of a newer relay.
+    pub scope: Option<HoldScope>,
+    /// `HoldKind`'s word, or `operator`.
+    pub kind: String,
+    /// What an operator reads first.
+    pub reason: String,
+    /// What the broker said.
+    pub error: Option<String>,
+    /// Since when.
+    pub since: OffsetDateTime,
+    /// When it is tried again.
+    pub next_probe_at: Option<OffsetDateTime>,
+    /// Who held it.
+    pub held_by: Option<String>,
+    /// Why, in the operator's words.
+    pub note: Option<String>,
+}
+
+/// A row of `outbox.waits`.
+#[derive(Debug, Clone)]
+pub struct WaitFacts {
+    /// The key.
+    pub key: String,
+    /// Its head.
+    pub event_id: Uuid,
+    /// The head's type, where the head is still there.
+    pub event_type: Option<String>,
+    /// `WaitReason`'s word.
+    pub reason: String,
+    /// Attempts charged so far.
+    pub attempts: i32,
+    /// When it ends by itself; `None` is never.
+    pub until: Option<OffsetDateTime>,
+    /// Since when.
+    pub since: OffsetDateTime,
+    /// What happened.
+    pub error: Option<String>,
+    /// Routes that have it already.
+    pub routes_confirmed: Vec<String>,
+    /// The hold that it waits for, if that is still in force.
+    pub hold: Option<HoldFacts>,
+}
+
+/// A row of `outbox.dead_letters`.
+#[derive(Debug, Clone)]
+pub struct LetterFacts {
+    /// Its row.
+    pub dead_letter_id: i64,
+    /// `FailureReason`'s word.
+    pub failure_reason: String,
+    /// What happened.
+    pub last_error: Option<String>,
+    /// Attempts charged.
+    pub attempts: i32,
+    /// Since when.
+    pub dead_lettered_at: OffsetDateTime,
+    /// When it was dealt with.
+    pub processed_at: Option<OffsetDateTime>,
+    /// How.
+    pub resolution: Option<String>,
+    /// By whom.
+    pub resolved_by: Option<String>,
+    /// Routes that have it.
+    pub routes_confirmed: Vec<String>,
+    /// Routes that do not.
+    pub routes_failed: Vec<String>,
+}
+
+/// An earlier event of the same key.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Ahead {
+    /// The first of them.
+    pub event_id: Uuid,
+    /// Its type, where it is known.
+    pub event_type: Option<String>,
+    /// How many there are.
+    pub events: i64,
+}
+
+/// Where an event is.
+#[derive(Debug, Clone)]
+pub enum Place<'a> {
+    /// In the table, and confirmed.
+    Published(OffsetDateTime),
+    /// In the table, and not.
+    Pending,
+    /// In the dead letters.
+    DeadLetter(&'a LetterFacts),
+}
+
+/// Everything that one event's state depends on.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The event.
+    pub id: Uuid,
+    /// Its key.
+    pub key: &'a str,
+    /// When it occurred.
+    pub created_at: OffsetDateTime,
+    /// Where it is.
+    pub place: Place<'a>,
+    /// Why its key waits, if it does.
+    pub wait: Option<&'a WaitFacts>,
+    /// Pending events of its key with a lower seq.
+    pub ahead: Option<Ahead>,
+    /// Whether a relay works on its lane right now.
+    pub lane_is_locked: bool,
+    /// Whether it committed below the bound where claims start.
+    pub below_floor: bool,
+    /// Connections of relays to this database.
+    pub relays: i64,
+    /// The database's time.
+    pub now: OffsetDateTime,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// What it is.
+    pub state: State,
+    /// The state with what belongs to it, for example `waiting (behind order.paid 7b0c…)`.
+    pub headline: String,
+    /// Since when it is so.
+    pub since: OffsetDateTime,
+    /// When it ends by itself, where that is known.
+    pub until: Option<OffsetDateTime>,
+    /// Why; empty where the state says it all.
+    pub why: String,
+    /// Who is ahead.
+    pub ahead: Option<Ahead>,
+    /// What to do.
+    pub next: Vec<Step>,
+}

@@ -1,0 +1,150 @@
+//! From rows to the nouns of `facts`. The column names are those of `key_waits.sql`, `list_keys.sql`, `trace_events.sql`,
+//! `trace_dead_letters.sql` and `status_holds.sql`, whose holds all open with `hold_`.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::commands::state::facts::{HoldFacts, LetterFacts, WaitFacts};
+use crate::outbox::hold::HoldScope;
+
+/// An event as `trace` reads it, from the events or the dead letters.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Its place in the order of its key.
+    pub seq: i64,
+    /// Its key.
+    pub key: String,
+    /// For example `Order`.
+    pub aggregate_type: String,
+    /// The aggregate.
+    pub aggregate_id: String,
+    /// Its type.
+    pub event_type: String,
+    /// Correlates the messages of one business transaction.
+    pub correlation_id: Option<String>,
+    /// When it occurred.
+    pub created_at: OffsetDateTime,
+    /// The run that sent it again.
+    pub replay_id: Option<Uuid>,
+    /// The routes that a replay was asked for.
+    pub only_routes: Option<Vec<String>>,
+    /// When it was confirmed.
+    pub published_at: Option<OffsetDateTime>,
+    /// Size of its payload.
+    pub payload_bytes: i32,
+    /// The payload, where it was asked for and is not over 1 MiB.
+    pub payload: Option<String>,
+}
+
+/// The columns that events and dead letters share.
+pub fn event(row: &Row) -> EventRow {
+    EventRow {
+        id: row.get("id"),
+        seq: row.get("seq"),
+        key: row.get("key"),
+        aggregate_type: row.get("aggregate_type"),
+        aggregate_id: row.get("aggregate_id"),
+        event_type: row.get("event_type"),
+        correlation_id: row.get("correlation_id"),
+        created_at: row.get("created_at"),
+        replay_id: row.get("replay_id"),
+        only_routes: row.try_get("only_routes").unwrap_or_default(),
+        published_at: row.try_get("published_at").unwrap_or_default(),
+        payload_bytes: row.get("payload_bytes"),
+        payload: row.get("payload"),
+    }
+}
+
+/// What was noted when it was given up.
+pub fn letter(row: &Row) -> LetterFacts {
+    LetterFacts {
+        dead_letter_id: row.get("dead_letter_id"),
+        failure_reason: row.get("failure_reason"),
+        last_error: row.get("last_error"),
+        attempts: row.get("attempts"),
+        dead_lettered_at: row.get("dead_lettered_at"),
+        processed_at: row.get("processed_at"),
+        resolution: row.get("resolution"),
+        resolved_by: row.get("resolved_by"),
+        routes_confirmed: row.get("routes_confirmed"),
+        routes_failed: row.get("routes_failed"),
+    }
+}
+
+/// The wait of a key, if it has one.
+pub fn wait(row: &Row) -> Option<WaitFacts> {
+    Some(WaitFacts {
+        event_id: row.get::<_, Option<Uuid>>("event_id")?,
+        key: row.get("key"),
+        event_type: row.get("event_type"),
+        reason: row.get("reason"),
+        attempts: row.get("attempts"),
+        until: row.get("until"),
+        since: row.get("since"),
+        error: row.get("error"),
+        routes_confirmed: row.get("routes_confirmed"),
+        hold: hold(row),
+    })
+}
+
+/// A hold, if there is one.
+pub fn hold(row: &Row) -> Option<HoldFacts> {
+    let text = |column: &str| row.get::<_, Option<String>>(column).unwrap_or_default();
+    Some(HoldFacts {
+        id: row.get::<_, Option<i64>>("hold_id")?,
+        scope: HoldScope::from_columns(
+            &text("hold_scope"),
+            &text("hold_exchange"),
+            &text("hold_routing_key"),
+            &text("hold_route"),
+        ),
+        kind: text("hold_kind"),
+        reason: text("hold_reason"),
+        error: row.get("hold_error"),
+        since: row.get("hold_since"),
+        next_probe_at: row.get("hold_next_probe_at"),
+        held_by: row.get("hold_held_by"),
+        note: row.get("hold_note"),
+    })
+}
+
+/// A relay that is connected.
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveRelay {
+    /// Its application name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its connections; 1 at rest.
+    pub connections: i64,
+    /// Of these the ones that are at work right now; `None` where this role may not see it.
+    pub active: Option<i64>,
+    /// When the oldest of them was opened.
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub since: Option<OffsetDateTime>,
+    /// Whether one of them listens for notifications; `None` where this role may not see it.
+    pub listens: Option<bool>,
+}
+
+/// One row of `live_relays.sql`.
+pub fn relay(row: &Row) -> LiveRelay {
+    let name: String = row.get("name");
+    let mut parts = name.splitn(3, '/').skip(1).map(str::to_owned);
+    let (version, host) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is_visible = !row.get::<_, Option<bool>>("is_hidden").unwrap_or(true);
+    LiveRelay {
+        version,
+        host,
+        name,
+        connections: row.get("backends"),
+        active: is_visible.then(|| row.get("active")),
+        since: row.get("since"),
+        listens: is_visible.then(|| row.get("listens")),
+    }
+}

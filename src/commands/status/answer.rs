@@ -1,0 +1,244 @@
+//! What `status` prints: a page for people, one document for scripts. What each field of the document means is in the command's help.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::commands::print::next::{Step, push_next};
+use crate::commands::print::words::{age, count, distance, when};
+use crate::commands::print::{clean, table};
+use crate::commands::state::facts::HoldFacts;
+use crate::commands::state::rows::LiveRelay;
+use crate::commands::state::why_hold;
+
+/// Where counting stops.
+pub(super) const COUNT_MAX: i64 = 100_000;
+
+/// The answer.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    pub schema: &'a str,
+    #[serde(with = "crate::commands::print::time")]
+    pub at: OffsetDateTime,
+    pub schema_version: Option<i32>,
+    pub pending: i64,
+    pub oldest_pending_age_seconds: f64,
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub last_published_at: Option<OffsetDateTime>,
+    pub waiting_keys: i64,
+    pub count_max: i64,
+    pub waits: Vec<WaitsOfReason>,
+    pub holds: Vec<HoldDocument>,
+    pub dead_letters: i64,
+    pub dead_letter_reasons: Vec<DeadLetterReason>,
+    pub relays: Vec<LiveRelay>,
+    pub wake: Wake,
+    pub upkeep: Vec<Job>,
+    pub floors: Floors,
+    pub vacuum: Vacuum,
+    pub sees_sessions: bool,
+    pub notes: Vec<String>,
+    pub next: Vec<Step>,
+}
+
+/// Keys that wait for one reason.
+#[derive(Serialize)]
+pub(super) struct WaitsOfReason {
+    pub reason: String,
+    pub keys: i64,
+    #[serde(with = "crate::commands::print::time")]
+    pub oldest_since: OffsetDateTime,
+}
+
+/// A destination that is on hold.
+#[derive(Serialize)]
+pub(super) struct HoldDocument {
+    pub id: i64,
+    pub destination: Option<String>,
+    pub scope: String,
+    pub exchange: String,
+    pub routing_key: String,
+    pub route: String,
+    pub kind: String,
+    pub reason: String,
+    pub error: Option<String>,
+    #[serde(with = "crate::commands::print::time")]
+    pub since: OffsetDateTime,
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub next_probe_at: Option<OffsetDateTime>,
+    pub held_by: Option<String>,
+    pub note: Option<String>,
+    pub waiting_keys: i64,
+    #[serde(skip)]
+    pub facts: HoldFacts,
+}
+
+/// Unresolved dead letters of one reason.
+#[derive(Serialize)]
+pub(super) struct DeadLetterReason {
+    pub reason: String,
+    pub events: i64,
+    #[serde(with = "crate::commands::print::time")]
+    pub oldest_at: OffsetDateTime,
+}
+
+/// What wakes relays besides polling.
+#[derive(Serialize)]
+pub(super) struct Wake {
+    pub trigger: bool,
+    pub listening: Option<bool>,
+}
+
+/// One slow job.
+#[derive(Serialize)]
+pub(super) struct Job {
+    pub job: String,
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub last_run_at: Option<OffsetDateTime>,
+    pub run_by: String,
+    pub is_late: bool,
+}
+
+/// Where claims start.
+#[derive(Serialize)]
+pub(super) struct Floors {
+    pub behind: Option<i64>,
+    pub oldest_transaction: Option<OldestTransaction>,
+}
+
+/// The oldest transaction that this role can see.
+#[derive(Serialize)]
+pub(super) struct OldestTransaction {
+    pub pid: i32,
+    pub role: Option<String>,
+    pub application_name: Option<String>,
+    pub database: Option<String>,
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub since: Option<OffsetDateTime>,
+}
+
+/// What vacuum has left to do.
+#[derive(Serialize)]
+pub(super) struct Vacuum {
+    pub dead_rows: Option<i64>,
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub last_autovacuum: Option<OffsetDateTime>,
+}
+
+/// The page.
+pub(super) fn text(document: &Document<'_>) -> String {
+    let mut text = String::new();
+    push_backlog(&mut text, document);
+    push_waits(&mut text, document);
+    push_holds(&mut text, document);
+    push_dead_letters(&mut text, document);
+    push_relays(&mut text, document);
+    push_upkeep(&mut text, document);
+    for note in &document.notes {
+        let _infallible = writeln!(text, "\nnote: {note}");
+    }
+    push_next(&mut text, &document.next);
+    text
+}
+
+fn push_backlog(text: &mut String, document: &Document<'_>) {
+    let version = document.schema_version.map_or_else(|| "?".into(), |version| version.to_string());
+    let _infallible = writeln!(text, "schema {}, version {version}", document.schema);
+    let oldest = if document.pending == 0 {
+        String::new()
+    } else {
+        format!(", the oldest for {} (keys that retry left out)", age(document.oldest_pending_age_seconds))
+    };
+    let _infallible = writeln!(text, "pending         {}{oldest}", count(document.pending, COUNT_MAX, "event"));
+    let last = document
+        .last_published_at
+        .map_or_else(|| "not for some time (longer than this command looks)".into(), |at| when(at, document.at));
+    let _infallible = writeln!(text, "last published  {last}");
+    let _infallible = writeln!(text, "waiting         {}", count(document.waiting_keys, COUNT_MAX, "key"));
+    let _infallible = writeln!(text, "dead letters    {} unresolved", count(document.dead_letters, COUNT_MAX, "event"));
+    let trigger = if document.wake.trigger { "the notify trigger is there" } else { "polling, no notify trigger" };
+    let listening = match document.wake.listening {
+        Some(true) => ", a relay listens",
+        Some(false) => "",
+        None => ", whether a relay listens is hidden from this role",
+    };
+    let _infallible = writeln!(text, "wake            {trigger}{listening}");
+}
+
+fn push_waits(text: &mut String, document: &Document<'_>) {
+    if document.waits.is_empty() {
+        return;
+    }
+    let rows = document
+        .waits
+        .iter()
+        .map(|waits| [waits.reason.clone(), waits.keys.to_string(), when(waits.oldest_since, document.at)]);
+    let _infallible = write!(text, "\n{}", table(["keys wait for", "keys", "oldest since"], rows));
+}
+
+fn push_holds(text: &mut String, document: &Document<'_>) {
+    for hold in &document.holds {
+        let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
+        let _infallible = write!(
+            text,
+            "\nheld: {} ({})\n  {}\n  {}; waiting for it: {}\n",
+            clean(destination),
+            clean(&hold.kind),
+            clean(&hold.reason),
+            clean(&why_hold(&hold.facts, document.at)),
+            count(hold.waiting_keys, COUNT_MAX, "key"),
+        );
+    }
+}
+
+fn push_dead_letters(text: &mut String, document: &Document<'_>) {
+    if document.dead_letter_reasons.is_empty() {
+        return;
+    }
+    let rows = document
+        .dead_letter_reasons
+        .iter()
+        .map(|letters| [letters.reason.clone(), letters.events.to_string(), when(letters.oldest_at, document.at)]);
+    let _infallible = write!(text, "\n{}", table(["dead letters for", "events", "oldest since"], rows));
+}
+
+fn push_relays(text: &mut String, document: &Document<'_>) {
+    if document.relays.is_empty() {
+        text.push_str("\nrelays: none is connected to this database\n");
+        return;
+    }
+    let rows = document.relays.iter().map(|relay| {
+        let hidden = || "hidden".to_owned();
+        [
+            relay.host.clone(),
+            relay.version.clone(),
+            relay.connections.to_string(),
+            relay.active.map_or_else(hidden, |active| active.to_string()),
+            relay.since.map_or_else(hidden, |since| distance(since, document.at)),
+        ]
+    });
+    let _infallible = write!(text, "\n{}", table(["relay on", "version", "connections", "busy", "connected"], rows));
+}
+
+fn push_upkeep(text: &mut String, document: &Document<'_>) {
+    let rows = document.upkeep.iter().map(|job| {
+        let last = job.last_run_at.map_or_else(|| "never".into(), |at| distance(at, document.at));
+        let late = if job.is_late { " (late)" } else { "" };
+        [job.job.clone(), format!("{last}{late}"), job.run_by.clone()]
+    });
+    let _infallible = write!(text, "\n{}", table(["upkeep", "last run", "by"], rows));
+    let behind = document.floors.behind.unwrap_or(0);
+    let _infallible = write!(text, "\nfloors {} behind", count(behind, i64::MAX, "event"));
+    if let Some(oldest) = &document.floors.oldest_transaction {
+        let name = clean(oldest.application_name.as_deref().unwrap_or_default());
+        let since =
+            oldest.since.map_or_else(String::new, |since| format!(", open for {}", distance(since, document.at)));
+        let _infallible =
+            write!(text, "; oldest transaction: pid {} {name}{}", oldest.pid, since.trim_end_matches(" ago"));
+    }
+    let dead = document.vacuum.dead_rows.unwrap_or(0);
+    let vacuum = document.vacuum.last_autovacuum.map_or_else(|| "never".into(), |at| distance(at, document.at));
+    let _infallible =
+        writeln!(text, "\n{} left to vacuum, last autovacuum {vacuum}", count(dead, i64::MAX, "dead row"));
+}

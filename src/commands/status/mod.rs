@@ -1,0 +1,185 @@
+//! `outbox-relay status`: the whole outbox at a glance. Called by `main`; `status_answer` prints.
+//!
+//! Changes nothing, needs no broker, gives up after 2 s. Every count is capped, so that a backlog of millions does not make it slow.
+
+mod answer;
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::commands::print::Output;
+use crate::commands::print::next::{Step, Typist};
+use crate::commands::session::read::{Part, Reader};
+use crate::commands::state::mend_of;
+use crate::commands::state::rows;
+use crate::commands::status::answer::{
+    COUNT_MAX, DeadLetterReason, Document, Floors, HoldDocument, Job, OldestTransaction, Vacuum, WaitsOfReason, Wake,
+    text,
+};
+use crate::commands::trace::find::surroundings;
+use crate::config::command::CommandConfig;
+use crate::error::AppError;
+use crate::outbox::event::WaitReason;
+use crate::postgres::call::Param;
+
+/// A slow job that no replica has done for this long: each is due every minute at the most, and another replica waits half as long again.
+const LATE_SECONDS: i64 = 120;
+/// The search for the last published event may take this long.
+const EXTRA_LIMIT: Duration = Duration::from_millis(250);
+/// Floors that are so many events behind are worth a word.
+const FLOORS_BEHIND_MUCH: i64 = 100_000;
+
+/// Answers.
+pub async fn status(config: CommandConfig) -> Result<(), AppError> {
+    let reader = Reader::open(&config).await?;
+    let around = surroundings(&reader).await?;
+    let queries = &reader.session.queries;
+    let cap = COUNT_MAX + 1;
+    let capped: [Param<'_>; 1] = [(&cap, Type::INT8)];
+    reader.plan_as_claim().await?;
+    let backlog = reader.one("counting the backlog", &queries.count_backlog, &capped).await?;
+    let waits = reader.rows("counting the keys that wait", &queries.status_waits, &capped).await?;
+    let holds = reader.rows("reading the holds", &queries.status_holds, &capped).await?;
+    let letters = reader.rows("counting dead letters", &queries.status_dead_letters, &capped).await?;
+    let upkeep = reader.rows("reading the upkeep", &queries.status_upkeep, &[]).await?;
+    let tables = reader.one("looking at the tables", &queries.status_tables, &[]).await?;
+    let oldest = reader.rows("looking for the oldest transaction", &queries.oldest_transaction, &[]).await?;
+    let last_published_at = last_published(&reader).await?;
+    let listening = listening(&around.relays);
+    let mut document = Document {
+        schema: &config.schema,
+        at: around.now,
+        schema_version: tables.get("schema_version"),
+        pending: backlog.get("pending"),
+        oldest_pending_age_seconds: backlog.get("oldest_pending_age_seconds"),
+        last_published_at,
+        waiting_keys: backlog.get("blocked_keys"),
+        count_max: COUNT_MAX,
+        waits: waits.iter().map(waits_of_reason).collect(),
+        holds: holds.iter().filter_map(hold).collect(),
+        dead_letters: backlog.get("dead_letters"),
+        dead_letter_reasons: letters.iter().map(dead_letters).collect(),
+        relays: around.relays,
+        wake: Wake { trigger: tables.get("has_trigger"), listening },
+        upkeep: upkeep.iter().map(|row| job(row, around.now)).collect(),
+        floors: Floors { behind: tables.get("floors_behind"), oldest_transaction: oldest.first().map(transaction) },
+        vacuum: Vacuum { dead_rows: tables.get("dead_rows"), last_autovacuum: tables.get("last_autovacuum") },
+        sees_sessions: around.sees_sessions,
+        notes: Vec::new(),
+        next: Vec::new(),
+    };
+    document.notes = notes(&document);
+    document.next = next(&document, &Typist::new(&config.schema));
+    Output::new(config.json).answer(&document, || text(&document));
+    Ok(())
+}
+
+/// When an event was published last: the end of an index, unless dead entries lie before it.
+async fn last_published(reader: &Reader) -> Result<Option<OffsetDateTime>, AppError> {
+    let sql = &reader.session.queries.newest_published;
+    match reader.part(EXTRA_LIMIT, "looking for the last published event", sql, &[]).await? {
+        Part::Found(rows) => Ok(rows.first().and_then(|row| row.get("at"))),
+        Part::GivenUp => Ok(None),
+    }
+}
+
+/// Whether a relay listens, as far as this role can see.
+fn listening(relays: &[rows::LiveRelay]) -> Option<bool> {
+    if relays.iter().any(|relay| relay.listens == Some(true)) {
+        return Some(true);
+    }
+    relays.iter().all(|relay| relay.listens.is_some()).then_some(false)
+}
+
+fn waits_of_reason(row: &Row) -> WaitsOfReason {
+    WaitsOfReason { reason: row.get("reason"), keys: row.get("keys"), oldest_since: row.get("oldest_since") }
+}
+
+fn hold(row: &Row) -> Option<HoldDocument> {
+    let hold = rows::hold(row)?;
+    Some(HoldDocument {
+        id: hold.id,
+        destination: hold.scope.as_ref().map(ToString::to_string),
+        scope: row.get("hold_scope"),
+        exchange: row.get("hold_exchange"),
+        routing_key: row.get("hold_routing_key"),
+        route: row.get("hold_route"),
+        kind: hold.kind.clone(),
+        reason: hold.reason.clone(),
+        error: hold.error.clone(),
+        since: hold.since,
+        next_probe_at: hold.next_probe_at,
+        held_by: hold.held_by.clone(),
+        note: hold.note.clone(),
+        waiting_keys: row.get("waiting_keys"),
+        facts: hold,
+    })
+}
+
+fn dead_letters(row: &Row) -> DeadLetterReason {
+    DeadLetterReason { reason: row.get("reason"), events: row.get("events"), oldest_at: row.get("oldest_at") }
+}
+
+fn job(row: &Row, now: OffsetDateTime) -> Job {
+    let last_run_at: Option<OffsetDateTime> = row.get("last_run_at");
+    let is_late = last_run_at.is_none_or(|at| (now - at).whole_seconds() > LATE_SECONDS);
+    Job { job: row.get("job"), last_run_at, run_by: row.get("run_by"), is_late }
+}
+
+fn transaction(row: &Row) -> OldestTransaction {
+    OldestTransaction {
+        pid: row.get("pid"),
+        role: row.get("role"),
+        application_name: row.get("application_name"),
+        database: row.get("database"),
+        since: row.get("since"),
+    }
+}
+
+fn notes(document: &Document<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if document.relays.is_empty() {
+        notes.push("no relay is connected to this database: nothing is published".into());
+    }
+    if document.relays.iter().any(|relay| relay.active.is_none()) || !document.sees_sessions {
+        notes.push(
+            "this role sees only what its own sessions do; to see the others': GRANT pg_read_all_stats TO this role"
+                .into(),
+        );
+    }
+    if !document.relays.is_empty() && document.upkeep.iter().any(|job| job.is_late) {
+        notes.push("an upkeep job is late: look at the relays' logs".into());
+    }
+    if !document.relays.is_empty() && document.floors.behind.unwrap_or(0) > FLOORS_BEHIND_MUCH {
+        notes.push(
+            "the floors are far behind: a long transaction keeps them and vacuum back, and claims get slower".into(),
+        );
+    }
+    if document.wake.listening == Some(true) && !document.wake.trigger {
+        notes.push("a relay listens and nothing notifies it: run outbox-relay migrate --with-notify".into());
+    }
+    notes
+}
+
+fn next(document: &Document<'_>, typist: &Typist<'_>) -> Vec<Step> {
+    let mut next = Vec::new();
+    if document.relays.is_empty() {
+        next.push(Step::advice("start a relay, or look at the log of the one that should run"));
+        next.push(typist.command("check its way to both services, with its environment", &["check"], None));
+    }
+    for hold in document.holds.iter().take(3) {
+        let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
+        next.push(Step::advice(format!("{destination}: {}", mend_of(&hold.facts))));
+        next.extend(hold.facts.scope.as_ref().map(|scope| typist.release_hold(scope)));
+    }
+    if document.waits.iter().any(|waits| WaitReason::parse(&waits.reason) != Some(WaitReason::Held)) {
+        next.push(typist.command("see the keys that wait", &["keys", "list"], None));
+    }
+    if document.dead_letters > 0 {
+        next.push(typist.command("see the dead letters", &["dlq", "list"], None));
+    }
+    next
+}

@@ -1,0 +1,316 @@
+//! What `trace` prints when it found something: one screen for people, one document for scripts. The field names are documented in its
+//! help.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::commands::print::next::{Step, push_next};
+use crate::commands::print::words::{count, lag, when};
+use crate::commands::print::{Output, clean, table};
+use crate::commands::state::facts::{Ahead, Judged, LetterFacts, State};
+use crate::commands::state::rows::{EventRow, LiveRelay};
+use crate::commands::trace::find::{Found, PENDING_MAX, PUBLISHED_MAX, Question, ReplayRun, Surroundings};
+use crate::outbox::time::timestamp;
+
+/// One event of the answer.
+pub(super) struct Entry {
+    /// The event.
+    pub event: EventRow,
+    /// Its state.
+    pub judged: Judged,
+    /// Its dead letters, oldest first.
+    pub letters: Vec<LetterFacts>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    query: &'a str,
+    schema: &'a str,
+    #[serde(with = "crate::commands::print::time")]
+    at: OffsetDateTime,
+    found: bool,
+    pending: i64,
+    published: i64,
+    dead_lettered: i64,
+    events_not_shown: i64,
+    events: Vec<EventDocument<'a>>,
+    replays: &'a [ReplayRun],
+    relays: &'a [LiveRelay],
+    notes: &'a [String],
+    next: &'a [Step],
+}
+
+#[derive(Serialize)]
+struct EventDocument<'a> {
+    id: Uuid,
+    seq: i64,
+    key: &'a str,
+    aggregate_type: &'a str,
+    aggregate_id: &'a str,
+    event_type: &'a str,
+    correlation_id: Option<&'a str>,
+    #[serde(with = "crate::commands::print::time")]
+    created_at: OffsetDateTime,
+    #[serde(with = "crate::commands::print::time::optional")]
+    published_at: Option<OffsetDateTime>,
+    state: State,
+    headline: &'a str,
+    #[serde(with = "crate::commands::print::time")]
+    since: OffsetDateTime,
+    #[serde(with = "crate::commands::print::time::optional")]
+    until: Option<OffsetDateTime>,
+    why: &'a str,
+    ahead: Option<&'a Ahead>,
+    may_arrive_twice: bool,
+    replay_id: Option<Uuid>,
+    only_routes: Option<&'a [String]>,
+    dead_letters: Vec<LetterDocument<'a>>,
+    payload_bytes: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a str>,
+    next: &'a [Step],
+}
+
+#[derive(Serialize)]
+struct LetterDocument<'a> {
+    dead_letter_id: i64,
+    failure_reason: &'a str,
+    last_error: Option<&'a str>,
+    attempts: i32,
+    #[serde(with = "crate::commands::print::time")]
+    dead_lettered_at: OffsetDateTime,
+    #[serde(with = "crate::commands::print::time::optional")]
+    processed_at: Option<OffsetDateTime>,
+    resolution: Option<&'a str>,
+    resolved_by: Option<&'a str>,
+    routes_confirmed: &'a [String],
+    routes_failed: &'a [String],
+}
+
+/// Prints the answer.
+#[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together once")]
+pub(super) fn answer(
+    question: &Question,
+    schema: &str,
+    is_one_event: bool,
+    entries: Vec<Entry>,
+    found: &Found,
+    around: &Surroundings,
+    replays: Vec<ReplayRun>,
+    output: Output,
+) {
+    let next = steps(&entries, is_one_event);
+    let shown = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let in_all = found.pending + found.published + found.dead_lettered;
+    let not_shown = if is_one_event { 0 } else { (in_all - shown).max(0) };
+    let document = Document {
+        query: &question.text,
+        schema,
+        at: around.now,
+        found: true,
+        pending: found.pending,
+        published: found.published,
+        dead_lettered: found.dead_lettered,
+        events_not_shown: not_shown,
+        events: entries.iter().map(event_document).collect(),
+        replays: &replays,
+        relays: &around.relays,
+        notes: &found.notes,
+        next: &next,
+    };
+    output.answer(&document, || text(&document, &entries, is_one_event, question));
+}
+
+fn event_document(entry: &Entry) -> EventDocument<'_> {
+    let (event, judged) = (&entry.event, &entry.judged);
+    EventDocument {
+        id: event.id,
+        seq: event.seq,
+        key: &event.key,
+        aggregate_type: &event.aggregate_type,
+        aggregate_id: &event.aggregate_id,
+        event_type: &event.event_type,
+        correlation_id: event.correlation_id.as_deref(),
+        created_at: event.created_at,
+        published_at: event.published_at,
+        state: judged.state,
+        headline: &judged.headline,
+        since: judged.since,
+        until: judged.until,
+        why: &judged.why,
+        ahead: judged.ahead.as_ref(),
+        may_arrive_twice: may_arrive_twice(entry),
+        replay_id: event.replay_id,
+        only_routes: event.only_routes.as_deref(),
+        dead_letters: entry.letters.iter().map(letter_document).collect(),
+        payload_bytes: event.payload_bytes,
+        payload: event.payload.as_deref(),
+        next: &judged.next,
+    }
+}
+
+/// Where the tables know of a reason; a crash between publish and mark leaves no trace in them.
+fn may_arrive_twice(entry: &Entry) -> bool {
+    entry.event.replay_id.is_some() || entry.judged.state == State::Unconfirmed
+}
+
+fn letter_document(letter: &LetterFacts) -> LetterDocument<'_> {
+    LetterDocument {
+        dead_letter_id: letter.dead_letter_id,
+        failure_reason: &letter.failure_reason,
+        last_error: letter.last_error.as_deref(),
+        attempts: letter.attempts,
+        dead_lettered_at: letter.dead_lettered_at,
+        processed_at: letter.processed_at,
+        resolution: letter.resolution.as_deref(),
+        resolved_by: letter.resolved_by.as_deref(),
+        routes_confirmed: &letter.routes_confirmed,
+        routes_failed: &letter.routes_failed,
+    }
+}
+
+/// What to do, each once: of what keeps events back first; of a single event whatever it is.
+fn steps(entries: &[Entry], is_one_event: bool) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let blocked = entries.iter().filter(|entry| is_one_event || entry.judged.state != State::Published);
+    for step in blocked.flat_map(|entry| &entry.judged.next) {
+        if !steps.contains(step) {
+            steps.push(step.clone());
+        }
+    }
+    steps
+}
+
+fn text(document: &Document<'_>, entries: &[Entry], is_one_event: bool, question: &Question) -> String {
+    let mut text = String::new();
+    let _infallible = writeln!(text, "{}", headline(document, entries, is_one_event));
+    text.push('\n');
+    let rows = entries.iter().map(|entry| {
+        let (event, judged) = (&entry.event, &entry.judged);
+        let state = match event.published_at {
+            Some(at) => format!("{} after {}", judged.state.words(), lag(event.created_at, at)),
+            None => format!("{} for {}", judged.state.words(), lag(judged.since, document.at)),
+        };
+        [event.seq.to_string(), event.event_type.clone(), event.id.to_string(), timestamp(event.created_at), state]
+    });
+    text.push_str(&table(["seq", "event", "id", "created", "state"], rows));
+    push_whys(&mut text, entries, document.at);
+    push_history(&mut text, document, entries);
+    if question.payload {
+        push_payloads(&mut text, entries);
+    }
+    push_relays(&mut text, document);
+    for note in document.notes {
+        let _infallible = writeln!(text, "\nnote: {note}");
+    }
+    push_next(&mut text, document.next);
+    text
+}
+
+fn headline(document: &Document<'_>, entries: &[Entry], is_one_event: bool) -> String {
+    if is_one_event {
+        let event = &entries[0].event;
+        return format!(
+            "event {} of {} {}, key {}, schema {}",
+            event.id,
+            clean(&event.aggregate_type),
+            clean(&event.aggregate_id),
+            clean(&event.key),
+            document.schema
+        );
+    }
+    let more = match document.events_not_shown {
+        0 => String::new(),
+        _ if document.pending > PENDING_MAX || document.published > PUBLISHED_MAX => {
+            "; more than are counted are not shown (--limit)".into()
+        }
+        more => format!("; {more} older not shown (--limit)"),
+    };
+    format!(
+        "{} in schema {}: {} pending, {} published, {} dead-lettered{more}",
+        clean(document.query),
+        document.schema,
+        count(document.pending, PENDING_MAX, "event"),
+        count(document.published, PUBLISHED_MAX, "event"),
+        document.dead_lettered,
+    )
+}
+
+/// Why each event is where it is. Of those that only wait behind others, the first speaks for all.
+fn push_whys(text: &mut String, entries: &[Entry], now: OffsetDateTime) {
+    let waiting = entries.iter().filter(|entry| entry.judged.state == State::Waiting).count();
+    let mut has_waiting = false;
+    for entry in entries {
+        let judged = &entry.judged;
+        let is_waiting = judged.state == State::Waiting;
+        if judged.state == State::Published || (is_waiting && has_waiting) {
+            continue;
+        }
+        has_waiting |= is_waiting;
+        let more = if is_waiting && waiting > 1 { format!(" (and {} after it)", waiting - 1) } else { String::new() };
+        let (event_type, headline) = (clean(&entry.event.event_type), clean(&judged.headline));
+        let since = when(judged.since, now);
+        // The head's own reason stands above already where the head is shown.
+        let is_said =
+            judged.ahead.as_ref().is_some_and(|ahead| entries.iter().any(|other| other.event.id == ahead.event_id));
+        let why = if is_said || judged.why.is_empty() { String::new() } else { format!("\n  {}", clean(&judged.why)) };
+        let _infallible = write!(text, "\n{} {event_type}{more}: {headline}\n  since {since}{why}\n", entry.event.seq);
+    }
+}
+
+fn push_history(text: &mut String, document: &Document<'_>, entries: &[Entry]) {
+    for entry in entries {
+        let seq = entry.event.seq;
+        if let Some(routes) = &entry.event.only_routes {
+            let _infallible =
+                writeln!(text, "\n{seq} goes to these routes only, as its replay asked: {}", clean(&routes.join(", ")));
+        }
+        for letter in entry.letters.iter().filter(|letter| letter.processed_at.is_some()) {
+            let (by, how) = (letter.resolved_by.as_deref().unwrap_or("?"), letter.resolution.as_deref().unwrap_or("?"));
+            let at = letter.processed_at.map(timestamp).unwrap_or_default();
+            let _infallible = writeln!(
+                text,
+                "\n{seq} was a dead letter before: {} at {}; {} by {} at {at}",
+                clean(&letter.failure_reason),
+                timestamp(letter.dead_lettered_at),
+                clean(how),
+                clean(by),
+            );
+        }
+        if entry.event.replay_id.is_some() {
+            let _infallible = writeln!(text, "\n{seq} is sent again by a replay: consumers may see its id twice");
+        }
+    }
+    for run in document.replays {
+        let end = run.finished_at.map_or_else(|| "not finished".into(), timestamp);
+        let _infallible = writeln!(
+            text,
+            "\nreplay {} of {} by {}: {} events, {} to {end}",
+            run.id,
+            clean(&run.source),
+            clean(&run.requested_by),
+            run.events,
+            timestamp(run.started_at),
+        );
+    }
+}
+
+fn push_payloads(text: &mut String, entries: &[Entry]) {
+    for entry in entries {
+        let payload = entry
+            .event
+            .payload
+            .as_deref()
+            .map_or_else(|| format!("{} bytes, too large to show", entry.event.payload_bytes), clean);
+        let _infallible = write!(text, "\npayload of {}\n{payload}\n", entry.event.seq);
+    }
+}
+
+fn push_relays(text: &mut String, document: &Document<'_>) {
+    let names: Vec<String> = document.relays.iter().map(|relay| clean(&relay.name)).collect();
+    let relays = if names.is_empty() { "none is connected to this database".into() } else { names.join(", ") };
+    let _infallible = writeln!(text, "\nrelays: {relays}");
+}

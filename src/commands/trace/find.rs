@@ -1,0 +1,288 @@
+//! Finds the events of a key, or one event, with all that their states depend on. Called by `trace`.
+//!
+//! Promises that every statement goes through an index or stops after a known number of rows, and says what was not looked at
+//! (2,000,000 published and 200,000 pending events: `docs/measurements.md`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::commands::session::read::{Part, Reader};
+use crate::commands::state::facts::{Ahead, LetterFacts, WaitFacts};
+use crate::commands::state::rows;
+use crate::commands::state::rows::{EventRow, LiveRelay};
+use crate::error::AppError;
+use crate::postgres::call::Param;
+
+/// The looks beyond the indexes may take this long, each.
+const EXTRA_LIMIT: Duration = Duration::from_millis(500);
+/// Other keys of the same aggregate whose order is looked at.
+const OTHER_KEYS_MAX: usize = 5;
+/// Where counting stops.
+pub(crate) const PENDING_MAX: i64 = 100_000;
+/// Where counting stops.
+pub(crate) const PUBLISHED_MAX: i64 = 10_000;
+/// A row of `outbox.replays`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReplayRun {
+    /// The run.
+    pub id: Uuid,
+    /// When it began.
+    #[serde(with = "crate::commands::print::time")]
+    pub started_at: OffsetDateTime,
+    /// When it ended.
+    #[serde(with = "crate::commands::print::time::optional")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// What it sent again.
+    pub source: String,
+    /// By whom.
+    pub requested_by: String,
+    /// Why.
+    pub note: Option<String>,
+    /// How many events.
+    pub events: i64,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// As typed.
+    pub text: String,
+    /// The event's id, where it reads as one.
+    pub id: Option<Uuid>,
+    /// Events to show.
+    pub limit: i64,
+    /// Whether payloads are wanted.
+    pub payload: bool,
+}
+
+/// The events found, by seq.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// In the events table.
+    pub events: Vec<EventRow>,
+    /// In the dead letters, resolved ones and those of events that are back among the events too.
+    pub letters: Vec<(EventRow, LetterFacts)>,
+    /// Events of the key that are pending; more than the maximum means that counting stopped.
+    pub pending: i64,
+    /// Events of the aggregate that are published.
+    pub published: i64,
+    /// Events that are in the dead letters and not among the events.
+    pub dead_lettered: i64,
+    /// What keeps each key.
+    pub keys: BTreeMap<String, KeyFacts>,
+    /// What was not looked at.
+    pub notes: Vec<String>,
+}
+
+/// What is known about one key.
+#[derive(Debug)]
+pub(crate) struct KeyFacts {
+    /// Why it waits.
+    pub wait: Option<WaitFacts>,
+    /// Whether a relay works on its lane.
+    pub lane_is_locked: bool,
+    /// Where claims of its lane start.
+    pub floor: i64,
+    /// Its first pending event.
+    pub head: Option<(Uuid, String)>,
+    /// Places of pending events, from 1.
+    pub places: BTreeMap<Uuid, i64>,
+}
+
+/// The surroundings.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// The database's time.
+    pub now: OffsetDateTime,
+    /// Whether this role sees what other sessions do.
+    pub sees_sessions: bool,
+    /// The relays that are connected.
+    pub relays: Vec<LiveRelay>,
+}
+
+/// Reads the surroundings.
+pub(crate) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
+    let queries = &reader.session.queries;
+    let facts = reader.one("reading the time", &queries.session_facts, &[]).await?;
+    let commands: Vec<&str> = crate::upkeep::COMMANDS.to_vec();
+    let params: [Param<'_>; 1] = [(&commands, Type::TEXT_ARRAY)];
+    let relays = reader.rows("looking for relays", &queries.live_relays, &params).await?;
+    Ok(Surroundings {
+        now: facts.get("now"),
+        sees_sessions: facts.get("sees_sessions"),
+        relays: relays.iter().map(rows::relay).collect(),
+    })
+}
+
+/// One event by its id; empty when there is none.
+pub(crate) async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Found, AppError> {
+    let mut found = Found {
+        events: events(reader, &[id], question.payload).await?,
+        letters: letters(reader, None, &[id], question).await?,
+        ..Found::default()
+    };
+    let keys = keys_of(&found, None);
+    let asked = found.events.iter().find(|event| event.published_at.is_none()).map(|event| event.id);
+    read_keys(reader, &mut found, &keys, asked).await?;
+    Ok(found)
+}
+
+/// The newest events of a key or an aggregate; empty when there are none.
+pub(crate) async fn by_key(reader: &Reader, question: &Question) -> Result<Found, AppError> {
+    let (mut found, key) = (Found::default(), question.text.as_str());
+    let mut ids: BTreeMap<i64, Uuid> = BTreeMap::new();
+    let queries = &reader.session.queries;
+    let params: [Param<'_>; 2] = [(&key, Type::TEXT), (&question.limit, Type::INT8)];
+    let published =
+        reader.rows("looking for published events of the aggregate", &queries.trace_published, &params).await?;
+    found.published = published.first().map_or(0, |row| row.get("total"));
+    ids.extend(published.iter().map(seq_and_id));
+    let pending = pending(reader, key, question.limit, None).await?;
+    found.pending = pending.first().map_or(0, |row| row.get("total"));
+    ids.extend(pending.iter().map(seq_and_id));
+    pending_elsewhere(reader, &params, &mut ids, &mut found).await?;
+    published_elsewhere(reader, &params, &mut ids, &mut found).await?;
+    found.letters = letters(reader, Some(key), &[], question).await?;
+    let newest: Vec<Uuid> =
+        ids.into_values().rev().take(usize::try_from(question.limit).unwrap_or(usize::MAX)).collect();
+    found.events = events(reader, &newest, question.payload).await?;
+    let keys = keys_of(&found, Some(key));
+    read_keys(reader, &mut found, &keys, None).await?;
+    Ok(found)
+}
+
+fn seq_and_id(row: &Row) -> (i64, Uuid) {
+    (row.get("seq"), row.get("id"))
+}
+
+/// Events of the aggregate that another key orders: their lanes are not known.
+async fn pending_elsewhere(
+    reader: &Reader,
+    params: &[Param<'_>],
+    ids: &mut BTreeMap<i64, Uuid>,
+    found: &mut Found,
+) -> Result<(), AppError> {
+    let action = "looking for pending events of the aggregate under other partition keys";
+    let note = "pending events of this aggregate under another partition key may be missing here: only the first 500 of each lane \
+                were looked at; trace that key, or the event's id";
+    match reader.part(EXTRA_LIMIT, action, &reader.session.queries.trace_pending_elsewhere, params).await? {
+        Part::GivenUp => found.notes.push(note.into()),
+        Part::Found(rows) => {
+            let before = ids.len();
+            ids.extend(rows.iter().filter(|row| row.get::<_, Option<Uuid>>("id").is_some()).map(seq_and_id));
+            found.pending += i64::try_from(ids.len() - before).unwrap_or(0);
+            // Without any partition key in sight the remark would only be noise.
+            if ids.len() > before && rows.first().is_some_and(|row| row.get("capped")) {
+                found.notes.push(note.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Published events that this partition key ordered, of other aggregates.
+async fn published_elsewhere(
+    reader: &Reader,
+    params: &[Param<'_>],
+    ids: &mut BTreeMap<i64, Uuid>,
+    found: &mut Found,
+) -> Result<(), AppError> {
+    let action = "looking for published events of the partition key";
+    let sql = &reader.session.queries.trace_published_elsewhere;
+    let before = ids.len();
+    let (looked_at, is_cut) = match reader.part(EXTRA_LIMIT, action, sql, params).await? {
+        Part::GivenUp => (0, true),
+        Part::Found(rows) => {
+            ids.extend(rows.iter().filter(|row| row.get::<_, Option<Uuid>>("id").is_some()).map(seq_and_id));
+            (rows.first().map_or(0, |row| row.get::<_, i64>("looked_at")), false)
+        }
+    };
+    found.published += i64::try_from(ids.len() - before).unwrap_or(0);
+    let is_nothing_found = ids.is_empty();
+    if ids.len() > before || is_nothing_found || is_cut {
+        found.notes.push(format!(
+            "no index leads from a partition key to published events: of those whose aggregate id is another, only {looked_at} that \
+             were published in the last hour were looked at; trace the aggregate's id or the event's id for older ones"
+        ));
+    }
+    Ok(())
+}
+
+async fn pending(reader: &Reader, key: &str, newest: i64, id: Option<Uuid>) -> Result<Vec<Row>, AppError> {
+    let params: [Param<'_>; 3] = [(&key, Type::TEXT), (&newest, Type::INT8), (&id, Type::UUID)];
+    reader.rows("looking for pending events of the key", &reader.session.queries.trace_pending, &params).await
+}
+
+async fn events(reader: &Reader, ids: &[Uuid], payload: bool) -> Result<Vec<EventRow>, AppError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params: [Param<'_>; 2] = [(&ids, Type::UUID_ARRAY), (&payload, Type::BOOL)];
+    let rows = reader.rows("reading events by id", &reader.session.queries.trace_events, &params).await?;
+    Ok(rows.iter().map(rows::event).collect())
+}
+
+async fn letters(
+    reader: &Reader,
+    key: Option<&str>,
+    ids: &[Uuid],
+    question: &Question,
+) -> Result<Vec<(EventRow, LetterFacts)>, AppError> {
+    let params: [Param<'_>; 4] =
+        [(&key, Type::TEXT), (&ids, Type::UUID_ARRAY), (&question.limit, Type::INT8), (&question.payload, Type::BOOL)];
+    let rows = reader.rows("looking for dead letters", &reader.session.queries.trace_dead_letters, &params).await?;
+    Ok(rows.iter().map(|row| (rows::event(row), rows::letter(row))).collect())
+}
+
+/// The keys to look at, the one asked for first.
+fn keys_of(found: &Found, asked: Option<&str>) -> Vec<String> {
+    let others: BTreeSet<&str> = found
+        .events
+        .iter()
+        .filter(|event| event.published_at.is_none())
+        .chain(found.letters.iter().map(|(event, _)| event))
+        .map(|event| event.key.as_str())
+        .filter(|key| Some(*key) != asked)
+        .collect();
+    asked.into_iter().chain(others).take(OTHER_KEYS_MAX + 1).map(str::to_owned).collect()
+}
+
+async fn read_keys(reader: &Reader, found: &mut Found, keys: &[String], asked: Option<Uuid>) -> Result<(), AppError> {
+    let params: [Param<'_>; 1] = [(&keys, Type::TEXT_ARRAY)];
+    let rows = reader.rows("looking for what the keys wait for", &reader.session.queries.key_waits, &params).await?;
+    for row in rows {
+        let key: String = row.get("key");
+        let newest = i64::try_from(found.events.len()).unwrap_or(i64::MAX);
+        let pending = pending(reader, &key, newest, asked).await?;
+        if asked.is_some() {
+            found.pending = pending.first().map_or(0, |row| row.get("total"));
+        }
+        let facts = KeyFacts {
+            wait: rows::wait(&row),
+            lane_is_locked: row.get("lane_is_locked"),
+            floor: row.get("floor"),
+            head: pending
+                .iter()
+                .find(|row| row.get::<_, i64>("place") == 1)
+                .map(|row| (row.get("id"), row.get("event_type"))),
+            places: pending.iter().map(|row| (row.get("id"), row.get("place"))).collect(),
+        };
+        found.keys.insert(key, facts);
+    }
+    Ok(())
+}
+
+impl KeyFacts {
+    /// Who is ahead of a pending event.
+    pub(crate) fn ahead_of(&self, id: Uuid) -> Option<Ahead> {
+        let events = self.places.get(&id)? - 1;
+        let (event_id, event_type) = self.head.clone().filter(|_| events > 0)?;
+        Some(Ahead { event_id, event_type: Some(event_type), events })
+    }
+}

@@ -1,0 +1,126 @@
+//! What can only be seen of a routes file as a whole: names, destinations and exchanges that do not go together. Called by `routes`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lapin::ExchangeKind;
+
+use crate::config::routes_file::entry::Placed;
+use crate::config::routes_file::file::{ExchangeEntry, Text};
+use crate::outbox::template::Template;
+
+/// What is wrong, each with its place in the file.
+pub(super) struct Found(pub(super) Vec<(usize, String)>);
+
+impl Found {
+    pub(super) fn add(&mut self, at: usize, problem: impl std::fmt::Display) {
+        self.0.push((at, problem.to_string()));
+    }
+}
+
+/// The type of a route as the file writes it.
+fn type_of(placed: &Placed) -> &str {
+    placed.route.event_type.as_deref().unwrap_or(super::entry::ANY_TYPE)
+}
+
+/// Too many routes, in all and of one type.
+pub(super) fn limits(found: &mut Found, routes: &[Placed], routes_max: usize, of_type_max: usize) {
+    if let Some(first_over) = routes.get(routes_max) {
+        found.add(first_over.at, format_args!("more than {routes_max} routes; use templates in routing_key"));
+    }
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for placed in routes {
+        let event_type = type_of(placed);
+        let count = counts.entry(event_type).or_default();
+        *count += 1;
+        if *count == of_type_max + 1 {
+            found.add(
+                placed.at,
+                format_args!("more than {of_type_max} routes of '{event_type}'; let the broker fan out"),
+            );
+        }
+    }
+}
+
+/// Names have to be unique: they are stored with events.
+pub(super) fn names(found: &mut Found, routes: &[Placed]) {
+    let mut taken: HashMap<&str, &Placed> = HashMap::new();
+    for placed in routes {
+        let name = &*placed.route.name;
+        if let Some(other) = taken.insert(name, placed) {
+            let (one, two) = (type_of(other), type_of(placed));
+            found.add(
+                placed.name_at,
+                format_args!(
+                    "two routes have the name '{name}' (of '{one}' and '{two}'); give one of them another name"
+                ),
+            );
+        }
+    }
+}
+
+/// Two routes of one type to one place: what comes back could not be told apart.
+pub(super) fn destinations(found: &mut Found, routes: &[Placed]) {
+    let mut taken: HashMap<(&str, &str, String), &str> = HashMap::new();
+    for placed in routes {
+        let route = &placed.route;
+        let known = |event_type: &_| Template::for_type(&route.routing_key, event_type).to_string();
+        let key = route.event_type.as_deref().map_or_else(|| route.routing_key.to_string(), known);
+        let (event_type, exchange) = (type_of(placed), &*route.exchange);
+        let (name, text) = (&*route.name, key.clone());
+        if let Some(other) = taken.insert((event_type, exchange, key), name) {
+            found.add(
+                placed.at,
+                format_args!(
+                    "the routes '{other}' and '{name}' of '{event_type}' have the same exchange '{exchange}' and routing key '{text}'; remove one, or give it another key"
+                ),
+            );
+        }
+    }
+}
+
+/// The kinds of the exchanges.
+pub(super) fn exchanges(
+    found: &mut Found,
+    entries: Vec<(Text, ExchangeEntry)>,
+    routes: &[Placed],
+) -> BTreeMap<String, ExchangeKind> {
+    let mut kinds = BTreeMap::new();
+    // Routes that could not be read may be the ones that use it.
+    let is_whole = found.0.is_empty();
+    for (name, entry) in entries {
+        let (at, name) = (name.span().start, name.into_inner());
+        let kind = match &entry.kind {
+            Some(kind) => read_kind(kind.get_ref()).ok_or_else(|| {
+                let kind = kind.get_ref();
+                format!("kind '{kind}' is unknown; use direct, topic, fanout, headers, or x- and a plugin's kind")
+            }),
+            None => Err("kind is missing; use direct, topic, fanout or headers".to_owned()),
+        };
+        if name.is_empty() {
+            found.add(at, "the default exchange is always there and has no kind; remove this entry");
+        } else if is_whole && !routes.iter().any(|placed| *placed.route.exchange == *name) {
+            found.add(at, format_args!("exchange '{name}': no route uses it; remove it, or mend its name"));
+        }
+        match kind {
+            Ok(kind) => {
+                kinds.insert(name, kind);
+            }
+            Err(problem) => {
+                let at = entry.kind.as_ref().map_or(at, |kind| kind.span().start);
+                found.add(at, format_args!("exchange '{name}': {problem}"));
+            }
+        }
+    }
+    kinds
+}
+
+fn read_kind(word: &str) -> Option<ExchangeKind> {
+    match word {
+        "direct" => Some(ExchangeKind::Direct),
+        "topic" => Some(ExchangeKind::Topic),
+        "fanout" => Some(ExchangeKind::Fanout),
+        "headers" => Some(ExchangeKind::Headers),
+        _ if word.len() > 2 && word.len() <= 255 && word.starts_with("x-") => Some(ExchangeKind::Custom(word.into())),
+        _ => None,
+    }
+}

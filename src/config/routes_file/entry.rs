@@ -1,0 +1,286 @@
+//! One `[[route]]`: its values checked one by one, and made a route. Called by `routes`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Number, Value};
+use sha2::{Digest, Sha256};
+
+use crate::config::routes_file::checks::Found;
+use crate::config::routes_file::file::{RouteEntry, Text};
+use crate::message::amqp::{is_reserved, table_bytes};
+use crate::outbox::destination::OnUnroutable;
+use crate::outbox::labels::Envelope;
+use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
+use crate::outbox::route::Route;
+use crate::outbox::template::Template;
+
+/// What stands in for every type that no other route names.
+pub(super) const ANY_TYPE: &str = "*";
+const NAME_MAX: usize = 40;
+/// Of the static headers of a route; the rest of a frame is the row's.
+const HEADERS_BYTES_MAX: usize = 16 << 10;
+
+/// What routes have that do not say otherwise.
+pub(super) struct Defaults<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) source: &'a str,
+}
+
+/// A route and where it stands in the file.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) at: usize,
+    /// Where its name stands, or the route if it has none.
+    pub(super) name_at: usize,
+    pub(super) route: Route,
+}
+
+/// Collects the problems of one route, each with the route's name.
+struct Entry<'a> {
+    found: &'a mut Found,
+    title: String,
+    is_sound: bool,
+}
+
+impl Entry<'_> {
+    fn problem(&mut self, at: usize, problem: impl std::fmt::Display) {
+        let title = &self.title;
+        self.found.add(at, format_args!("{title}: {problem}"));
+        self.is_sound = false;
+    }
+
+    /// A text for an AMQP short string, not empty.
+    fn text(&mut self, key: &str, text: Option<Text>) -> Option<String> {
+        let text = text?;
+        let (at, text) = (text.span().start, text.into_inner());
+        if text.is_empty() {
+            self.problem(at, format_args!("{key} is empty; leave it out, or give it a value"));
+        }
+        self.short(at, key, &text);
+        Some(text)
+    }
+
+    fn short(&mut self, at: usize, key: &str, text: &str) {
+        if text.len() > SHORT_STRING_BYTES_MAX {
+            let bytes = text.len();
+            self.problem(at, format_args!("{key} takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}"));
+        }
+        if text.contains('\0') {
+            self.problem(at, format_args!("{key} holds a NUL"));
+        }
+    }
+
+    /// A word of a list.
+    fn word<T: Copy>(
+        &mut self,
+        key: &str,
+        word: Option<Text>,
+        default: T,
+        read: fn(&str) -> Option<T>,
+        all: &str,
+    ) -> T {
+        let Some(word) = word else { return default };
+        if let Some(value) = read(word.get_ref()) {
+            return value;
+        }
+        self.problem(word.span().start, format_args!("{key} '{}' is unknown; use one of {all}", word.get_ref()));
+        default
+    }
+}
+
+/// Makes a route of the entry, if nothing is wrong with it.
+pub(super) fn route(
+    found: &mut Found,
+    number: usize,
+    at: usize,
+    entry: RouteEntry,
+    defaults: &Defaults<'_>,
+) -> Option<Placed> {
+    let title = entry.title(number);
+    let mut checked = Entry { found, title, is_sound: true };
+    let name_at = entry.name.as_ref().map_or(at, |name| name.span().start);
+    let source_at = entry.source.as_ref().map_or(at, |source| source.span().start);
+    let event_type = checked.text("event_type", entry.event_type);
+    if event_type.is_none() {
+        checked.problem(at, "event_type is missing; give a type, or \"*\" for every type that no other route names");
+    }
+    let event_type = event_type.unwrap_or_default();
+    let exchange = exchange(&mut checked, entry.exchange, defaults.exchange);
+    let routing_key = routing_key(&mut checked, entry.routing_key);
+    let envelopes = Envelope::ALL.map(Envelope::as_str).join(", ");
+    let envelope = checked.word("envelope", entry.envelope, Envelope::Standard, Envelope::parse, &envelopes);
+    let choices = OnUnroutable::ALL.map(OnUnroutable::as_str).join(", ");
+    let on_unroutable =
+        checked.word("on_unroutable", entry.on_unroutable, OnUnroutable::DeadLetter, OnUnroutable::parse, &choices);
+    let message_type = checked.text("type", entry.message_type);
+    let version = checked.text("version", entry.version);
+    let source = checked.text("source", entry.source).unwrap_or_else(|| defaults.source.to_owned());
+    if envelope == Envelope::CloudEvents && !is_uri_reference(&source) {
+        let mend = "in CloudEvents it has to be one, such as /order-service or urn:shop:orders";
+        checked.problem(source_at, format_args!("the source '{source}' is no URI reference; {mend}"));
+    }
+    let headers = headers(&mut checked, entry.headers);
+    let name = match entry.name {
+        Some(name) => self::name(&mut checked, &name),
+        None => derived_name(&event_type, &exchange, &routing_key),
+    };
+    let event_type = (event_type != ANY_TYPE).then(|| event_type.into());
+    checked.is_sound.then(|| Placed {
+        at,
+        name_at,
+        route: Route {
+            name: name.into(),
+            event_type,
+            exchange: exchange.into(),
+            routing_key,
+            envelope,
+            message_type: message_type.map(Into::into),
+            version: version.map(Into::into),
+            source: source.into(),
+            on_unroutable,
+            headers,
+        },
+    })
+}
+
+fn name(checked: &mut Entry<'_>, name: &Text) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let text = name.get_ref();
+    if text.is_empty() || text.len() > NAME_MAX || !text.bytes().all(is_plain) {
+        let mend = format!("use 1 to {NAME_MAX} lower-case letters, digits and hyphens");
+        checked.problem(name.span().start, format_args!("the name '{text}' is not [a-z0-9-]; {mend}"));
+    }
+    text.clone()
+}
+
+/// The name of a route that has none: its type, exchange and routing key. A long one ends in a hash of them.
+fn derived_name(event_type: &str, exchange: &str, routing_key: &Template) -> String {
+    let event_type = if event_type == ANY_TYPE { "any" } else { event_type };
+    let full = format!("{event_type} {exchange} {routing_key}");
+    let mut name = String::with_capacity(full.len());
+    for c in full.chars() {
+        match c {
+            'a'..='z' | '0'..='9' => name.push(c),
+            'A'..='Z' => name.push(c.to_ascii_lowercase()),
+            _ if name.ends_with('-') || name.is_empty() => {}
+            _ => name.push('-'),
+        }
+    }
+    let name = name.trim_end_matches('-');
+    if !name.is_empty() && name.len() <= NAME_MAX {
+        return name.to_owned();
+    }
+    let hash: String = Sha256::digest(full).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let beginning = name[..name.len().min(NAME_MAX - 9)].trim_end_matches('-');
+    if beginning.is_empty() { hash } else { format!("{beginning}-{hash}") }
+}
+
+/// The default exchange's name is empty.
+fn exchange(checked: &mut Entry<'_>, text: Option<Text>, default: &str) -> String {
+    let Some(text) = text else { return default.to_owned() };
+    checked.short(text.span().start, "exchange", text.get_ref());
+    text.into_inner()
+}
+
+fn routing_key(checked: &mut Entry<'_>, text: Option<Text>) -> Template {
+    let default = Template::parse("{event_type}").expect("the default routing key is a valid template");
+    let Some(text) = text else { return default };
+    let at = text.span().start;
+    let template = match Template::parse(text.get_ref()) {
+        Ok(template) => template,
+        Err(error) => {
+            checked.problem(at, format_args!("routing_key {error}"));
+            return default;
+        }
+    };
+    let bytes = template.text_bytes();
+    if bytes > SHORT_STRING_BYTES_MAX {
+        checked.problem(at, format_args!("routing_key takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}"));
+    }
+    if text.get_ref().contains('\0') {
+        checked.problem(at, "routing_key holds a NUL");
+    }
+    for name in template.headers().filter(|name| is_reserved(name)) {
+        checked
+            .problem(at, format_args!("routing_key needs the header '{name}', which is reserved: no row can have it"));
+    }
+    template
+}
+
+fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map<String, Value> {
+    let mut headers = Map::new();
+    for (name, value) in entries {
+        let (at, name) = (name.span().start, name.into_inner());
+        if is_reserved(&name) {
+            checked.problem(at, format_args!("the header '{name}' is reserved; give it another name"));
+        }
+        if name.is_empty() {
+            checked.problem(at, "a header has an empty name");
+        }
+        checked.short(at, "a header's name", &name);
+        match header(value) {
+            Some(value) => drop(headers.insert(name, value)),
+            None => checked.problem(at, format_args!("the header '{name}' is no string, finite number or boolean")),
+        }
+        let bytes = table_bytes(&headers);
+        if bytes > HEADERS_BYTES_MAX {
+            checked.problem(at, format_args!("the headers take {bytes} bytes, more than {HEADERS_BYTES_MAX}"));
+            break;
+        }
+    }
+    headers
+}
+
+fn header(value: toml::Value) -> Option<Value> {
+    match value {
+        toml::Value::String(text) => Some(Value::String(text)),
+        toml::Value::Integer(number) => Some(Value::from(number)),
+        toml::Value::Float(number) => Number::from_f64(number).map(Value::Number),
+        toml::Value::Boolean(flag) => Some(Value::Bool(flag)),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}
+
+/// RFC 3986, section 4.1: only characters of URIs, and either a scheme or no colon in the first segment.
+fn is_uri_reference(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let has_scheme = |first: &str| {
+        let scheme = first.split(':').next().unwrap_or_default();
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+    !text.is_empty()
+        && text.bytes().all(is_allowed)
+        && text.split('%').skip(1).all(is_escape)
+        && text.matches('#').count() <= 1
+        && (!first.contains(':') || has_scheme(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_names_are_the_same_every_time_and_no_longer_than_a_name_may_be() {
+        let key = |text| Template::parse(text).expect("valid");
+        assert_eq!(derived_name("order.paid", "e", &key("{event_type}")), "order-paid-e-event-type");
+        assert_eq!(derived_name("*", "", &key("K")), "any-k");
+        let long = derived_name("order.payment_processing_initiated", "order.events", &key("{event_type}"));
+        assert_eq!(long, derived_name("order.payment_processing_initiated", "order.events", &key("{event_type}")));
+        assert!(long.len() <= NAME_MAX && long.starts_with("order-payment-processing-initia"), "{long}");
+        assert_ne!(long, derived_name("order.payment_processing_initiated", "order.events", &key("{key}")));
+        assert_eq!(derived_name("漢", "", &key("字")).len(), 8);
+    }
+
+    #[test]
+    fn uri_references_are_told_from_other_texts() {
+        for good in ["order-service", "/a/b", "urn:shop:orders", "https://shop.example/x?y=1#z", "a/b:c", "%20"] {
+            assert!(is_uri_reference(good), "{good}");
+        }
+        for bad in ["", "order service", "bestellung-ü", "1a:b", "a%2", "a#b#c", "a\"b"] {
+            assert!(!is_uri_reference(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The routes: one for everything, or those of `--routes`. Every problem of the file is reported together, each with its line, its
+//! route and the mend.
+//!
+//! Called by the configuration of every command that has to know where events go.
+
+mod checks;
+mod entry;
+mod file;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use lapin::ExchangeKind;
+use sha2::{Digest, Sha256};
+
+use crate::cli::services::RouteArgs;
+use crate::config::problems::Problems;
+use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
+use crate::outbox::route::Route;
+use crate::outbox::route::RouteTable;
+use crate::rabbitmq::supervisor::Exchange;
+use entry::Defaults;
+
+/// A routes file is read by people.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Each route is a few series in the metrics.
+const ROUTES_MAX: usize = 1_000;
+/// An event is in flight on all its routes at once.
+const ROUTES_OF_TYPE_MAX: usize = 32;
+/// Digits of the file's SHA-256 that tell files apart.
+const SHA_DIGITS: usize = 12;
+
+/// The routes, and the exchanges that they use.
+#[derive(Debug)]
+pub struct Routes {
+    /// The routes.
+    pub table: RouteTable,
+    /// To declare, if that is asked for.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// Reads the routes that `args` ask for.
+pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes> {
+    let mut is_sound = true;
+    for (flag, text) in [("exchange", &args.exchange), ("source", &args.source)] {
+        if text.len() > SHORT_STRING_BYTES_MAX || text.contains('\0') {
+            problems.add(flag, format_args!("longer than AMQP's {SHORT_STRING_BYTES_MAX} bytes, or with a NUL"));
+            is_sound = false;
+        }
+    }
+    let defaults = Defaults { exchange: &args.exchange, source: &args.source };
+    let Some(path) = &args.routes else {
+        let table = RouteTable::single(&args.exchange, &args.source);
+        let exchanges = exchanges_of(table.all(), &BTreeMap::new());
+        return is_sound.then_some(Routes { table, exchanges });
+    };
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.add("routes", format_args!("{}: {error}", path.display()));
+            return None;
+        }
+    };
+    match parse(&text, &defaults) {
+        Ok(routes) => is_sound.then_some(routes),
+        Err(found) => {
+            for (line, problem) in found {
+                problems.add("routes", format_args!("{}:{line}: {problem}", path.display()));
+            }
+            None
+        }
+    }
+}
+
+/// The routes of the file, for a command that does without one.
+pub(crate) fn file_routes(problems: &mut Problems, args: &RouteArgs) -> Option<RouteTable> {
+    args.routes.as_ref()?;
+    routes(problems, args).map(|routes| routes.table)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let mut text = String::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("it cannot be read: {error}"))?;
+    if text.len() as u64 > FILE_BYTES_MAX { Err(format!("larger than {FILE_BYTES_MAX} bytes")) } else { Ok(text) }
+}
+
+/// Reads a routes file's text; or each problem, with its line.
+fn parse(text: &str, defaults: &Defaults<'_>) -> Result<Routes, Vec<(usize, String)>> {
+    let file = file::read(text);
+    let mut found = checks::Found(file.problems);
+    let mut routes = Vec::new();
+    for (number, (at, entry)) in file.routes.into_iter().enumerate() {
+        routes.extend(entry::route(&mut found, number + 1, at, entry, defaults));
+    }
+    if routes.is_empty() && found.0.is_empty() {
+        found.add(0, "it names no route; add a [[route]], or leave --routes out to publish everything to --exchange");
+    }
+    checks::limits(&mut found, &routes, ROUTES_MAX, ROUTES_OF_TYPE_MAX);
+    checks::names(&mut found, &routes);
+    checks::destinations(&mut found, &routes);
+    let kinds = checks::exchanges(&mut found, file.exchanges, &routes);
+    if !found.0.is_empty() {
+        let mut problems = found.0;
+        problems.sort_by_key(|(at, _)| *at);
+        return Err(problems.into_iter().map(|(at, problem)| (file::line_of(text, at), problem)).collect());
+    }
+    let sha: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let routes: Vec<Route> = routes.into_iter().map(|placed| placed.route).collect();
+    let table = RouteTable::new(routes, &sha[..SHA_DIGITS]);
+    let exchanges = exchanges_of(table.all(), &kinds);
+    Ok(Routes { table, exchanges })
+}
+
+/// The exchanges that routes use, each once; the default exchange is there already.
+fn exchanges_of<'a>(
+    routes: impl Iterator<Item = &'a Arc<Route>>,
+    kinds: &BTreeMap<String, ExchangeKind>,
+) -> Vec<Exchange> {
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    for route in routes {
+        if route.exchange.is_empty() || exchanges.iter().any(|known| *known.name == *route.exchange) {
+            continue;
+        }
+        let kind = kinds.get(&*route.exchange).cloned().unwrap_or(ExchangeKind::Topic);
+        exchanges.push(Exchange { name: route.exchange.to_string(), kind });
+    }
+    exchanges
+}
+
+#[cfg(test)]
+mod tests;

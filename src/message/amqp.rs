@@ -1,0 +1,198 @@
+//! The message stage: one event on one route as an AMQP message, or why it can never become one.
+//!
+//! Called per event and route after the envelope is known; `own_headers` once per event before. Refuses here what would close the broker's channel, or the connection,
+//! and with it the confirms of every neighbour (hazards B6, B7): such a row is judged without touching the broker.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::outbox::broker::{Message, Properties, Token};
+use crate::outbox::destination::Destination;
+use crate::outbox::event::Event;
+use crate::outbox::labels::Labels;
+use crate::outbox::limits::{HEADERS_BYTES_MAX, SHORT_STRING_BYTES_MAX};
+use crate::outbox::time::timestamp;
+
+const HEADERS_DEPTH_MAX: usize = 16;
+
+/// The event cannot become an AMQP message; nothing but a change of the row mends it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidEvent(String);
+
+/// Whether the payload can be sent at all: JSON `null` says that nothing happened.
+pub fn check_payload(text: &str) -> Result<(), InvalidEvent> {
+    if text.trim() == "null" { Err(InvalidEvent("the payload is null".into())) } else { Ok(()) }
+}
+
+/// Builds the message of `event` with its rendered `body`; `headers` are the event's own and its route's.
+pub fn build(
+    token: Token,
+    event: &Event,
+    labels: &Labels,
+    destination: Destination,
+    body: Vec<u8>,
+    mut headers: Map<String, Value>,
+    now: OffsetDateTime,
+) -> Result<Message, InvalidEvent> {
+    short("the routing key", &destination.routing_key)?;
+    short("the message type", &labels.message_type)?;
+    if let Some(correlation_id) = &event.correlation_id {
+        short("the correlation id", correlation_id)?;
+    }
+    add_relay_headers(&mut headers, event, now);
+    let bytes = table_bytes(&headers);
+    if bytes > HEADERS_BYTES_MAX {
+        return Err(InvalidEvent(format!(
+            "the headers take {bytes} bytes, more than the {HEADERS_BYTES_MAX} of a frame"
+        )));
+    }
+    let properties = Properties {
+        message_type: labels.message_type.clone(),
+        timestamp_seconds: u64::try_from(event.created_at.unix_timestamp()).unwrap_or(0),
+        app_id: labels.source.clone(),
+        correlation_id: event.correlation_id.clone(),
+        content_type: labels.content_type,
+        headers,
+    };
+    Ok(Message { token, event_id: event.id, destination, body, properties })
+}
+
+fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {
+    if text.len() > SHORT_STRING_BYTES_MAX {
+        let bytes = text.len();
+        return Err(InvalidEvent(format!("{what} takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}")));
+    }
+    if text.contains('\0') {
+        return Err(InvalidEvent(format!("{what} holds a NUL")));
+    }
+    Ok(())
+}
+
+/// The producer's headers, checked.
+pub fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEvent> {
+    let Some(text) = text else { return Ok(Map::new()) };
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| InvalidEvent(format!("the headers cannot be read: {error}")))?;
+    let headers = match value {
+        Value::Object(headers) => headers,
+        Value::Null => return Ok(Map::new()),
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(InvalidEvent("the headers are not a JSON object".into()));
+        }
+    };
+    for (name, value) in &headers {
+        short("a header's name", name)?;
+        if is_reserved(name) {
+            return Err(InvalidEvent(format!("the header '{name}' is reserved")));
+        }
+        within_depth(value, HEADERS_DEPTH_MAX)?;
+    }
+    Ok(headers)
+}
+
+/// Whether neither a row nor a route may set this header: `CC` and `BCC` add routes behind the relay's back; the others are the broker's
+/// and ours to write.
+pub fn is_reserved(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    matches!(lower.as_str(), "cc" | "bcc")
+        || ["x-death", "x-first-death", "x-last-death", "x-outbox-"].iter().any(|prefix| lower.starts_with(prefix))
+}
+
+fn within_depth(value: &Value, depth_left: usize) -> Result<(), InvalidEvent> {
+    if depth_left == 0 {
+        return Err(InvalidEvent(format!("the headers are nested deeper than {HEADERS_DEPTH_MAX} levels")));
+    }
+    match value {
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            short("a nested header's name", name)?;
+            within_depth(value, depth_left - 1)
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| within_depth(item, depth_left - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn add_relay_headers(headers: &mut Map<String, Value>, event: &Event, now: OffsetDateTime) {
+    headers.insert("x-outbox-key".into(), event.key().into());
+    headers.insert("x-outbox-seq".into(), event.seq.into());
+    headers.insert("x-outbox-published-at".into(), timestamp(now).into());
+    if let Some(replay_id) = event.replay_id {
+        headers.insert("x-outbox-replay".into(), replay_id.to_string().into());
+    }
+}
+
+/// Bytes of a table on the wire (AMQP 0-9-1 section 4.2.5.5): per field a short name, a type octet and the value.
+pub fn table_bytes(table: &Map<String, Value>) -> usize {
+    4 + table.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum::<usize>()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    1 + match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 8,
+        Value::String(text) => 4 + text.len(),
+        Value::Array(items) => 4 + items.iter().map(value_bytes).sum::<usize>(),
+        Value::Object(fields) => table_bytes(fields),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::fixtures;
+
+    fn build_from(change: impl FnOnce(&mut Event)) -> Result<Message, InvalidEvent> {
+        let mut event = fixtures::event("order-1", 7);
+        change(&mut event);
+        let labels = Labels {
+            message_type: event.event_type.as_str().into(),
+            version: None,
+            source: "order-service".into(),
+            content_type: "application/json",
+        };
+        let destination =
+            Destination { exchange: "order.events".into(), routing_key: event.event_type.as_str().into() };
+        let headers = own_headers(event.headers.as_deref())?;
+        build(1, &event, &labels, destination, b"{}".to_vec(), headers, OffsetDateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_plain_event_carries_its_own_headers_and_ours() {
+        let message =
+            build_from(|event| event.headers = Some(r#"{"traceparent":"00-ab","n":1}"#.into())).expect("valid");
+        let names: Vec<&str> = message.properties.headers.keys().map(String::as_str).collect();
+        assert_eq!(names, ["traceparent", "n", "x-outbox-key", "x-outbox-seq", "x-outbox-published-at"]);
+        assert_eq!(message.properties.timestamp_seconds, 1_795_264_496);
+    }
+
+    #[test]
+    fn what_cannot_become_a_message_is_refused_with_its_reason() {
+        let long = "t".repeat(300);
+        let table = format!(r#"{{"h":"{}"}}"#, "y".repeat(200_000));
+        let deep = format!("{{\"h\":{}1{}}}", "[".repeat(40), "]".repeat(40));
+        type Change = Box<dyn FnOnce(&mut Event)>;
+        let cases: Vec<(Change, &str)> = vec![
+            (Box::new(move |event| event.event_type = long), "the routing key takes 300 bytes"),
+            (Box::new(|event| event.headers = Some("[1]".into())), "not a JSON object"),
+            (Box::new(move |event| event.headers = Some(table)), "the headers take 2"),
+            (Box::new(|event| event.headers = Some(r#"{"CC":["a"]}"#.into())), "'CC' is reserved"),
+            (Box::new(|event| event.headers = Some(r#"{"x-death":1}"#.into())), "'x-death' is reserved"),
+            (Box::new(|event| event.headers = Some(r#"{"X-Outbox-Seq":1}"#.into())), "is reserved"),
+            (Box::new(move |event| event.headers = Some(deep)), "nested deeper"),
+            (Box::new(|event| event.correlation_id = Some("c".repeat(256))), "the correlation id takes 256 bytes"),
+        ];
+        for (change, expected) in cases {
+            let error = build_from(change).expect_err(expected).to_string();
+            assert!(error.contains(expected), "'{error}' lacks '{expected}'");
+        }
+    }
+
+    #[test]
+    fn a_null_payload_is_refused_and_null_headers_are_none() {
+        assert_eq!(check_payload(" null ").expect_err("null payload").to_string(), "the payload is null");
+        assert_eq!(check_payload("\"null\""), Ok(()));
+        assert!(build_from(|event| event.headers = Some("null".into())).is_ok());
+    }
+}

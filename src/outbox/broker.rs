@@ -1,0 +1,129 @@
+//! The seam to the message broker: what the hot path sends through it and what it hears back.
+//!
+//! The relay runs on RabbitMQ through `link::broker`; the simulation of the tests implements the same traits in memory.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::outbox::destination::Destination;
+
+/// Names a message on its channel; given by the worker, unique there.
+pub type Token = u64;
+
+/// A message ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its name on the channel.
+    pub token: Token,
+    /// The AMQP message id.
+    pub event_id: Uuid,
+    /// Where to.
+    pub destination: Destination,
+    /// What consumers read.
+    pub body: Vec<u8>,
+    /// The AMQP properties.
+    pub properties: Properties,
+}
+
+/// AMQP properties besides the message id and the delivery mode, which are always set.
+#[derive(Debug, Clone)]
+pub struct Properties {
+    /// `type`.
+    pub message_type: Arc<str>,
+    /// `timestamp`: when the event occurred, in seconds.
+    pub timestamp_seconds: u64,
+    /// `app_id`.
+    pub app_id: Arc<str>,
+    /// `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// `content_type`.
+    pub content_type: &'static str,
+    /// The row's own headers and ours (`x-outbox-*`).
+    pub headers: Map<String, Value>,
+}
+
+/// The broker's word about one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Acked, and certainly not returned.
+    Confirmed,
+    /// No queue is bound; the broker's text.
+    Returned(String),
+    /// Refused.
+    Nacked,
+    /// The channel ended first: stored or not, nobody can tell.
+    Unknown,
+}
+
+/// Why a channel ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseReason {
+    /// The AMQP reply code, if the broker gave one.
+    pub code: Option<u16>,
+    /// The broker's or the system's words.
+    pub text: String,
+    /// Whether the connection went with it.
+    pub connection_lost: bool,
+}
+
+/// The state of the connection. Each connection is a generation of its own; nothing of an older one is ever used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not connected; the supervisor is trying.
+    Down,
+    /// Connected.
+    Up(u64),
+    /// Connected, and the broker takes nothing (memory or disk alarm).
+    Blocked(u64),
+}
+
+/// The broker cannot be used now.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// No connection.
+    #[error("not connected to the broker")]
+    Down,
+    /// The channel could not be opened.
+    #[error("the channel could not be opened: {0}")]
+    Open(String),
+}
+
+/// A broker that hands out channels.
+pub trait Broker: Send + Sync + 'static {
+    /// Its channel.
+    type Channel: Channel;
+
+    /// Opens a channel in confirm mode on the present connection, within a deadline.
+    fn open(&self) -> impl Future<Output = Result<Self::Channel, BrokerError>> + Send;
+
+    /// The connection's state, now and as it changes.
+    fn link(&self) -> watch::Receiver<LinkState>;
+
+    /// Gives a connection up that has fallen silent; a fresh one takes its place.
+    fn end_generation(&self, generation: u64, why: &str);
+}
+
+/// A channel in confirm mode, owned by one task.
+pub trait Channel: Send + 'static {
+    /// The connection it belongs to.
+    fn generation(&self) -> u64;
+
+    /// Hands a message over; the order of calls is the order on the wire. Never waits.
+    fn send(&mut self, message: Message);
+
+    /// Whether the socket has taken what was sent, so that another burst may follow.
+    fn is_flushed(&self) -> bool;
+
+    /// Waits until messages were judged or the last burst was flushed, and returns what is known. Cancel safe.
+    fn progress(&mut self) -> impl Future<Output = Vec<(Token, Reply)>> + Send;
+
+    /// Messages without an answer.
+    fn outstanding(&self) -> usize;
+
+    /// Set once the channel has ended; everything outstanding is then answered `Unknown`.
+    fn close_reason(&self) -> Option<&CloseReason>;
+}

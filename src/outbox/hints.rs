@@ -1,0 +1,68 @@
+//! Hints that there may be work: why a worker looks, and where hints are given.
+//!
+//! Given by the listener and by `POST /wake`, taken by `relay::wake`. A hint that is lost costs at most the poll interval.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+
+/// Why a worker looked for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The poll interval.
+    Poll,
+    /// A NOTIFY.
+    Listen,
+    /// `POST /wake`.
+    Poke,
+}
+
+impl Cause {
+    /// Every cause, for metrics that exist from the start.
+    pub const ALL: [Self; 3] = [Self::Poll, Self::Listen, Self::Poke];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Listen => "listen",
+            Self::Poke => "poke",
+        }
+    }
+}
+
+/// Where hints are given. Many hints before the next look are one.
+#[derive(Debug, Clone, Default)]
+pub struct Hints(Arc<Hint>);
+
+#[derive(Debug, Default)]
+struct Hint {
+    notify: Notify,
+    cause: AtomicU8,
+}
+
+impl Hints {
+    /// Says that there may be work.
+    pub fn give(&self, cause: Cause) {
+        self.0.cause.store(cause as u8, Ordering::Relaxed);
+        self.0.notify.notify_one();
+    }
+
+    /// Waits for a hint. Cancel safe.
+    pub async fn taken(&self) -> Cause {
+        self.0.notify.notified().await;
+        self.cause()
+    }
+
+    /// Takes the hint that is there, without waiting.
+    pub fn take(&self) -> Option<Cause> {
+        self.0.notify.notified().now_or_never().map(|()| self.cause())
+    }
+
+    fn cause(&self) -> Cause {
+        let cause = self.0.cause.load(Ordering::Relaxed);
+        Cause::ALL.into_iter().find(|known| *known as u8 == cause).unwrap_or(Cause::Poll)
+    }
+}

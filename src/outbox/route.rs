@@ -1,0 +1,239 @@
+//! The route stage: which messages an event becomes, and where each goes.
+//!
+//! Called once per claimed event. The relay knows no event of its own; without a routes file one route takes every type. Refuses an
+//! event that two routes would send to the same place: a returned message says only its id, exchange and routing key, so nobody could
+//! tell which of the two came back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::outbox::destination::{Destination, OnUnroutable};
+use crate::outbox::event::Event;
+use crate::outbox::hold::HoldScope;
+use crate::outbox::labels::{Envelope, Labels};
+use crate::outbox::template::Template;
+
+/// What the metrics call the types that no route names.
+pub const OTHER_TYPES: &str = "_other";
+/// What the metrics call the routes of a relay without a routes file.
+const NO_FILE: &str = "none";
+
+/// One way out for the events of a type.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Unique, `[a-z0-9-]{1,40}`; stored with events and shown everywhere.
+    pub name: Arc<str>,
+    /// The type whose events take it; none is every type that no other route names.
+    pub event_type: Option<Arc<str>>,
+    /// Where to.
+    pub exchange: Arc<str>,
+    /// The routing key before its fields are filled in.
+    pub routing_key: Template,
+    /// The body's shape.
+    pub envelope: Envelope,
+    /// The type on the wire; the event type if absent.
+    pub message_type: Option<Arc<str>>,
+    /// Overrules the row's version.
+    pub version: Option<Arc<str>>,
+    /// Who publishes.
+    pub source: Arc<str>,
+    /// What a returned message means.
+    pub on_unroutable: OnUnroutable,
+    /// Set on every message, over the row's own headers of the same name.
+    pub headers: Map<String, Value>,
+}
+
+impl Route {
+    /// What a message of `event` says about itself on this route.
+    pub fn labels(&self, event: &Event) -> Labels {
+        Labels {
+            message_type: self.message_type.clone().unwrap_or_else(|| event.event_type.as_str().into()),
+            version: self.version.clone(),
+            source: self.source.clone(),
+            content_type: self.envelope.content_type(),
+        }
+    }
+
+    /// Where `event`, whose own headers are `headers`, goes on this route; or why that cannot be said.
+    pub fn destination(&self, event: &Event, headers: &Map<String, Value>) -> Result<Destination, String> {
+        let routing_key = self.routing_key.render(event, headers);
+        let routing_key = routing_key.map_err(|error| format!("the routing key of route '{}' {error}", self.name))?;
+        Ok(Destination { exchange: self.exchange.clone(), routing_key: routing_key.into() })
+    }
+
+    /// The headers of a message: the row's `own`, and the route's over them.
+    pub fn headers_over(&self, own: &Map<String, Value>) -> Map<String, Value> {
+        // With room for those that the relay adds.
+        let mut headers = Map::with_capacity(own.len() + self.headers.len() + 4);
+        headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers
+    }
+
+    /// Whether a hold of this scope is in the way of messages of this route, or of some of them.
+    pub fn is_held_by(&self, scope: &HoldScope) -> bool {
+        match scope {
+            HoldScope::Key(held) => held.exchange == self.exchange && self.routing_key.may_render(&held.routing_key),
+            HoldScope::Exchange(exchange) => *exchange == self.exchange,
+            HoldScope::Route(name) => *name == self.name,
+        }
+    }
+}
+
+/// The routes by event type.
+#[derive(Debug, Clone)]
+pub struct RouteTable {
+    /// As in the file.
+    all: Vec<Arc<Route>>,
+    exact: HashMap<Arc<str>, Vec<Arc<Route>>>,
+    any: Vec<Arc<Route>>,
+    sha: Arc<str>,
+}
+
+impl RouteTable {
+    /// The table without a routes file: every type to `exchange` with its type as the key, in the standard envelope.
+    pub fn single(exchange: &str, source: &str) -> Self {
+        let route = Route {
+            name: "default".into(),
+            event_type: None,
+            exchange: exchange.into(),
+            routing_key: Template::parse("{event_type}").expect("the default routing key is a valid template"),
+            envelope: Envelope::Standard,
+            message_type: None,
+            version: None,
+            source: source.into(),
+            on_unroutable: OnUnroutable::DeadLetter,
+            headers: Map::new(),
+        };
+        Self::new(vec![route], NO_FILE)
+    }
+
+    /// The table of a routes file; `sha` identifies the file.
+    pub fn new(routes: Vec<Route>, sha: &str) -> Self {
+        let all: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
+        let (mut exact, mut any) = (HashMap::<Arc<str>, Vec<Arc<Route>>>::new(), Vec::new());
+        for route in &all {
+            match &route.event_type {
+                Some(event_type) => exact.entry(Arc::clone(event_type)).or_default().push(Arc::clone(route)),
+                None => any.push(Arc::clone(route)),
+            }
+        }
+        Self { all, exact, any, sha: sha.into() }
+    }
+
+    /// The routes of a type; none means that its key waits as `no_route`.
+    pub fn routes_for(&self, event_type: &str) -> &[Arc<Route>] {
+        self.exact.get(event_type).unwrap_or(&self.any)
+    }
+
+    /// The routes that `event` takes: those of its type, and of a replayed event only those it was replayed for.
+    pub fn routes_of<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Arc<Route>> {
+        let only = event.only_routes.as_deref();
+        let wanted = move |route: &&Arc<Route>| only.is_none_or(|names| names.iter().any(|name| **name == *route.name));
+        self.routes_for(&event.event_type).iter().filter(wanted)
+    }
+
+    /// Where `event`, whose own headers are `headers`, goes on each of its routes; or why it can go nowhere.
+    pub fn ways(&self, event: &Event, headers: &Map<String, Value>) -> Result<Vec<(Arc<Route>, Destination)>, String> {
+        let mut ways: Vec<(Arc<Route>, Destination)> = Vec::new();
+        for route in self.routes_of(event) {
+            let destination = route.destination(event, headers)?;
+            if let Some((other, _)) = ways.iter().find(|(_, taken)| *taken == destination) {
+                let (first, second) = (&other.name, &route.name);
+                return Err(format!(
+                    "the routes '{first}' and '{second}' both send it to {destination}; give one of them another routing key"
+                ));
+            }
+            ways.push((Arc::clone(route), destination));
+        }
+        Ok(ways)
+    }
+
+    /// Every route, in the order of the file.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.all.iter()
+    }
+
+    /// Whether there is a route of this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.all.iter().any(|route| *route.name == *name)
+    }
+
+    /// The type as a metric label: unbounded input must not make unbounded series.
+    pub fn label_for<'a>(&self, event_type: &'a str) -> &'a str {
+        if self.exact.contains_key(event_type) { event_type } else { OTHER_TYPES }
+    }
+
+    /// The metric labels of every route: its type and its name.
+    pub fn series(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all.iter().map(|route| (route.event_type.as_deref().unwrap_or(OTHER_TYPES), &*route.name))
+    }
+
+    /// Identifies the routes file: the beginning of its SHA-256, or `none`.
+    pub fn sha(&self) -> &str {
+        &self.sha
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::fixtures;
+
+    fn named(names: &[&str], event_type: &str) -> RouteTable {
+        let any = Route::clone(&RouteTable::single("order.events", "order-service").any[0]);
+        let of_name = |name: &&str| Route {
+            name: (*name).into(),
+            event_type: Some(event_type.into()),
+            routing_key: Template::parse(name).expect("valid"),
+            ..any.clone()
+        };
+        let mut routes: Vec<Route> = names.iter().map(of_name).collect();
+        routes.push(any.clone());
+        RouteTable::new(routes, "0123")
+    }
+
+    #[test]
+    fn without_a_routes_file_every_type_goes_to_the_one_exchange_with_its_type_as_the_key() {
+        let table = RouteTable::single("order.events", "order-service");
+        let ways = table.ways(&fixtures::event("order-1", 1), &Map::new()).expect("valid");
+        assert_eq!(ways.len(), 1);
+        assert_eq!(ways[0].1.to_string(), "order.events/order.created");
+        assert_eq!(table.label_for("order.created"), "_other");
+        assert_eq!(table.series().collect::<Vec<_>>(), [("_other", "default")]);
+    }
+
+    #[test]
+    fn a_replayed_event_takes_only_the_routes_it_was_replayed_for() {
+        let table = named(&["a", "b"], "order.created");
+        let mut event = fixtures::event("order-1", 1);
+        let names = |event: &Event| table.routes_of(event).map(|route| route.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&event), ["a", "b"]);
+        event.only_routes = Some(vec!["b".into(), "renamed".into()]);
+        assert_eq!(names(&event), ["b"]);
+        event.only_routes = Some(vec!["renamed".into()]);
+        assert!(names(&event).is_empty());
+    }
+
+    #[test]
+    fn a_type_that_a_route_names_does_not_take_the_catch_all() {
+        let table = named(&["paid"], "order.paid");
+        let names: Vec<&str> = table.routes_for("order.paid").iter().map(|route| &*route.name).collect();
+        assert_eq!(names, ["paid"]);
+        assert_eq!(table.label_for("order.paid"), "order.paid");
+        assert!(table.has_name("paid") && table.has_name("default") && !table.has_name("unpaid"));
+    }
+
+    #[test]
+    fn an_event_that_two_routes_would_send_to_one_place_is_refused_and_both_are_named() {
+        let table = named(&["{aggregate_id}", "{key}"], "order.created");
+        let mut event = fixtures::event("order-1", 1);
+        let error = table.ways(&event, &Map::new()).expect_err("equal").clone();
+        assert!(error.contains("'{aggregate_id}'") && error.contains("'{key}'"), "{error}");
+        assert!(error.contains("order.events/order-1"), "{error}");
+        event.partition_key = Some("p-1".into());
+        assert_eq!(table.ways(&event, &Map::new()).expect("different").len(), 2);
+    }
+}

@@ -1,0 +1,216 @@
+//! The template of a routing key: parsed once from the routes file, rendered for every event.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::outbox::event::Event;
+
+/// A routing key with fields: `{event_type}`, `{aggregate_type}`, `{aggregate_id}`, `{key}`, `{header.NAME}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    EventType,
+    AggregateType,
+    AggregateId,
+    Key,
+    Header(String),
+}
+
+/// The fields of a template, as the mend in error texts names them.
+const FIELDS: &str = "{event_type}, {aggregate_type}, {aggregate_id}, {key} or {header.NAME}";
+
+impl Template {
+    /// Reads a template; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some(open) = rest.find('{') {
+            if open > 0 {
+                parts.push(Part::Text(rest[..open].to_owned()));
+            }
+            let Some(length) = rest[open..].find('}') else {
+                return Err(format!("'{text}' has a '{{' without its '}}'"));
+            };
+            parts.push(match &rest[open + 1..open + length] {
+                "event_type" => Part::EventType,
+                "aggregate_type" => Part::AggregateType,
+                "aggregate_id" => Part::AggregateId,
+                "key" => Part::Key,
+                other => match other.strip_prefix("header.").filter(|name| !name.is_empty()) {
+                    Some(name) => Part::Header(name.to_owned()),
+                    None => return Err(format!("'{text}' names the unknown field '{{{other}}}'; use {FIELDS}")),
+                },
+            });
+            rest = &rest[open + length + 1..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The same template where the event type is known, so that two that mean the same are equal.
+    pub fn for_type(&self, event_type: &str) -> Self {
+        let mut parts: Vec<Part> = Vec::with_capacity(self.0.len());
+        for part in &self.0 {
+            let text = match part {
+                Part::Text(text) => text,
+                Part::EventType => event_type,
+                Part::AggregateType | Part::AggregateId | Part::Key | Part::Header(_) => {
+                    parts.push(part.clone());
+                    continue;
+                }
+            };
+            match parts.last_mut() {
+                Some(Part::Text(before)) => before.push_str(text),
+                Some(_) | None => parts.push(Part::Text(text.to_owned())),
+            }
+        }
+        Self(parts)
+    }
+
+    /// Fills the fields in; `headers` are the row's own. The error goes on after "the routing key of route 'x'".
+    pub fn render(&self, event: &Event, headers: &Map<String, Value>) -> Result<String, String> {
+        let mut key = String::with_capacity(64);
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => key.push_str(text),
+                Part::EventType => key.push_str(&event.event_type),
+                Part::AggregateType => key.push_str(&event.aggregate_type),
+                Part::AggregateId => key.push_str(&event.aggregate_id),
+                Part::Key => key.push_str(event.key()),
+                Part::Header(name) => match headers.get(name) {
+                    Some(Value::String(text)) => key.push_str(text),
+                    Some(Value::Number(number)) => key.push_str(&number.to_string()),
+                    Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                        return Err(format!("needs the header '{name}' as a string or a number"));
+                    }
+                    None => return Err(format!("needs the header '{name}', which the event does not have")),
+                },
+            }
+        }
+        Ok(key)
+    }
+
+    /// Whether some event could be given this routing key.
+    pub fn may_render(&self, key: &str) -> bool {
+        let (mut rest, mut is_open) = (key, false);
+        for (place, part) in self.0.iter().enumerate() {
+            let Part::Text(text) = part else {
+                is_open = true;
+                continue;
+            };
+            let is_last = place + 1 == self.0.len();
+            let after = match (is_open, is_last) {
+                (true, true) => rest.strip_suffix(text.as_str()).map(|_| ""),
+                (true, false) => rest.find(text.as_str()).map(|at| &rest[at + text.len()..]),
+                (false, _) => rest.strip_prefix(text.as_str()),
+            };
+            let Some(after) = after else { return false };
+            (rest, is_open) = (after, false);
+        }
+        is_open || rest.is_empty()
+    }
+
+    /// The headers that it needs.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Header(name) => Some(name.as_str()),
+            Part::Text(_) | Part::EventType | Part::AggregateType | Part::AggregateId | Part::Key => None,
+        })
+    }
+
+    /// Bytes that it takes at the least.
+    pub fn text_bytes(&self) -> usize {
+        let bytes = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::EventType | Part::AggregateType | Part::AggregateId | Part::Key | Part::Header(_) => 0,
+        };
+        self.0.iter().map(bytes).sum()
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::EventType => f.write_str("{event_type}"),
+            Part::AggregateType => f.write_str("{aggregate_type}"),
+            Part::AggregateId => f.write_str("{aggregate_id}"),
+            Part::Key => f.write_str("{key}"),
+            Part::Header(name) => write!(f, "{{header.{name}}}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::fixtures;
+    use serde_json::json;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).expect("a valid template")
+    }
+
+    fn headers(value: Value) -> Map<String, Value> {
+        value.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn templates_fill_every_field_and_refuse_unknown_ones() {
+        let mut event = fixtures::event("a-1", 1);
+        event.partition_key = Some("p-1".into());
+        let text = "x.{aggregate_type}.{aggregate_id}.{key}.{event_type}.{header.region}.{header.shard}.y";
+        let own = headers(json!({"region": "eu", "shard": 9_007_199_254_740_993_i64}));
+        let key = template(text).render(&event, &own);
+        assert_eq!(key.as_deref(), Ok("x.Order.a-1.p-1.order.created.eu.9007199254740993.y"));
+        assert_eq!(template(text).to_string(), text);
+        for (text, words) in [("{colour}", "{colour}"), ("{header.}", "{header.}"), ("a{key", "without its")] {
+            let error = Template::parse(text).expect_err(text);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_missing_or_no_text_is_an_error_that_names_it() {
+        let event = fixtures::event("a-1", 1);
+        for (own, words) in [
+            (json!({}), "which the event does not have"),
+            (json!({"tenant": null}), "as a string or a number"),
+            (json!({"tenant": [1]}), "as a string or a number"),
+            (json!({"tenant": true}), "as a string or a number"),
+        ] {
+            let error = template("{header.tenant}").render(&event, &headers(own)).expect_err(words);
+            assert!(error.contains("'tenant'") && error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn templates_that_mean_the_same_for_a_type_are_equal() {
+        assert_eq!(template("a.{event_type}").for_type("x"), template("a.x").for_type("x"));
+        assert_ne!(template("{key}").for_type("x"), template("{aggregate_id}").for_type("x"));
+    }
+
+    #[test]
+    fn a_template_may_render_what_its_texts_leave_room_for() {
+        for (text, key, expected) in [
+            ("order.paid", "order.paid", true),
+            ("order.paid", "order.paid.late", false),
+            ("{event_type}", "anything", true),
+            ("a.{key}", "a.1", true),
+            ("a.{key}", "b.1", false),
+            ("{key}.z", "1.z", true),
+            ("{key}.z", "1.z.1", false),
+            ("a.{key}.b.{key}", "a.1.b.2", true),
+            ("a.{key}.b.{key}", "a.1.c.2", false),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(template(text).may_render(key), expected, "'{text}' and '{key}'");
+        }
+    }
+}

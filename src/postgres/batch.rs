@@ -1,0 +1,157 @@
+//! An open batch in PostgreSQL: one transaction that holds lane locks, and settling it.
+//!
+//! Dropping it closes its connection, which rolls back and frees the lanes; so does a panic of its owner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::outbox::event::HoldId;
+use crate::outbox::hold::{HoldKind, HoldScope};
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
+use crate::postgres::call::Param;
+use crate::postgres::floors::Floors;
+use crate::postgres::pool::Object;
+use crate::postgres::queries::Queries;
+
+/// The transaction of one batch.
+pub struct PgBatch {
+    pub(super) client: Option<Object>,
+    pub(super) queries: Arc<Queries>,
+    pub(super) floors: Floors,
+    pub(super) lanes: Vec<i16>,
+    pub(super) has_waits: bool,
+}
+
+impl PgBatch {
+    /// Takes a connection on which a transaction is about to be opened.
+    pub(crate) fn new(client: Object, queries: Arc<Queries>, floors: Floors) -> Self {
+        Self { client: Some(client), queries, floors, lanes: Vec::new(), has_waits: false }
+    }
+
+    pub(crate) fn client(&self) -> &Object {
+        self.client.as_ref().expect("the connection leaves only when the batch ends")
+    }
+
+    pub(crate) fn set_lanes(&mut self, lanes: Vec<i16>, has_waits: bool) {
+        self.lanes = lanes;
+        self.has_waits = has_waits;
+    }
+
+    /// Commits, and gives the connection back to the pool.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        call::batch(self.client(), "committing", "COMMIT").await?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Ends a batch that changed nothing.
+    pub(crate) async fn abandon(mut self) -> Result<(), StoreError> {
+        call::batch(self.client(), "ending an empty batch", "ROLLBACK").await?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Ends due waits whose events are settled already, where nothing else was due.
+    pub(crate) async fn end_waits_only(self) -> Result<(), StoreError> {
+        if !self.has_waits {
+            return self.abandon().await;
+        }
+        self.end_waits(&[]).await?;
+        self.commit().await
+    }
+
+    /// Marks events, and makes sure that they are marked.
+    pub(crate) async fn mark(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let params: [Param<'_>; 1] = [(&ids, Type::UUID_ARRAY)];
+        let sql = &self.queries.mark_published;
+        let marked = call::execute(self.client(), "marking events published", sql, &params).await?;
+        if marked == ids.len() as u64 {
+            return Ok(());
+        }
+        let sql = &self.queries.count_pending;
+        match call::one(self.client(), "counting unmarked events", sql, &params).await?.get::<_, i64>(0) {
+            0 => Ok(()),
+            still_pending => Err(StoreError::MarksRefused { still_pending }),
+        }
+    }
+
+    /// Puts a destination on hold, or finds the hold that is there.
+    pub(crate) async fn put_hold(
+        &self,
+        scope: &HoldScope,
+        kind: HoldKind,
+        error: &str,
+        probe_after: Duration,
+    ) -> Result<HoldId, StoreError> {
+        let (scope_name, exchange, routing_key, route) = scope.columns();
+        let probe_after_ms = i64::try_from(probe_after.as_millis()).unwrap_or(i64::MAX);
+        let (kind_name, reason) = (kind.as_str(), kind.reason());
+        let params: [Param<'_>; 8] = [
+            (&scope_name, Type::TEXT),
+            (&exchange, Type::TEXT),
+            (&routing_key, Type::TEXT),
+            (&route, Type::TEXT),
+            (&kind_name, Type::TEXT),
+            (&reason, Type::TEXT),
+            (&error, Type::TEXT),
+            (&probe_after_ms, Type::INT8),
+        ];
+        let row = call::one(self.client(), "putting a destination on hold", &self.queries.put_hold, &params).await?;
+        if row.get(1) {
+            let (hold, exchange, routing_key, route) =
+                (row.get::<_, HoldId>(0), some(exchange), some(routing_key), some(route));
+            tracing::warn!(hold, exchange, routing_key, route, kind = kind_name, error, "on hold: {reason}");
+        }
+        Ok(row.get(0))
+    }
+
+    /// Makes the heads that waited for lifted holds due.
+    pub(crate) async fn lift_waits(&self, holds: &[HoldId]) -> Result<(), StoreError> {
+        if holds.is_empty() {
+            return Ok(());
+        }
+        let params: [Param<'_>; 1] = [(&holds, Type::INT8_ARRAY)];
+        call::execute(self.client(), "lifting waits", &self.queries.lift_waits, &params).await.map(|_| ())
+    }
+
+    pub(super) async fn end_waits(&self, settled: &[Uuid]) -> Result<(), StoreError> {
+        let params: [Param<'_>; 2] = [(&self.lanes, Type::INT2_ARRAY), (&settled, Type::UUID_ARRAY)];
+        call::execute(self.client(), "ending waits", &self.queries.end_waits, &params).await.map(|_| ())
+    }
+
+    /// Runs `work` in a savepoint: what fails there must not lose the marks.
+    pub(super) async fn in_savepoint(
+        &self,
+        work: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<Result<(), StoreError>, StoreError> {
+        call::batch(self.client(), "opening a savepoint", "SAVEPOINT part").await?;
+        let done = work.await;
+        if matches!(done, Err(StoreError::Unreachable(_))) {
+            return done.map(Ok);
+        }
+        let end = if done.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" };
+        call::batch(self.client(), "ending a savepoint", end).await?;
+        Ok(done)
+    }
+}
+
+impl Drop for PgBatch {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // Out of the pool: dropping the client closes the connection, and the server rolls back.
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// What a hold's scope leaves empty is no field of a log line.
+pub(super) fn some(column: &str) -> Option<&str> {
+    (!column.is_empty()).then_some(column)
+}

@@ -1,0 +1,317 @@
+//! How to reach PostgreSQL, and one connection to it. Everything that may be rotated (URL, user, password, certificates) is read again
+//! at each connect.
+//!
+//! Used by the pool, the listener and the commands. Promises: never a server that refuses writes, never less TLS than the URL asks for,
+//! no wait without a deadline, no secret in an error or the log.
+
+mod key_values;
+pub mod url;
+#[cfg(test)]
+mod url_tests;
+pub(crate) mod words;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, poll_fn};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, SslMode as DriverSslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::deadline::deadline;
+use crate::net::secret::Secret;
+use crate::net::tls::{TlsFiles, Verify, client_config};
+use crate::postgres::connect::url::{DatabaseUrl, SslMode, parse};
+pub use crate::postgres::connect::words::chain;
+use crate::postgres::connect::words::connect_words;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+/// To one host, all of it: the way there, TLS, the login.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How to reach the database. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// The URL.
+    pub url: Secret,
+    /// Overrules the URL's user.
+    pub user: Option<Secret>,
+    /// Overrules the URL's password.
+    pub password: Option<Secret>,
+    /// Overrule the URL's certificate files.
+    pub files: TlsFiles,
+    /// Shown in `pg_stat_activity`.
+    pub application_name: String,
+    /// Whether a server that refuses writes will do.
+    any_server: bool,
+    /// What the log has been told.
+    said: Arc<Mutex<Said>>,
+}
+
+/// Messages of a connection: it lives while they are read.
+pub(crate) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL, or a file, cannot be used as it is now.
+    #[error("{0}")]
+    Settings(String),
+    /// The server, or the way to it: each host with what it said.
+    #[error("{0}")]
+    Server(String),
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// The last connection that the log has been told of; nothing after a failure.
+    connected: Option<String>,
+    unverified: bool,
+}
+
+impl DatabaseSettings {
+    /// Nothing is read or connected yet.
+    pub fn new(
+        url: Secret,
+        user: Option<Secret>,
+        password: Option<Secret>,
+        files: TlsFiles,
+        application_name: &str,
+    ) -> Self {
+        let application_name = application_name.to_owned();
+        Self { url, user, password, files, application_name, any_server: false, said: Arc::default() }
+    }
+
+    /// The same address for a look at whatever answers there, a standby too.
+    pub fn any_server(&self, application_name: String) -> Self {
+        Self { application_name, any_server: true, said: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether both lead to the same hosts and ports.
+    pub fn leads_to(&self, other: &Self) -> bool {
+        let places =
+            |settings: &Self| settings.target().map(|target| target.url.nodes().iter().map(place).collect::<Vec<_>>());
+        matches!((places(self), places(other)), (Ok(here), Ok(there)) if here == there)
+    }
+
+    /// Checks the URL as it is now, without connecting.
+    pub fn check_url(&self) -> Result<(), ConnectError> {
+        self.target().map(|_| ())
+    }
+
+    /// Checks URL and certificate files as they are now, without connecting.
+    pub fn check(&self) -> Result<(), ConnectError> {
+        let target = self.target()?;
+        target.tls().map(|_| ()).map_err(ConnectError::Settings)
+    }
+
+    /// One connection, driven by a task that ends with it.
+    pub async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
+        let (client, mut messages) = self.open().await?;
+        let task = tokio::spawn(async move {
+            while let Some(message) = messages.next().await {
+                if let Err(error) = message {
+                    tracing::debug!(error = chain(&error), "a database connection ended");
+                    return;
+                }
+            }
+        });
+        Ok((client, task))
+    }
+
+    /// One connection that its owner drives by reading its messages.
+    pub(crate) async fn open(&self) -> Result<(Client, Messages), ConnectError> {
+        // On the heap: TLS and login make a large future, and every caller would carry it.
+        let opened = Box::pin(self.try_hosts()).await;
+        if opened.is_err() {
+            self.said().connected = None;
+        }
+        opened
+    }
+
+    async fn try_hosts(&self) -> Result<(Client, Messages), ConnectError> {
+        let target = self.target()?;
+        if target.is_unverified() && !std::mem::replace(&mut self.said().unverified, true) {
+            tracing::warn!("the database server's certificate is not verified; append sslmode=verify-full");
+        }
+        let attempts = target.tls().map_err(ConnectError::Settings)?;
+        let mut errors = Vec::new();
+        for mut node in target.url.nodes() {
+            complete(&mut node, &self.application_name);
+            if self.any_server {
+                node.target_session_attrs(TargetSessionAttrs::Any);
+            }
+            let place = place(&node);
+            match deadline(LOGIN_TIMEOUT, "the login", connect_to(&node, &attempts)).await {
+                Ok(Ok(opened)) => {
+                    self.connected_to(&node, &place);
+                    return Ok(opened);
+                }
+                Ok(Err(error)) => errors.push(format!("{place}: {error}")),
+                Err(error) => errors.push(format!("{place}: {error}")),
+            }
+        }
+        Err(ConnectError::Server(errors.join("; ")))
+    }
+
+    /// What is to be connected to, with every file as it is now.
+    fn target(&self) -> Result<Target, ConnectError> {
+        let read = |secret: &Secret| secret.read().map_err(|error| ConnectError::Settings(error.to_string()));
+        let mut url = parse(read(&self.url)?.trim()).map_err(|error| {
+            ConnectError::Settings(match &self.url {
+                Secret::Text(_) => error,
+                Secret::File(path) => format!("the file '{}': {error}", path.display()),
+            })
+        })?;
+        if let Some(user) = &self.user {
+            url.config.user(read(user)?);
+        }
+        if let Some(password) = &self.password {
+            url.config.password(read(password)?);
+        }
+        let files = self.files.clone().or(&url.files);
+        // Who names an authority wants to see its certificate.
+        let safe = url.is_remote() || files.ca.is_some() || url.system_roots;
+        let default = if safe { SslMode::VerifyFull } else { SslMode::Prefer };
+        let ssl_mode = url.ssl_mode.unwrap_or(default);
+        Ok(Target { url, files, ssl_mode })
+    }
+
+    /// Once for each host and each time it is back; an idle relay connects every now and then.
+    fn connected_to(&self, node: &Config, place: &str) {
+        let user = node.get_user().unwrap_or_default();
+        let connected = format!("{place}/{} as {user}", node.get_dbname().unwrap_or(user));
+        let mut said = self.said();
+        if said.connected.as_ref() != Some(&connected) {
+            tracing::info!("connected to the database {connected}");
+            said.connected = Some(connected);
+        }
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A URL completed by what overrules it.
+struct Target {
+    url: DatabaseUrl,
+    files: TlsFiles,
+    ssl_mode: SslMode,
+}
+
+/// A way to try: the driver's mode, and the TLS it needs.
+type Attempt = (DriverSslMode, Option<rustls::ClientConfig>);
+
+impl Target {
+    /// The attempts at one host, in their order.
+    fn tls(&self) -> Result<Vec<Attempt>, String> {
+        let config = |verify| client_config(&self.files, verify).map(Some);
+        let plain = || (DriverSslMode::Disable, None);
+        Ok(match self.ssl_mode {
+            SslMode::Disable => vec![plain()],
+            SslMode::Allow => vec![plain(), (DriverSslMode::Require, config(Verify::Nothing)?)],
+            SslMode::Prefer => vec![(DriverSslMode::Prefer, config(Verify::Nothing)?), plain()],
+            SslMode::Require if self.files.ca.is_none() => vec![(DriverSslMode::Require, config(Verify::Nothing)?)],
+            SslMode::VerifyCa | SslMode::Require if self.url.system_roots => {
+                return Err("sslrootcert=system needs sslmode=verify-full: anybody can have a certificate of a public authority".into());
+            }
+            SslMode::VerifyCa if self.files.ca.is_none() => {
+                return Err("sslmode=verify-ca needs an authority: --database-ca-file or sslrootcert; or use sslmode=verify-full".into());
+            }
+            SslMode::Require | SslMode::VerifyCa => vec![(DriverSslMode::Require, config(Verify::Chain)?)],
+            SslMode::VerifyFull => vec![(DriverSslMode::Require, config(Verify::Full)?)],
+        })
+    }
+
+    fn is_unverified(&self) -> bool {
+        let verifies = match self.ssl_mode {
+            // No TLS is asked for: there is nothing that could seem to be verified.
+            SslMode::Disable | SslMode::VerifyCa | SslMode::VerifyFull => true,
+            SslMode::Require => self.files.ca.is_some(),
+            SslMode::Allow | SslMode::Prefer => !self.url.is_remote(),
+        };
+        !verifies
+    }
+}
+
+/// Timeouts against half-open connections (hazard A23), never a standby (A22).
+fn complete(node: &mut Config, application_name: &str) {
+    let asked = node.get_connect_timeout().copied().filter(|timeout| !timeout.is_zero());
+    node.application_name(application_name)
+        .connect_timeout(asked.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT_MAX))
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(10))
+        .target_session_attrs(TargetSessionAttrs::ReadWrite);
+}
+
+fn place(node: &Config) -> String {
+    let port = node.get_ports().first().copied().unwrap_or(5432);
+    match node.get_hosts().first() {
+        Some(Host::Tcp(host)) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(Host::Tcp(host)) => format!("{host}:{port}"),
+        Some(Host::Unix(path)) => format!("{}:{port}", path.display()),
+        None => "?".to_owned(),
+    }
+}
+
+/// One host, by each attempt until one is let in. Only where TLS is optional there are two.
+async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Messages), String> {
+    let host = match node.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.as_str(),
+        // As libpq does it: a socket is this machine, whatever sslmode says.
+        Some(Host::Unix(_)) | None => return attempt(node, NoTls).await.map_err(|error| connect_words(&error, "")),
+    };
+    let mut first = None;
+    for (mode, tls) in attempts {
+        let mut node = node.clone();
+        node.ssl_mode(*mode);
+        let attempted = match tls {
+            None => attempt(&node, NoTls).await,
+            Some(config) => {
+                let mut config = config.clone();
+                if node.get_ssl_negotiation() == SslNegotiation::Direct {
+                    config.alpn_protocols = vec![b"postgresql".to_vec()];
+                }
+                attempt(&node, MakeRustlsConnect::new(config)).await
+            }
+        };
+        match attempted {
+            Ok(opened) => return Ok(opened),
+            Err(error) => {
+                let final_word = !depends_on_tls(&error);
+                let words = connect_words(&error, host);
+                if final_word {
+                    return Err(first.unwrap_or(words));
+                }
+                first.get_or_insert(words);
+            }
+        }
+    }
+    Err(first.unwrap_or_default())
+}
+
+/// Whether the other attempt may fare better: the handshake failed, or the server lets nobody in this way.
+fn depends_on_tls(error: &tokio_postgres::Error) -> bool {
+    use tokio_postgres::error::SqlState;
+    match error.code() {
+        Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        None => error.to_string().contains("TLS"),
+    }
+}
+
+async fn attempt<T>(node: &Config, tls: T) -> Result<(Client, Messages), tokio_postgres::Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, mut connection) = node.connect(tls).await?;
+    Ok((client, poll_fn(move |context| connection.poll_message(context)).boxed()))
+}

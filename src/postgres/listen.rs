@@ -1,0 +1,115 @@
+//! LISTEN on a connection of its own: hints for the first worker. A lost connection falls back to polling, says so, and comes back.
+//!
+//! Started by `app` with `--wake listen`. Needs a direct connection: LISTEN does not pass a pooler in transaction mode (hazard A14).
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::watch;
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::deadline;
+use crate::net::jitter::Jitter;
+use crate::outbox::hints::{Cause, Hints};
+use crate::postgres::call;
+use crate::postgres::connect::{DatabaseSettings, chain};
+use crate::postgres::queries::Queries;
+
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who hears of it.
+pub struct Listener {
+    /// Where notifications go.
+    pub hints: Hints,
+    /// Whether LISTEN is in force.
+    pub listening: watch::Sender<bool>,
+}
+
+/// Listens until `stop`.
+pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listener, stop: CancellationToken) {
+    let (mut jitter, mut said) = (Jitter::for_services(), Said::default());
+    loop {
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = listen_once(&settings, &schema, &listener, &mut jitter, &mut said) => ended,
+        };
+        listener.listening.send_replace(false);
+        if !said.polling {
+            tracing::warn!(error = ended, "not listening; polling goes on");
+            said.polling = true;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(jitter.next_pause()) => {}
+        }
+    }
+}
+
+/// What the log says already.
+#[derive(Default)]
+struct Said {
+    polling: bool,
+    no_trigger: bool,
+}
+
+/// Returns why it ended.
+async fn listen_once(
+    settings: &DatabaseSettings,
+    schema: &str,
+    listener: &Listener,
+    jitter: &mut Jitter,
+    said: &mut Said,
+) -> String {
+    let (client, mut messages) = match settings.open().await {
+        Ok(opened) => opened,
+        Err(error) => return error.to_string(),
+    };
+    let statement = format!("LISTEN \"{schema}_events\"");
+    let mut listening = Box::pin(async {
+        let has_trigger = has_trigger(&client, schema).await?;
+        client.batch_execute(&statement).await.map_err(|error| chain(&error))?;
+        Ok::<_, String>(has_trigger)
+    });
+    let asked = async {
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut listening => return done,
+                message = messages.next() => if message.is_none() { return Err("the connection closed".to_owned()) },
+            }
+        }
+    };
+    match deadline(LISTEN_TIMEOUT, "LISTEN", asked).await {
+        Ok(Ok(true)) => said.no_trigger = false,
+        Ok(Ok(false)) if said.no_trigger => {}
+        Ok(Ok(false)) => {
+            said.no_trigger = true;
+            tracing::warn!(
+                "no trigger wakes listening relays, so polling does; run: outbox-relay migrate --schema {schema} --with-notify"
+            );
+        }
+        Ok(Err(error)) => return error,
+        Err(error) => return error.to_string(),
+    }
+    tracing::info!(channel = %format_args!("{schema}_events"), "listening");
+    said.polling = false;
+    listener.listening.send_replace(true);
+    jitter.reset();
+    // What was inserted while nobody listened.
+    listener.hints.give(Cause::Listen);
+    loop {
+        match messages.next().await {
+            Some(Ok(AsyncMessage::Notification(_))) => listener.hints.give(Cause::Listen),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return chain(&error),
+            None => return "the connection closed".to_owned(),
+        }
+    }
+}
+
+async fn has_trigger(client: &Client, schema: &str) -> Result<bool, String> {
+    let sql = &Queries::new(schema).has_notify_trigger;
+    let row = call::one(client, "looking for the trigger", sql, &[]).await.map_err(|error| error.to_string())?;
+    Ok(row.get("is_there"))
+}

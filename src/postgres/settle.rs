@@ -1,0 +1,246 @@
+//! Writes what a batch decided, in the batch's transaction: marks, dead letters, waits, holds and floors.
+//!
+//! A part that the database refuses is undone by its savepoint and reported; the rest is committed.
+
+use crate::crash;
+use crate::outbox::event::{HoldId, WaitReason};
+use crate::outbox::hold::{Hold, HoldScope};
+use crate::outbox::store::{
+    Batch, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
+};
+use crate::postgres::batch::{PgBatch, some};
+use crate::postgres::call;
+use crate::postgres::call::Param;
+use crate::postgres::floors;
+use crate::postgres::rows;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+impl PgBatch {
+    pub(super) async fn put_dead_letter(&self, letter: &NewDeadLetter) -> Result<(), StoreError> {
+        let attempts = i32::try_from(letter.attempts).unwrap_or(i32::MAX);
+        let (reason, confirmed, failed) =
+            (letter.reason.as_str(), letter.routes_confirmed.join(","), letter.routes_failed.join(","));
+        let params: [Param<'_>; 6] = [
+            (&letter.event_id, Type::UUID),
+            (&reason, Type::TEXT),
+            (&letter.error, Type::TEXT),
+            (&attempts, Type::INT4),
+            (&confirmed, Type::TEXT),
+            (&failed, Type::TEXT),
+        ];
+        let sql = &self.queries.dead_letter;
+        let moved = call::execute(self.client(), "moving an event to the dead letters", sql, &params).await?;
+        crash::point(crash::Point::InDeadLetter);
+        self.end_waits(&[letter.event_id]).await?;
+        // Nothing moved: a late confirm has marked it meanwhile, and its key goes on.
+        let Some((lane, seq)) = letter.key_waits.filter(|_| moved > 0) else { return Ok(()) };
+        let wait = NewWait {
+            key: letter.key.clone(),
+            lane,
+            event_id: letter.event_id,
+            seq,
+            reason: WaitReason::AfterDeadLetter,
+            attempts: letter.attempts,
+            until: Until::Lifted,
+            hold: None,
+            error: Some(letter.error.clone()),
+            routes_confirmed: Vec::new(),
+        };
+        self.put_waits(&[&wait], &HashMap::new()).await
+    }
+
+    pub(super) async fn put_waits(
+        &self,
+        waits: &[&NewWait],
+        holds: &HashMap<HoldScope, HoldId>,
+    ) -> Result<(), StoreError> {
+        let columns = WaitColumns::new(waits, holds);
+        let params: [Param<'_>; 10] = [
+            (&columns.keys, Type::TEXT_ARRAY),
+            (&columns.lanes, Type::INT2_ARRAY),
+            (&columns.events, Type::UUID_ARRAY),
+            (&columns.seqs, Type::INT8_ARRAY),
+            (&columns.reasons, Type::TEXT_ARRAY),
+            (&columns.attempts, Type::INT4_ARRAY),
+            (&columns.for_ms, Type::INT8_ARRAY),
+            (&columns.holds, Type::INT8_ARRAY),
+            (&columns.errors, Type::TEXT_ARRAY),
+            (&columns.routes, Type::TEXT_ARRAY),
+        ];
+        let put = call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await?;
+        if put > 0 {
+            crash::point(crash::Point::InWaits);
+        }
+        Ok(())
+    }
+
+    /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway. What a
+    /// route has confirmed meanwhile must not be lost with them.
+    pub(super) async fn put_held_waits(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        let mut new_holds: Vec<_> = settlement.holds.iter().collect();
+        new_holds.sort_by(|left, right| left.scope.columns().cmp(&right.scope.columns()));
+        let existing: Vec<HoldId> = settlement
+            .waits
+            .iter()
+            .filter_map(|wait| match wait.hold {
+                Some(WaitsFor::Existing(id)) => Some(id),
+                Some(WaitsFor::New(_)) | None => None,
+            })
+            .collect();
+        let kept: Vec<HoldId> = if existing.is_empty() {
+            Vec::new()
+        } else {
+            let params: [Param<'_>; 1] = [(&existing, Type::INT8_ARRAY)];
+            let kept = call::rows(self.client(), "reading holds", &self.queries.keep_holds, &params).await?;
+            kept.iter().map(|row| row.get(0)).collect()
+        };
+        let mut holds = HashMap::new();
+        for hold in new_holds {
+            let id = self.put_hold(&hold.scope, hold.kind, &hold.error, hold.probe_after).await?;
+            holds.insert(hold.scope.clone(), id);
+        }
+        let is_held = |wait: &NewWait| match &wait.hold {
+            Some(WaitsFor::Existing(id)) => kept.contains(id),
+            Some(WaitsFor::New(_)) | None => true,
+        };
+        let (held, lifted): (Vec<&NewWait>, Vec<&NewWait>) = settlement.waits.iter().partition(|wait| is_held(wait));
+        let due = |wait: &&NewWait| NewWait {
+            reason: WaitReason::Retry,
+            until: Until::After(Duration::ZERO),
+            hold: None,
+            ..NewWait::clone(wait)
+        };
+        let due: Vec<NewWait> = lifted.iter().filter(|wait| !wait.routes_confirmed.is_empty()).map(due).collect();
+        let waits: Vec<&NewWait> = held.into_iter().chain(&due).collect();
+        self.put_waits(&waits, &holds).await
+    }
+
+    pub(super) async fn settle_waits(&self, settlement: &Settlement, settled: &mut Settled) -> Result<(), StoreError> {
+        if settlement.waits.is_empty() && settlement.holds.is_empty() {
+            return Ok(());
+        }
+        let Err(error) = self.in_savepoint(self.put_held_waits(settlement)).await? else { return Ok(()) };
+        tracing::debug!(%error, "the waits of a batch were refused together; trying them one by one");
+        // One of them is in the way; the others must not suffer from it. A hold that none of them names comes again with the next refusal.
+        for wait in &settlement.waits {
+            let holds = settlement.holds.iter().filter(|hold| wait.hold == Some(WaitsFor::New(hold.scope.clone())));
+            let alone =
+                Settlement { waits: vec![wait.clone()], holds: holds.cloned().collect(), ..Settlement::default() };
+            if let Err(error) = self.in_savepoint(self.put_held_waits(&alone)).await? {
+                settled.refused.push((wait.event_id, format!("its wait: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the floors of the batch's lanes, where that is due. Last, so that it sees what was marked and which keys wait; what goes wrong
+    /// there is not the batch's concern.
+    pub(super) async fn move_floors(&self) -> Result<(), StoreError> {
+        self.floors.settles();
+        let Some(due) = self.floors.due(&self.lanes) else { return Ok(()) };
+        if let Err(error) = self.in_savepoint(self.floors.move_held(self, &self.queries, &due, floors::STEP)).await? {
+            tracing::debug!(%error, "the floors stay where they are");
+            self.floors.failed();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn settle_probe(&self, result: ProbeResult) -> Result<(), StoreError> {
+        match result {
+            ProbeResult::Accepted(hold) => {
+                let params: [Param<'_>; 1] = [(&hold, Type::INT8)];
+                let lifted = call::row(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
+                if let Some(hold) = lifted.as_ref().and_then(rows::hold) {
+                    log_lifted(&hold);
+                }
+                self.lift_waits(&[hold]).await
+            }
+            ProbeResult::Refused(hold, pause) => {
+                let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+                let params: [Param<'_>; 2] = [(&hold, Type::INT8), (&pause_ms, Type::INT8)];
+                let sql = &self.queries.postpone_probe;
+                call::execute(self.client(), "postponing a probe", sql, &params).await.map(|_| ())
+            }
+        }
+    }
+}
+
+impl Batch for PgBatch {
+    async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
+        let mut settled = Settled::default();
+        self.mark(&settlement.published).await?;
+        if self.has_waits || settlement.probe.is_some() {
+            self.end_waits(&settlement.published).await?;
+        }
+        for letter in &settlement.dead_letters {
+            if let Err(error) = self.in_savepoint(self.put_dead_letter(letter)).await? {
+                settled.refused.push((letter.event_id, format!("its dead letter: {error}")));
+            }
+        }
+        self.settle_waits(settlement, &mut settled).await?;
+        if let Some(result) = settlement.probe {
+            self.settle_probe(result).await?;
+            crash::point(crash::Point::InProbeSettle);
+        }
+        if !(settlement.published.is_empty() && settlement.waits.is_empty() && settlement.dead_letters.is_empty()) {
+            self.move_floors().await?;
+        }
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::InSettle);
+        }
+        self.commit().await?;
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::AfterCommit);
+        }
+        Ok(settled)
+    }
+}
+
+fn log_lifted(hold: &Hold) {
+    let (_, exchange, routing_key, route) = hold.scope.columns();
+    let (exchange, routing_key, route) = (some(exchange), some(routing_key), some(route));
+    tracing::info!(hold = hold.id, exchange, routing_key, route, "off hold: the destination takes messages again");
+}
+
+/// The waits, column by column, as `put_waits.sql` takes them.
+struct WaitColumns<'a> {
+    keys: Vec<&'a str>,
+    lanes: Vec<i16>,
+    events: Vec<Uuid>,
+    seqs: Vec<i64>,
+    reasons: Vec<&'static str>,
+    attempts: Vec<i32>,
+    for_ms: Vec<Option<i64>>,
+    holds: Vec<Option<HoldId>>,
+    errors: Vec<Option<&'a str>>,
+    routes: Vec<String>,
+}
+
+impl<'a> WaitColumns<'a> {
+    fn new(waits: &[&'a NewWait], holds: &HashMap<HoldScope, HoldId>) -> Self {
+        let hold = |wait: &NewWait| match &wait.hold {
+            Some(WaitsFor::Existing(id)) => Some(*id),
+            Some(WaitsFor::New(scope)) => holds.get(scope).copied(),
+            None => None,
+        };
+        let for_ms = |wait: &NewWait| match wait.until {
+            Until::After(pause) => Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)),
+            Until::Lifted => None,
+        };
+        Self {
+            keys: waits.iter().map(|wait| wait.key.as_str()).collect(),
+            lanes: waits.iter().map(|wait| wait.lane).collect(),
+            events: waits.iter().map(|wait| wait.event_id).collect(),
+            seqs: waits.iter().map(|wait| wait.seq).collect(),
+            reasons: waits.iter().map(|wait| wait.reason.as_str()).collect(),
+            attempts: waits.iter().map(|wait| i32::try_from(wait.attempts).unwrap_or(i32::MAX)).collect(),
+            for_ms: waits.iter().map(|wait| for_ms(wait)).collect(),
+            holds: waits.iter().map(|wait| hold(wait)).collect(),
+            errors: waits.iter().map(|wait| wait.error.as_deref()).collect(),
+            routes: waits.iter().map(|wait| wait.routes_confirmed.join(",")).collect(),
+        }
+    }
+}

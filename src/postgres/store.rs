@@ -1,0 +1,309 @@
+//! PostgreSQL as the relay's store: claims under lane locks, and the calls that need no batch. `batch` settles.
+//!
+//! Every statement is unnamed, so that pgbouncer in transaction mode is no obstacle (hazard A24); every wait has a deadline above the
+//! server's own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::crash;
+use crate::outbox::destination::Destination;
+use crate::outbox::event::Event;
+use crate::outbox::hold::{HoldKind, HoldScope, Holds};
+use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
+use crate::postgres::batch::PgBatch;
+use crate::postgres::call;
+use crate::postgres::claim;
+use crate::postgres::claim::Reading;
+use crate::postgres::floors::Floors;
+use crate::postgres::pool::{Database, Object};
+use crate::postgres::queries::Queries;
+use crate::postgres::rows;
+use crate::postgres::schema::check_schema;
+
+const OPENING: &str = "opening a batch";
+const CLAIMING_LANES: &str = "claiming lanes";
+
+/// The outbox in PostgreSQL.
+#[derive(Clone)]
+pub struct PgStore {
+    database: Database,
+    queries: Arc<Queries>,
+    schema: Arc<str>,
+    begin_claim: Arc<str>,
+    floors: Floors,
+    /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
+    idle: Arc<AtomicBool>,
+    /// Whether the schema was looked at since the last error.
+    schema_seen: Arc<AtomicBool>,
+}
+
+impl PgStore {
+    /// The outbox in `schema`.
+    pub fn new(database: Database, schema: &str) -> Self {
+        let queries = Queries::new(schema);
+        let begin_claim = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
+        let floors = Floors::new(database.connects().clone());
+        Self {
+            database,
+            queries,
+            schema: schema.into(),
+            begin_claim,
+            floors,
+            idle: Arc::default(),
+            schema_seen: Arc::default(),
+        }
+    }
+
+    /// The pool, for the upkeep.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The SQL, for the upkeep.
+    pub fn queries(&self) -> &Arc<Queries> {
+        &self.queries
+    }
+
+    /// Up to where floors may move.
+    pub(crate) fn floors(&self) -> &Floors {
+        &self.floors
+    }
+
+    /// Opens a transaction for the upkeep, with a batch's timeouts.
+    pub(crate) async fn begin_upkeep(&self) -> Result<PgBatch, StoreError> {
+        self.begin().await
+    }
+
+    /// The same for a job that reads what is pending or published by an index in its order, planned as a claim is.
+    pub(crate) async fn begin_upkeep_as_claim(&self) -> Result<PgBatch, StoreError> {
+        self.begin_by(&self.begin_claim).await
+    }
+
+    /// Opens the transaction of a batch.
+    async fn begin(&self) -> Result<PgBatch, StoreError> {
+        self.begin_by(&self.queries.begin_batch).await
+    }
+
+    async fn begin_by(&self, sql: &str) -> Result<PgBatch, StoreError> {
+        let batch = self.unopened().await?;
+        call::batch(batch.client(), OPENING, sql).await?;
+        if !self.schema_seen.load(Ordering::Relaxed) {
+            check_schema(batch.client(), &self.queries, &self.schema).await?;
+            self.schema_seen.store(true, Ordering::Relaxed);
+        }
+        Ok(batch)
+    }
+
+    /// A connection for a batch.
+    async fn unopened(&self) -> Result<PgBatch, StoreError> {
+        let client = self.database.connection().await?;
+        Ok(PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone()))
+    }
+
+    /// Opens the transaction of a claim and locks lanes in it, in one round trip once the schema is known: an event waits for both.
+    async fn claim_lanes(&self, limits: &ClaimLimits) -> Result<(PgBatch, Vec<Row>), StoreError> {
+        let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
+        let params = [(&lanes_max as _, Type::INT8)];
+        if !self.schema_seen.load(Ordering::Relaxed) {
+            let batch = self.begin_by(&self.begin_claim).await?;
+            let lanes = call::rows(batch.client(), CLAIMING_LANES, &self.queries.claim_lanes, &params).await?;
+            return Ok((batch, lanes));
+        }
+        let batch = self.unopened().await?;
+        // Sent in this order. Where the first fails, the second takes locks that end with it, and its answer is not looked at.
+        let ((), lanes) = tokio::try_join!(
+            biased;
+            call::batch(batch.client(), OPENING, &self.begin_claim),
+            call::rows(batch.client(), CLAIMING_LANES, &self.queries.claim_lanes, &params)
+        )?;
+        Ok((batch, lanes))
+    }
+
+    /// Forgets that the schema was fine, and that nothing was due, when anything went wrong.
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            self.schema_seen.store(false, Ordering::Relaxed);
+            self.idle.store(false, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Whether a claim is worth its transaction: most looks of a relay at rest are not.
+    async fn has_work(&self) -> Result<bool, StoreError> {
+        let _turn = self.database.turn().await;
+        let client = self.database.connection().await?;
+        match call::one(&client, "looking for work", &self.queries.has_work, &[]).await {
+            Ok(row) => Ok(row.get(0)),
+            Err(error) => {
+                // Out of the pool: the question may still be running there.
+                drop(Object::take(client));
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+        let (mut batch, claimed) = self.claim_lanes(limits).await?;
+        let mut has_waits = false;
+        let lanes: Vec<i16> = claimed
+            .iter()
+            .map(|row| {
+                has_waits |= row.get::<_, bool>(1);
+                row.get(0)
+            })
+            .collect();
+        if lanes.is_empty() {
+            batch.abandon().await?;
+            return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+        }
+        let due: i64 = claimed.first().map_or(0, |row| row.get(2));
+        let Reading { events, holds, cut_short } = claim::read(&batch, &self.queries, &lanes, limits).await?;
+        let bytes: usize = events.iter().map(Event::payload_bytes).sum();
+        // A claim that took fewer lanes than are due and free, or nearly filled its limits, leaves work behind.
+        let full = cut_short
+            || bytes.saturating_mul(4) >= limits.bytes.saturating_mul(3)
+            || (lanes.len() >= limits.lanes && due > i64::try_from(lanes.len()).unwrap_or(i64::MAX));
+        has_waits |= events.iter().any(|event| event.waited.is_some());
+        batch.set_lanes(lanes, has_waits);
+        if events.is_empty() {
+            batch.end_waits_only().await?;
+            return Ok(Claim { batch: None, events, holds, full: false });
+        }
+        Ok(Claim { batch: Some(batch), events, holds, full })
+    }
+
+    async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
+        let _turn = self.database.turn().await;
+        let mut batch = self.begin().await?;
+        let due = call::row(batch.client(), "looking for a due probe", &self.queries.claim_hold, &[]).await?;
+        let Some(due) = due else {
+            batch.abandon().await?;
+            return Ok(None);
+        };
+        let (hold, probes): (i64, i32) = (due.get(0), due.get(1));
+        // A kind of a newer relay is probed like a refusal.
+        let kind = HoldKind::parse(due.get(2)).unwrap_or(HoldKind::Refused);
+        let hold_param = [(&hold as _, Type::INT8)];
+        let so_far = i64::from(probes);
+        let lane_params = [(&hold as _, Type::INT8), (&so_far as _, Type::INT8)];
+        let sql = &self.queries.claim_probe_lane;
+        let lane = call::row(batch.client(), "locking the probe's lane", sql, &lane_params).await?;
+        let Some(lane_row) = lane else {
+            call::execute(batch.client(), "dropping an idle hold", &self.queries.drop_idle_hold, &hold_param).await?;
+            batch.commit().await?;
+            return Ok(None);
+        };
+        let (lane, event_id): (i16, Uuid) = (lane_row.get(0), lane_row.get(1));
+        let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
+        let params: [call::Param<'_>; 3] = [(&event_id, Type::UUID), (&hold, Type::INT8), (&payload_max, Type::INT4)];
+        let client = batch.client();
+        let (event, holds) = tokio::try_join!(
+            call::row(client, "reading the probe's event", &self.queries.claim_probe_event, &params),
+            call::rows(client, "reading the holds", &self.queries.list_holds, &[])
+        )?;
+        batch.set_lanes(vec![lane], false);
+        let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
+        let (Some(event), Some(scope)) = (event, holds.scope_of(hold)) else {
+            batch.abandon().await?;
+            return Ok(None);
+        };
+        let holds = holds.probing(hold);
+        let probes = u32::try_from(probes).unwrap_or(0);
+        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds }))
+    }
+}
+
+impl Store for PgStore {
+    type Batch = PgBatch;
+
+    async fn claim(&self, limits: &ClaimLimits, hinted: bool) -> Result<Claim<PgBatch>, StoreError> {
+        if !hinted && self.idle.load(Ordering::Relaxed) {
+            let has_work = self.has_work().await;
+            if !self.noted(has_work)? {
+                return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+            }
+        }
+        let claimed = self.try_claim(limits).await;
+        if let Ok(claim) = &claimed {
+            self.idle.store(!claim.full, Ordering::Relaxed);
+        }
+        self.noted(claimed)
+    }
+
+    async fn claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
+        let claimed = self.try_claim_probe(limits).await;
+        self.noted(claimed)
+    }
+
+    async fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
+        let replays: Vec<Option<Uuid>> = confirmed.iter().map(|copy| copy.replay_id).collect();
+        let batch = self.begin().await?;
+        let params = [(&ids as _, Type::UUID_ARRAY), (&replays as _, Type::UUID_ARRAY)];
+        let sql = &self.queries.lock_confirmed;
+        let locked = call::rows(batch.client(), "locking late confirms", sql, &params).await?;
+        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
+        batch.mark(&locked).await?;
+        let params = [(&ids as _, Type::UUID_ARRAY)];
+        call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
+            .await?;
+        crash::point(crash::Point::InLateMark);
+        batch.commit().await?;
+        crash::point(crash::Point::AfterLateMark);
+        Ok(())
+    }
+
+    async fn note_routes(&self, routes: &[LateRoute]) -> Result<(), StoreError> {
+        let events: Vec<Uuid> = routes.iter().map(|late| late.event).collect();
+        let replays: Vec<Option<Uuid>> = routes.iter().map(|late| late.replay_id).collect();
+        let names: Vec<&str> = routes.iter().map(|late| &*late.route).collect();
+        let batch = self.begin().await?;
+        let params: [call::Param<'_>; 3] =
+            [(&events, Type::UUID_ARRAY), (&replays, Type::UUID_ARRAY), (&names, Type::TEXT_ARRAY)];
+        let sql = &self.queries.note_routes;
+        call::execute(batch.client(), "noting routes of late confirms", sql, &params).await?;
+        batch.commit().await
+    }
+
+    async fn recheck(&self, events: &[Uuid]) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let params = [(&events as _, Type::UUID_ARRAY)];
+        call::execute(batch.client(), "making unconfirmed events due", &self.queries.wake_waits, &params).await?;
+        batch.commit().await
+    }
+
+    async fn hold_unconfirmed(&self, stuck: &[(Uuid, Destination)], probe_after: Duration) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let mut destinations: Vec<&Destination> = stuck.iter().map(|(_, destination)| destination).collect();
+        destinations.sort_by_key(|destination| (&destination.exchange, &destination.routing_key));
+        destinations.dedup();
+        for destination in destinations {
+            let scope = HoldScope::Key(destination.clone());
+            let hold =
+                batch.put_hold(&scope, HoldKind::Unconfirmed, "no confirm within the timeout", probe_after).await?;
+            let ids: Vec<Uuid> = stuck.iter().filter(|(_, other)| other == destination).map(|(id, _)| *id).collect();
+            let params = [(&ids as _, Type::UUID_ARRAY), (&hold as _, Type::INT8)];
+            let sql = &self.queries.hold_unconfirmed_waits;
+            call::execute(batch.client(), "holding unconfirmed events", sql, &params).await?;
+        }
+        batch.commit().await
+    }
+
+    async fn lift_unconfirmed(&self, destinations: &[Destination]) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let exchanges: Vec<&str> = destinations.iter().map(|destination| &*destination.exchange).collect();
+        let keys: Vec<&str> = destinations.iter().map(|destination| &*destination.routing_key).collect();
+        let params = [(&exchanges as _, Type::TEXT_ARRAY), (&keys as _, Type::TEXT_ARRAY)];
+        let sql = &self.queries.unconfirmed_holds;
+        let lifted = call::rows(batch.client(), "lifting holds of late confirms", sql, &params).await?;
+        let lifted: Vec<i64> = lifted.iter().map(|row| row.get(0)).collect();
+        batch.lift_waits(&lifted).await?;
+        batch.commit().await
+    }
+}

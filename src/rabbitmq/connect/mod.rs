@@ -1,0 +1,219 @@
+//! One connection to one node of the broker: the way there, TLS, the login. What may be rotated (URLs, user, password, certificates) is
+//! read again at each connect.
+//!
+//! Called by the supervisor in `broker`. Promises: no wait without a deadline, errors that name the node and the mend, never a secret in
+//! them.
+
+mod stream;
+pub mod url;
+#[cfg(test)]
+mod url_tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::deadline::deadline;
+use crate::net::io_words;
+use crate::net::secret::Secret;
+use crate::net::tls::words::{Peer, explain, tls_error};
+use crate::net::tls::{TlsFiles, Verify, client_config};
+use crate::rabbitmq::connect::stream::{BrokerReactor, BrokerStream, HangUp};
+use crate::rabbitmq::connect::url::{AmqpUrl, parse};
+
+/// The way there and TLS, and the same again for the login.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Detects a dead peer in two to three intervals (hazard B14).
+const HEARTBEAT_SECONDS: u16 = 8;
+/// RabbitMQ's default. Named at once, so that lapin allocates its buffers of 4 MiB once, as pages that nobody has touched, rather than
+/// let them grow after the negotiation, which touches all of both.
+const FRAME_BYTES_MAX: u32 = 131_072;
+
+/// How to log in to the broker. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct BrokerAddress {
+    /// URLs of the nodes; each may hold several, separated by commas or line ends.
+    pub urls: Vec<Secret>,
+    /// Overrules the URLs' user.
+    pub user: Option<Secret>,
+    /// Overrules the URLs' password.
+    pub password: Option<Secret>,
+    /// Overrule the URLs' certificate files.
+    pub files: TlsFiles,
+}
+
+/// A node, with every file as it is now. Has no `Debug`: the password is in it.
+pub(crate) struct Node {
+    url: AmqpUrl,
+    files: TlsFiles,
+}
+
+impl BrokerAddress {
+    /// Checks the URLs as they are now, without connecting.
+    pub fn check_urls(&self) -> Result<(), String> {
+        self.nodes().map(|_| ())
+    }
+
+    /// Checks URLs and certificate files as they are now, without connecting.
+    pub fn check(&self) -> Result<(), String> {
+        self.nodes()?.iter().try_for_each(|node| node.tls().map(|_| ()))
+    }
+
+    /// Every node.
+    pub(crate) fn nodes(&self) -> Result<Vec<Node>, String> {
+        let read = |secret: &Secret| secret.read().map_err(|error| error.to_string());
+        let user = self.user.as_ref().map(read).transpose()?;
+        let password = self.password.as_ref().map(read).transpose()?;
+        let mut nodes = Vec::new();
+        for secret in &self.urls {
+            let text = read(secret)?;
+            for text in text.split([',', '\n']).map(str::trim).filter(|text| !text.is_empty()) {
+                let mut url = parse(text).map_err(|error| match secret {
+                    Secret::Text(_) => error,
+                    Secret::File(path) => format!("the file '{}': {error}", path.display()),
+                })?;
+                if !url.has_user && user.is_none() {
+                    return Err("names no user, and RabbitMQ lets its guest in from its own host only; write amqps://USER@host, or give \
+                                --amqp-user"
+                        .to_owned());
+                }
+                let login = &mut url.uri.authority.userinfo;
+                if let Some(user) = &user {
+                    login.username.clone_from(user);
+                }
+                if let Some(password) = &password {
+                    login.password.clone_from(password);
+                }
+                url.uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+                url.uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
+                let files = self.files.clone().or(&url.files);
+                nodes.push(Node { url, files });
+            }
+        }
+        if nodes.is_empty() { Err("names no node".to_owned()) } else { Ok(nodes) }
+    }
+}
+
+impl Node {
+    /// Where it is, as the log shows it.
+    pub(crate) fn place(&self) -> String {
+        let AMQPUri { authority, .. } = &self.url.uri;
+        if authority.host.contains(':') {
+            format!("[{}]:{}", authority.host, authority.port)
+        } else {
+            format!("{}:{}", authority.host, authority.port)
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.url.uri.scheme == AMQPScheme::AMQPS
+    }
+
+    /// Which vhost, as whom.
+    pub(crate) fn login(&self) -> String {
+        format!("vhost '{}' as {}", self.url.uri.vhost, self.url.uri.authority.userinfo.username)
+    }
+
+    /// Connects and logs in.
+    pub(crate) async fn connect(self, properties: ConnectionProperties) -> Result<Connection, String> {
+        let limit = self.url.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let (stream, hang_up) =
+            deadline(limit, "connecting", self.stream()).await.map_err(|error| error.to_string())??;
+        let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), BrokerReactor(Tokio::current())));
+        let stream = Arc::new(Mutex::new(Some(stream)));
+        let give = async move |_: AMQPUri, _: Runtime<_>| {
+            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            stream
+                .map(AsyncTcpStream::Plain)
+                .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
+        };
+        let login = Connection::connector(self.url.uri.clone(), runtime, give, properties);
+        let connected = deadline(limit, "the login", login).await.map_err(|error| error.to_string())?;
+        let connection = connected.map_err(|error| self.login_words(&error))?;
+        hang_up.never();
+        Ok(connection)
+    }
+
+    async fn stream(&self) -> Result<(BrokerStream, HangUp), String> {
+        let AMQPUri { authority, .. } = &self.url.uri;
+        let tls = self.tls()?;
+        let stream =
+            TcpStream::connect((authority.host.as_str(), authority.port)).await.map_err(|error| io_words(&error))?;
+        stream.set_nodelay(true).map_err(|error| io_words(&error))?;
+        let hang_up = HangUp::of(&stream).map_err(|error| io_words(&error))?;
+        let Some((connector, name)) = tls else { return Ok((stream.into(), hang_up)) };
+        match connector.connect(name, stream).await {
+            Ok(stream) => Ok((stream.into(), hang_up)),
+            Err(error) => Err(self.io_words(&error)),
+        }
+    }
+
+    /// How to encrypt, and the name that the certificate must show; nothing for `amqp://`.
+    fn tls(&self) -> Result<Option<(TlsConnector, ServerName<'static>)>, String> {
+        match self.url.uri.scheme {
+            AMQPScheme::AMQP => Ok(None),
+            AMQPScheme::AMQPS => {
+                let name = self.server_name().to_owned();
+                let server =
+                    ServerName::try_from(name).map_err(|error| format!("the host's name is none for TLS: {error}"))?;
+                let config = client_config(&self.files, Verify::Full)?;
+                Ok(Some((TlsConnector::from(Arc::new(config)), server)))
+            }
+        }
+    }
+
+    fn server_name(&self) -> &str {
+        self.url.server_name.as_deref().unwrap_or(&self.url.uri.authority.host)
+    }
+
+    fn io_words(&self, error: &std::io::Error) -> String {
+        match tls_error(error) {
+            Some(error) => explain(error, Peer { host: self.server_name(), flags: "amqp" }),
+            None if error.kind() == std::io::ErrorKind::UnexpectedEof && self.url.uri.scheme == AMQPScheme::AMQPS => {
+                "the server closed the connection during the TLS handshake; it may not speak TLS on this port"
+                    .to_owned()
+            }
+            None => io_words(error),
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
+    fn login_words(&self, error: &lapin::Error) -> String {
+        use std::io::ErrorKind::{BrokenPipe as Pipe, ConnectionAborted as Aborted, ConnectionReset as Reset};
+        let user = &self.url.uri.authority.userinfo.username;
+        match error.kind() {
+            ErrorKind::IOError(error) => match error.kind() {
+                // A server that refuses our certificate, or its absence, says so after the handshake, and what we have sent by then can
+                // make its answer get lost.
+                Reset | Aborted | Pipe if self.url.uri.scheme == AMQPScheme::AMQPS && self.files.cert.is_none() => {
+                    "the broker ended the connection right after the handshake; it may require a client certificate (--amqp-cert-file \
+                     and --amqp-key-file)"
+                        .to_owned()
+                }
+                Reset | Aborted | Pipe => "the broker ended the connection during the login; its log says why".to_owned(),
+                _ => self.io_words(error),
+            },
+            ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => format!(
+                "the broker refused the login of user '{user}'; look at the URL's user and password, --amqp-user and --amqp-password, and their files"
+            ),
+            ErrorKind::ProtocolError(error) if error.get_id() == NOT_ALLOWED => {
+                format!(
+                    "{}; create the vhost, or let user '{user}' in with: rabbitmqctl set_permissions",
+                    error.get_message()
+                )
+            }
+            _ => error.to_string(),
+        }
+    }
+}
+
+const ACCESS_REFUSED: u16 = 403;
+const NOT_ALLOWED: u16 = 530;

@@ -1,0 +1,186 @@
+//! Looks at a broker as a relay would use it, and publishes nothing. Called by `check`.
+//!
+//! Whether an exchange is there and may be written to is tried with a message that cannot be accepted: RabbitMQ refuses its properties
+//! (406) after it has looked at the permission (403) and the exchange (404), and before it routes. That is what a publish meets, where a
+//! passive declare asks for another permission on 4.3 and later (hazard B22). Each try has a channel of its own, which it closes.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, Event, ExchangeKind};
+
+use crate::deadline::deadline;
+use crate::outbox::broker::CloseReason;
+use crate::rabbitmq::channel::close_reason;
+use crate::rabbitmq::connect::Node;
+use crate::rabbitmq::supervisor::{BrokerSettings, connect_to};
+use crate::rabbitmq::wire;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const TRY_TIMEOUT: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+const NOT_FOUND: u16 = 404;
+const ACCESS_REFUSED: u16 = 403;
+const PRECONDITION_FAILED: u16 = 406;
+
+/// A connection to one node.
+pub struct Inspection {
+    connection: Connection,
+    events: futures_util::stream::BoxStream<'static, Event>,
+    /// Whether the connection is encrypted.
+    pub is_tls: bool,
+}
+
+/// What a publish to an exchange would meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// It is there and may be written to.
+    Writable,
+    /// There is no such exchange.
+    Missing(String),
+    /// The user may not write to it.
+    Forbidden(String),
+    /// The user may write to it, but not with this routing key.
+    TopicForbidden(String),
+    /// No answer that means anything; why.
+    Unknown(String),
+}
+
+/// Whether an exchange is of the kind that `--declare` would give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// It is.
+    Same,
+    /// It has other arguments.
+    Different(String),
+    /// The user may not ask, or the broker did not say.
+    Unknown(String),
+}
+
+impl Inspection {
+    /// Connects to one node of the settings: logs in, opens the vhost and declares nothing.
+    pub(crate) async fn open(settings: &BrokerSettings, node: Node) -> Result<Self, String> {
+        let undeclared = BrokerSettings { declare: Vec::new(), ..settings.clone() };
+        let is_tls = node.is_tls();
+        let connection = match deadline(CONNECT_TIMEOUT, "connecting", connect_to(node, &undeclared)).await {
+            Ok(connected) => connected?,
+            Err(error) => return Err(error.to_string()),
+        };
+        let events = Box::pin(connection.events_listener());
+        Ok(Self { connection, events, is_tls })
+    }
+
+    /// Opens a channel with publisher confirms, as each worker does.
+    pub async fn confirms(&self) -> Result<(), String> {
+        match deadline(TRY_TIMEOUT, "opening a channel with confirms", self.channel()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Tries what a publish to the exchange would meet.
+    pub async fn access(&self, exchange: &str, routing_key: &str) -> Access {
+        match deadline(TRY_TIMEOUT, "trying an exchange", self.try_publish(exchange, routing_key)).await {
+            // Nothing refused it, so it was accepted, and mandatory or not it had no body: an old or foreign broker.
+            Ok(Ok(None)) => Access::Writable,
+            Ok(Ok(Some(reason))) => read(reason),
+            Ok(Err(error)) => Access::Unknown(error),
+            Err(error) => Access::Unknown(error.to_string()),
+        }
+    }
+
+    /// Declares an exchange that is known to be there, as `--declare` would: it changes nothing and is refused where it differs.
+    pub async fn kind(&self, exchange: &str, kind: ExchangeKind) -> Kind {
+        match deadline(TRY_TIMEOUT, "comparing an exchange", self.try_declare(exchange, kind)).await {
+            Ok(Ok(None)) => Kind::Same,
+            Ok(Ok(Some(reason))) if reason.code == Some(PRECONDITION_FAILED) => Kind::Different(reason.text),
+            Ok(Ok(Some(reason))) => Kind::Unknown(reason.text),
+            Ok(Err(error)) => Kind::Unknown(error),
+            Err(error) => Kind::Unknown(error.to_string()),
+        }
+    }
+
+    /// Why the broker takes no messages at the moment, if it has said so; it does after the first publish.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
+    pub fn blocked(&mut self) -> Option<String> {
+        let mut blocked = None;
+        while let Some(Some(event)) = futures_util::FutureExt::now_or_never(self.events.next()) {
+            match event {
+                Event::ConnectionBlocked(reason) => blocked = Some(reason),
+                Event::ConnectionUnblocked => blocked = None,
+                _ => {}
+            }
+        }
+        blocked
+    }
+
+    /// Parts in good order where that can work; a blocked connection hangs on close (hazard B12), so it is only dropped.
+    pub async fn close(mut self) {
+        if self.blocked().is_some() {
+            return;
+        }
+        let Ok(text) = wire::short("checked") else { return };
+        match deadline(CLOSE_TIMEOUT, "closing", self.connection.close(200, text)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close in good order"),
+            Err(error) => tracing::debug!(%error, "the broker connection did not close in good order"),
+        }
+    }
+
+    async fn channel(&self) -> lapin::Result<lapin::Channel> {
+        let channel = self.connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(channel)
+    }
+
+    /// Why the channel closed; `None` is that it did not.
+    async fn try_publish(&self, exchange: &str, routing_key: &str) -> Result<Option<CloseReason>, String> {
+        let channel = self.channel().await.map_err(|error| error.to_string())?;
+        let too_long = |error: wire::TooLong| error.to_string();
+        let exchange = wire::short(exchange).map_err(too_long)?;
+        let routing_key = wire::short(routing_key).map_err(too_long)?;
+        let properties = wire::refused_properties().map_err(|error| error.to_string())?;
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        match channel.basic_publish(exchange, routing_key, options, &[], properties).await {
+            Ok(confirm) => Ok(confirm.await.err().map(|error| close_reason(&error))),
+            Err(error) => Ok(Some(close_reason(&error))),
+        }
+    }
+
+    async fn try_declare(&self, exchange: &str, kind: ExchangeKind) -> Result<Option<CloseReason>, String> {
+        let channel = self.channel().await.map_err(|error| error.to_string())?;
+        let exchange = wire::short(exchange).map_err(|error| error.to_string())?;
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let declared = channel.exchange_declare(exchange, kind, options, FieldTable::default()).await;
+        Ok(declared.err().map(|error| close_reason(&error)))
+    }
+}
+
+fn read(reason: CloseReason) -> Access {
+    match reason.code {
+        Some(NOT_FOUND) => Access::Missing(reason.text),
+        Some(ACCESS_REFUSED) if reason.text.contains("access to topic") => Access::TopicForbidden(reason.text),
+        Some(ACCESS_REFUSED) => Access::Forbidden(reason.text),
+        Some(PRECONDITION_FAILED) => Access::Writable,
+        Some(_) | None => Access::Unknown(reason.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_brokers_words_tell_a_missing_exchange_from_a_forbidden_one() {
+        let reason = |code, text: &str| CloseReason { code: Some(code), text: text.into(), connection_lost: false };
+        assert_eq!(read(reason(406, "invalid expiration")), Access::Writable);
+        assert!(matches!(read(reason(404, "no exchange 'e'")), Access::Missing(_)));
+        assert!(matches!(read(reason(403, "access to exchange 'e'")), Access::Forbidden(_)));
+        assert!(matches!(read(reason(403, "access to topic 'k' in exchange 'e'")), Access::TopicForbidden(_)));
+        assert!(matches!(read(reason(541, "internal")), Access::Unknown(_)));
+    }
+}

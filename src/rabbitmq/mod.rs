@@ -1,0 +1,12 @@
+//! RabbitMQ, behind the seam `outbox::broker`.
+//!
+//! `connect` makes one connection, `supervisor` keeps one up, `channel` publishes and reads what comes back, `confirms` decides what a
+//! confirm is worth, `ready` wakes it for the confirms that are there, `wire` makes the library's types. `inspect` looks for `check`.
+
+pub mod channel;
+pub mod confirms;
+pub mod connect;
+pub mod inspect;
+mod ready;
+pub mod supervisor;
+pub mod wire;

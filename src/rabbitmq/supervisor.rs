@@ -1,0 +1,299 @@
+//! The connection to RabbitMQ and its supervisor: connects, watches, gives up and connects again.
+//!
+//! lapin's auto-recovery is off; each connection is a generation of its own (design section 5, rules 6 and 7). The supervisor is a task
+//! that `app` starts; workers see its state through `Broker`. Refuses nothing and never ends by itself: a broker that is away for days
+//! costs a connection attempt every 30 s at the most.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties, Event, ExchangeKind};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::deadline;
+use crate::net::jitter::Jitter;
+use crate::outbox::broker::{Broker, BrokerError, LinkState};
+use crate::outbox::link_report::LinkReport;
+use crate::rabbitmq::channel::LapinChannel;
+use crate::rabbitmq::connect::{BrokerAddress, Node};
+use crate::rabbitmq::wire;
+
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that has been blocked for this long is replaced: it may be stuck where a fresh one is not.
+const BLOCKED_MAX: Duration = Duration::from_secs(300);
+/// While the broker stays away, it is said again this often.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// How to reach the broker.
+#[derive(Debug, Clone)]
+pub struct BrokerSettings {
+    /// One or several nodes, tried in random order, and the login.
+    pub address: BrokerAddress,
+    /// Shown in the broker's management pages.
+    pub connection_name: String,
+    /// Exchanges to declare after each connect.
+    pub declare: Vec<Exchange>,
+}
+
+/// An exchange that the relay may declare.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ExchangeKind,
+}
+
+/// RabbitMQ, as the hot path sees it.
+#[derive(Clone)]
+pub struct RabbitMq(Arc<Shared>);
+
+struct Shared {
+    state: watch::Sender<LinkState>,
+    report: watch::Sender<LinkReport>,
+    connection: Mutex<Option<(u64, Arc<Connection>)>>,
+    given_up: Mutex<Option<(u64, String)>>,
+    give_up: Notify,
+}
+
+impl RabbitMq {
+    /// Not connected; run the supervisor.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: watch::Sender::new(LinkState::Down),
+            report: watch::Sender::default(),
+            connection: Mutex::new(None),
+            given_up: Mutex::new(None),
+            give_up: Notify::new(),
+        }))
+    }
+
+    /// Since when, where, and what went wrong last.
+    pub fn report(&self) -> watch::Receiver<LinkReport> {
+        self.0.report.subscribe()
+    }
+
+    /// Keeps a connection up until `stop`, then closes it.
+    pub async fn supervise(self, settings: BrokerSettings, stop: CancellationToken) {
+        let (mut jitter, mut generation, mut outage) = (Jitter::for_services(), 0, Outage::default());
+        loop {
+            let connected = tokio::select! {
+                () = stop.cancelled() => return,
+                connected = connect(&settings) => connected,
+            };
+            match connected {
+                Ok(Connected { connection, place, login }) => {
+                    generation += 1;
+                    outage.ended(generation, &format!("{place} {login}"));
+                    self.0.report.send_modify(|report| report.connected(place));
+                    let up_since = Instant::now();
+                    let why = self.watch_over(connection, generation, &stop).await;
+                    self.0.state.send_replace(LinkState::Down);
+                    self.0.report.send_modify(|report| report.ended(&why));
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    tracing::warn!(generation, error = why, "the connection to the broker ended");
+                    if up_since.elapsed() > REMIND_EVERY {
+                        jitter.reset();
+                    }
+                }
+                Err(error) => {
+                    self.0.report.send_modify(|report| report.failed(&error));
+                    outage.failed(&error);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(jitter.next_pause()) => {}
+            }
+        }
+    }
+
+    /// Serves one connection until it ends, is given up or the relay stops. Returns why.
+    async fn watch_over(&self, connection: Connection, generation: u64, stop: &CancellationToken) -> String {
+        // Subscribed before anything is published: the notice of an alarm must not be missed (rule 7).
+        let mut events = Box::pin(connection.events_listener());
+        let connection = Arc::new(connection);
+        *lock(&self.0.connection) = Some((generation, Arc::clone(&connection)));
+        self.0.state.send_replace(LinkState::Up(generation));
+        let mut blocked_until = None;
+        let why = loop {
+            let blocked_too_long = async {
+                match blocked_until {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(generation, reason, "the broker has blocked the connection; nothing is published until it unblocks");
+                        blocked_until.get_or_insert(Instant::now() + BLOCKED_MAX);
+                        self.0.state.send_replace(LinkState::Blocked(generation));
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!(generation, "the broker has unblocked the connection");
+                        blocked_until = None;
+                        self.0.state.send_replace(LinkState::Up(generation));
+                    }
+                    Some(Event::Error(error)) if connection.status().connected() => {
+                        tracing::debug!(generation, %error, "a channel ended");
+                    }
+                    Some(Event::Error(error)) => break error.to_string(),
+                    Some(_) => {}
+                    None => break "the connection's events ended".to_owned(),
+                },
+                () = self.0.give_up.notified() => {
+                    match lock(&self.0.given_up).take() {
+                        Some((given_up, why)) if given_up == generation => break why,
+                        Some(_) | None => {}
+                    }
+                }
+                () = blocked_too_long => break format!("blocked for {BLOCKED_MAX:?}"),
+                () = stop.cancelled() => break "the relay stops".to_owned(),
+            }
+        };
+        *lock(&self.0.connection) = None;
+        self.part(connection, blocked_until.is_some(), stop).await;
+        why
+    }
+
+    /// Closes in good order where that can work; a blocked connection hangs on close (hazard B12), so it is only dropped.
+    async fn part(&self, connection: Arc<Connection>, blocked: bool, stop: &CancellationToken) {
+        if blocked || !stop.is_cancelled() {
+            return;
+        }
+        let Ok(text) = wire::short("the relay stops") else { return };
+        match deadline(CLOSE_TIMEOUT, "closing the broker connection", connection.close(200, text)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close in good order"),
+            Err(error) => tracing::debug!(%error, "the broker connection did not close in good order"),
+        }
+    }
+}
+
+impl Default for RabbitMq {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Broker for RabbitMq {
+    type Channel = LapinChannel;
+
+    async fn open(&self) -> Result<LapinChannel, BrokerError> {
+        let (generation, connection) = lock(&self.0.connection).clone().ok_or(BrokerError::Down)?;
+        let opening = async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, lapin::Error>(channel)
+        };
+        match deadline(OPEN_TIMEOUT, "opening a channel", opening).await {
+            Ok(Ok(channel)) => Ok(LapinChannel::new(channel, generation)),
+            Ok(Err(error)) => Err(BrokerError::Open(error.to_string())),
+            Err(error) => {
+                // Opening hangs where the I/O thread is dead or blocked; only a fresh connection helps the former.
+                if *self.0.state.borrow() == LinkState::Up(generation) {
+                    self.end_generation(generation, "a channel could not be opened in time");
+                }
+                Err(BrokerError::Open(error.to_string()))
+            }
+        }
+    }
+
+    fn link(&self) -> watch::Receiver<LinkState> {
+        self.0.state.subscribe()
+    }
+
+    fn end_generation(&self, generation: u64, why: &str) {
+        *lock(&self.0.given_up) = Some((generation, why.to_owned()));
+        self.0.give_up.notify_one();
+    }
+}
+
+/// Says that the broker is away once, then now and then, and says when it is back.
+#[derive(Default)]
+struct Outage {
+    since: Option<Instant>,
+    reminded: Option<Instant>,
+    attempts: u64,
+}
+
+impl Outage {
+    fn failed(&mut self, error: &str) {
+        self.attempts += 1;
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        if self.reminded.is_none_or(|at| now.duration_since(at) >= REMIND_EVERY) {
+            self.reminded = Some(now);
+            let away_seconds = now.duration_since(since).as_secs();
+            tracing::warn!(error, attempts = self.attempts, away_seconds, "cannot connect to the broker; trying again");
+        }
+    }
+
+    fn ended(&mut self, generation: u64, place: &str) {
+        tracing::info!(generation, failed_attempts = self.attempts, "connected to the broker {place}");
+        *self = Self::default();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection, and what the log and `/status` say about it.
+struct Connected {
+    connection: Connection,
+    place: String,
+    login: String,
+}
+
+/// Tries each node once, in random order.
+async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
+    let mut nodes = settings.address.nodes()?;
+    fastrand::shuffle(&mut nodes);
+    let mut errors = Vec::new();
+    for node in nodes {
+        let (place, login) = (node.place(), node.login());
+        match connect_to(node, settings).await {
+            Ok(connection) => return Ok(Connected { connection, place, login }),
+            Err(error) => errors.push(format!("{place}: {error}")),
+        }
+    }
+    Err(errors.join("; "))
+}
+
+pub(crate) async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<Connection, String> {
+    let properties = ConnectionProperties::default().with_connection_name(settings.connection_name.as_str().into());
+    let connection = node.connect(properties).await?;
+    for exchange in &settings.declare {
+        declare(&connection, exchange).await;
+    }
+    Ok(connection)
+}
+
+/// Declares a durable exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
+/// a finding for the log, not a reason to stay away.
+async fn declare(connection: &Connection, exchange: &Exchange) {
+    let declaring = async {
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+        let name = wire::short(&exchange.name).map_err(|error| error.to_string())?;
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        channel
+            .exchange_declare(name, exchange.kind.clone(), options, FieldTable::default())
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let declared = deadline(OPEN_TIMEOUT, "declaring", declaring).await;
+    if let Err(error) = declared.map_err(|error| error.to_string()).and_then(|declared| declared) {
+        let exchange = &exchange.name;
+        tracing::warn!(exchange, error, "the exchange could not be declared; going on as if it were there");
+    }
+}

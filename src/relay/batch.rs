@@ -1,0 +1,97 @@
+//! The order of the stages, and nothing else:
+//!
+//! ```text
+//! wake ──► claim ──► route ──► envelope ──► message ──► publish ──► verdict ──► settle
+//! ```
+//!
+//! `worker` and `probe` claim and call `run_batch` again and again.
+
+use crate::crash;
+use crate::outbox::broker::Broker;
+use crate::outbox::store::{Batch, ConfirmedCopy, Store, StoreError};
+use crate::quick::QuickSet;
+use crate::relay::halt::Halt;
+use crate::relay::publish;
+use crate::relay::publish::Ends;
+use crate::relay::work::{Index, Work};
+use crate::relay::{Desk, Relay};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+impl<S: Store, B: Broker> Relay<S, B> {
+    /// Takes a claimed batch through all stages.
+    pub async fn run_batch<T: Batch>(
+        &self,
+        desk: &mut Desk<B::Channel>,
+        batch: T,
+        mut work: Work,
+        halt: &mut Halt,
+    ) -> BatchEnd {
+        let started = Instant::now();
+        let deadline = started + self.batch_deadline;
+        let allowed = self.evidence.take_off(work.ids().copied());
+        let chains = work.chains(&allowed);
+        self.metrics.batch_events(work.events.len());
+        let report = {
+            let Work { events, holds, plans } = &mut work;
+            let Desk { channel, pace, late, next_token, .. } = desk;
+            let mut compose = |index: Index| {
+                let (plan, composed) = self.compose(&events[index], holds, next_token);
+                plans.insert(index, plan);
+                composed
+            };
+            let owed = |token| late.destination(token).cloned();
+            publish::publish(channel, pace, chains, &mut Ends { compose: &mut compose, owed: &owed }, halt, deadline)
+                .await
+        };
+        let published = started.elapsed();
+        self.collect(desk, &mut work, report, deadline).await;
+        let settlement = self.judge(&mut work);
+        if !settlement.published.is_empty() {
+            crash::point(crash::Point::BeforeSettle);
+        }
+        let end = match batch.settle(&settlement).await {
+            Ok(settled) => {
+                self.vitals.settled_batch();
+                if !settlement.holds.is_empty() {
+                    self.new_hold.notify_one();
+                }
+                self.count_settled(&work, &settlement, &settled);
+                // A part that the database refuses comes back at once; without a pause that would be a hot loop.
+                BatchEnd::Settled(if settled.refused.is_empty() { settlement.changes() } else { 0 })
+            }
+            Err(error) => {
+                self.count_lost(&settlement);
+                BatchEnd::Lost { confirmed: work.copies(&settlement.published), error }
+            }
+        };
+        self.land(desk, &work, &allowed, &end);
+        tracing::debug!(events = allowed.len(), ?published, settled = ?started.elapsed(), "batch");
+        end
+    }
+
+    /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
+    pub(super) fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &QuickSet<Uuid>, end: &BatchEnd) {
+        let owed: QuickSet<Uuid> = match end {
+            BatchEnd::Settled(_) => QuickSet::default(),
+            BatchEnd::Lost { confirmed, .. } => confirmed.iter().map(|copy| copy.event).collect(),
+        };
+        let landed = work.ids().filter(|id| allowed.contains(*id) && !desk.late.keeps(id) && !owed.contains(*id));
+        self.evidence.land(landed);
+        self.metrics.in_flight(self.evidence.in_flight());
+    }
+}
+
+/// How a batch ended.
+#[derive(Debug)]
+pub enum BatchEnd {
+    /// Committed; how many events it changed anything for.
+    Settled(usize),
+    /// The transaction was lost: these confirmed events have to be marked before anything else is published.
+    Lost {
+        /// Confirmed, perhaps not marked.
+        confirmed: Vec<ConfirmedCopy>,
+        /// Why.
+        error: StoreError,
+    },
+}

@@ -1,0 +1,97 @@
+//! Tries messages one at a time on throw-away channels, after a channel closed over one of them and nothing said which.
+//!
+//! Called by the worker within the batch's deadline. Only the one that closes its channel again is found guilty, and only if another
+//! message of its destination passes (hazard B6); innocents are charged nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::deadline::deadline;
+use crate::outbox::broker::{Broker, Channel, Message, Reply, Token};
+use crate::outbox::destination::Destination;
+use crate::outbox::outcome::ChannelFault;
+use crate::relay::evidence::Evidence;
+
+/// With less time than this left a suspect is not sent: an innocent one would wait for a confirm that nobody reads any more.
+const TRIAL_MIN: Duration = Duration::from_millis(200);
+
+/// What became of one suspect.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Trial {
+    /// The broker answered.
+    Answered(Reply),
+    /// The channel closed again.
+    Closed(ChannelFault),
+    /// It was sent, and no answer came in time; one may still come, or it may be stored.
+    Unanswered,
+}
+
+/// Tries `suspects` in order until `until`.
+pub(super) async fn try_alone<B: Broker>(
+    broker: &B,
+    evidence: &Evidence,
+    suspects: Vec<Message>,
+    until: Instant,
+) -> Vec<(Token, Trial)> {
+    let mut trials = Vec::with_capacity(suspects.len());
+    let mut channel = None;
+    for suspect in suspects {
+        let (token, event, destination) = (suspect.token, suspect.event_id, suspect.destination.clone());
+        // No channel or no time: the others would fare no better.
+        let Some(trial) = try_one(broker, &mut channel, suspect, until).await else { break };
+        match &trial {
+            Trial::Answered(Reply::Confirmed) => {
+                let generation = channel.as_ref().map_or(0, B::Channel::generation);
+                evidence.accepted(&destination, generation);
+            }
+            Trial::Closed(_) => evidence.closed_over(event),
+            Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) | Trial::Unanswered => {}
+        }
+        trials.push((token, event, destination, trial));
+    }
+    trials
+        .into_iter()
+        .map(|(token, event, destination, trial)| (token, weigh(evidence, event, &destination, trial)))
+        .collect()
+}
+
+/// A message that nothing else of its destination speaks against shares the guilt with its destination.
+fn weigh(evidence: &Evidence, event: Uuid, destination: &Destination, trial: Trial) -> Trial {
+    match trial {
+        Trial::Closed(ChannelFault::Culprit { text }) if !evidence.is_convicted(event, destination) => {
+            Trial::Closed(ChannelFault::DestinationClosed { text })
+        }
+        innocent @ (Trial::Answered(_) | Trial::Closed(_) | Trial::Unanswered) => innocent,
+    }
+}
+
+/// `None` if it could not be sent: there was no channel, or no time.
+async fn try_one<B: Broker>(
+    broker: &B,
+    channel: &mut Option<B::Channel>,
+    message: Message,
+    until: Instant,
+) -> Option<Trial> {
+    let left = until.checked_duration_since(Instant::now()).filter(|left| *left >= TRIAL_MIN)?;
+    if channel.as_ref().is_none_or(|channel| channel.close_reason().is_some() || channel.outstanding() > 0) {
+        *channel = deadline(left, "a channel for a suspect", broker.open()).await.ok()?.ok();
+    }
+    let channel = channel.as_mut()?;
+    let token = message.token;
+    channel.send(message);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok(answers) = deadline(left, "a suspect's answer", channel.progress()).await else {
+            return Some(Trial::Unanswered);
+        };
+        let Some((_, reply)) = answers.into_iter().find(|(answered, _)| *answered == token) else { continue };
+        return Some(match (reply, channel.close_reason()) {
+            (Reply::Unknown, Some(reason)) if !reason.connection_lost => {
+                Trial::Closed(ChannelFault::Culprit { text: reason.text.clone() })
+            }
+            (reply, _) => Trial::Answered(reply),
+        });
+    }
+}

@@ -1,0 +1,77 @@
+//! Settles the confirms that come after their batch has ended.
+//!
+//! Called by the worker for what a channel owes, and by `collect` for what came while a batch was published.
+
+use crate::outbox::broker::{Broker, Channel, Reply, Token};
+use crate::outbox::destination::Destination;
+use crate::outbox::store::{Store, StoreError};
+use crate::relay::{Desk, Relay, tally};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+impl<S: Store, B: Broker> Relay<S, B> {
+    /// Settles answers to messages of earlier batches, and opens their destinations' windows.
+    pub async fn take_late(&self, desk: &mut Desk<B::Channel>, answers: Vec<(Token, Reply)>) {
+        for (token, reply) in &answers {
+            if let Some(destination) = desk.late.destination(*token) {
+                desk.pace.answered(destination, *reply == Reply::Confirmed, Instant::now());
+            }
+        }
+        self.settle_late(desk, answers).await;
+    }
+
+    pub(in crate::relay) async fn settle_late(&self, desk: &mut Desk<B::Channel>, answers: Vec<(Token, Reply)>) {
+        if answers.is_empty() {
+            return;
+        }
+        let generation = desk.channel.generation();
+        for (token, reply) in &answers {
+            if let Some(destination) = desk.late.destination(*token)
+                && *reply == Reply::Confirmed
+            {
+                self.evidence.accepted(destination, generation);
+            }
+        }
+        let settles = desk.late.answered(answers);
+        for message in &settles.messages {
+            self.count_late(message);
+        }
+        if !settles.confirmed.is_empty() {
+            match self.store.mark_late(&settles.confirmed).await {
+                Ok(()) => self.evidence.land(settles.confirmed.iter().map(|copy| &copy.event)),
+                Err(error) => {
+                    self.metrics.failure("late_settle");
+                    let words = error.to_string();
+                    if let Some(left_out) = self.quota.news(&words) {
+                        let (events, left_out) = (settles.confirmed.len(), tally::some(left_out));
+                        tracing::warn!(error = words, events, left_out, "late confirms could not be marked yet");
+                    }
+                    desk.unmarked.extend(settles.confirmed);
+                }
+            }
+        }
+        // The routes first: what makes their events due comes after.
+        let noted = if settles.routes.is_empty() { Ok(()) } else { self.store.note_routes(&settles.routes).await };
+        self.evidence.land(&settles.recheck);
+        let went_on = match noted {
+            Ok(()) => self.go_on_after(&settles.recheck, &settles.alive).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = went_on {
+            // Waits and holds end by themselves; this would only have been sooner, and a route that was to be noted gets a second copy.
+            self.metrics.failure("late_settle");
+            tracing::debug!(%error, "late answers could not be settled");
+        }
+        self.metrics.in_flight(self.evidence.in_flight());
+    }
+
+    pub(super) async fn go_on_after(&self, recheck: &[Uuid], alive: &[Destination]) -> Result<(), StoreError> {
+        if !recheck.is_empty() {
+            self.store.recheck(recheck).await?;
+        }
+        if !alive.is_empty() {
+            self.store.lift_unconfirmed(alive).await?;
+        }
+        Ok(())
+    }
+}
