@@ -106,7 +106,7 @@ def check_runbooks(found: Findings, alerts: list[dict]) -> None:
         page = ROOT / url
         found.check(page.is_file(), f"{name}: its runbook_url leads nowhere: {url}")
         text = page.read_text() if page.is_file() else ""
-        for heading in (f"# {name}", "## What it means", "## First", "## Mend", "## When to escalate"):
+        for heading in (f"# {name}", "## What it means", "## Diagnose", "## Fix", "## Escalate"):
             found.check(re.search(rf"^{re.escape(heading)}$", text, re.M), f"{name}.md lacks the heading {heading}")
         found.check(f"({name}.md)" in index, f"docs/runbooks/README.md does not name {name}")
 
