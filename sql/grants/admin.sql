@@ -1,4 +1,4 @@
--- The operator, for the commands that look and mend: reads everything, replays, resolves dead letters, purges, holds and releases. No DDL.
+-- For operators who inspect and repair: reads everything, replays, resolves dead letters, purges, holds and releases. No DDL.
 GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT SELECT ON ALL TABLES IN SCHEMA outbox TO the_role;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA outbox TO the_role;
@@ -7,5 +7,5 @@ GRANT UPDATE (floor) ON outbox.lanes TO the_role;
 GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
 GRANT INSERT, UPDATE (processed_at, resolution, resolved_by, note), DELETE ON outbox.dead_letters TO the_role;
 GRANT INSERT, UPDATE ON outbox.replays TO the_role;
--- So that it can read the tables of a later version before the grants are renewed.
+-- Lets it read the tables of a later version before the grants are renewed.
 ALTER DEFAULT PRIVILEGES IN SCHEMA outbox GRANT SELECT ON TABLES TO the_role;

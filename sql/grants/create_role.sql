@@ -1,4 +1,4 @@
--- A role that may log in, if it is not there yet. It has no password: set one with ALTER ROLE, or let it in by certificate or IAM.
+-- Creates a login role if it does not exist. It has no password: set one with ALTER ROLE, or let it log in by certificate or IAM.
 DO $create$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'the_role') THEN

@@ -1,4 +1,4 @@
--- The relay, as `outbox-relay run` needs it: claims, marks, waits, holds, dead letters and retention. No INSERT of events, no DDL.
+-- For `outbox-relay run`: claims, marks, waits, holds, dead letters and retention. No INSERT of events, no DDL.
 GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT SELECT ON outbox.events, outbox.lanes, outbox.holds, outbox.waits, outbox.dead_letters, outbox.upkeep, outbox.schema_version
     TO the_role;
@@ -10,5 +10,5 @@ GRANT UPDATE (floor) ON outbox.lanes TO the_role;
 GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
 GRANT INSERT ON outbox.dead_letters TO the_role;
 GRANT UPDATE (last_run_at, run_by) ON outbox.upkeep TO the_role;
--- So that it can read the tables of a later version before the grants are renewed.
+-- Lets it read the tables of a later version before the grants are renewed.
 ALTER DEFAULT PRIVILEGES IN SCHEMA outbox GRANT SELECT ON TABLES TO the_role;

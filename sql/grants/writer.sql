@@ -1,4 +1,4 @@
--- The producer: inserts events and reads back what the table gave them. It cannot mark, move, read or delete any.
+-- For the producer: inserts events and reads back what the table gave them. It cannot mark, move, read or delete events.
 GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT INSERT (id, aggregate_type, aggregate_id, event_type, payload, partition_key, event_version, headers, correlation_id, created_at)
     ON outbox.events TO the_role;

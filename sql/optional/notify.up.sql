@@ -1,5 +1,5 @@
--- Opt-in: every statement that inserts events wakes the relays (`run --wake listen`). Not the default, because a NOTIFY serialises every
--- commit of the cluster.
+-- Optional: every statement that inserts events wakes the relays (`run --wake listen`). Not the default, because NOTIFY serialises every
+-- commit in the cluster.
 CREATE OR REPLACE FUNCTION outbox.notify_relays() RETURNS trigger
 LANGUAGE plpgsql
 AS $body$

@@ -1,2 +1,2 @@
--- Which server process serves this statement: a pooler in transaction mode changes it.
+-- The server process that serves this statement. Behind a pooler in transaction mode it changes.
 SELECT pg_backend_pid()

@@ -1,4 +1,4 @@
--- Opens one step of a command that changes something. A lane is held for a batch at the longest, so waiting for it ends soon.
+-- Opens one step of a command that changes something. Nobody holds a lane for longer than a batch, so waiting for a lane ends soon.
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL statement_timeout = '20s';
 SET LOCAL lock_timeout = '15s';

@@ -1,4 +1,4 @@
--- Opens the one reading step of a command that changes many rows: it may walk the whole table, once, and changes nothing.
+-- Opens the reading step of a command that changes many rows. It may walk the whole table once, and changes nothing.
 BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
 SET LOCAL statement_timeout = '60s';
 SET LOCAL idle_in_transaction_session_timeout = '10s';

@@ -1,5 +1,5 @@
--- Names that the routes have to know: routes of holds, of waits that are partly done and of replayed events, and the types of pending
--- events. The first 500 pending events of each lane and 10000 waits are looked at.
+-- Names that the routes must know: the routes of holds, of partly confirmed waits and of replayed events, and the types of pending events.
+-- Looks at the first 500 pending events of each lane and at 10000 waits.
 WITH pending AS MATERIALIZED (
     SELECT e.event_type, e.only_routes
     FROM outbox.lanes l

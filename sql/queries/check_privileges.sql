@@ -1,4 +1,4 @@
--- Every privilege that a relay needs, and whether this role has it. By catalog, so that a missing one is a row and no error.
+-- Every privilege that a relay needs, and whether this role has it. Reads the catalog, so a missing privilege is a row, not an error.
 -- $1 schema.
 WITH needed (object, privilege) AS (
     VALUES ('events', 'SELECT'), ('events', 'UPDATE'), ('events', 'DELETE'), ('lanes', 'SELECT'), ('lanes', 'UPDATE'),

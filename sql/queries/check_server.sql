@@ -1,4 +1,4 @@
--- What the server and this role are, for the preflight.
+-- Facts about the server and this role, for `check`.
 SELECT current_setting('server_version_num')::integer AS version_number, current_setting('server_version') AS version,
        current_user::text AS role, r.rolsuper AS is_superuser, r.rolbypassrls AS bypasses_policies, r.rolconnlimit AS role_connections,
        pg_is_in_recovery() AS is_standby, current_setting('default_transaction_read_only')::boolean AS is_read_only,

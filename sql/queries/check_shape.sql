@@ -1,4 +1,4 @@
--- Whether the events table is still as the migration made it: the payload's type, how the lane is computed, the indexes that work.
+-- Whether the events table is still as the migration made it: the payload's type, the lane's expression, the valid indexes.
 -- $1 schema.
 SELECT (SELECT a.atttypid::regtype::text FROM pg_attribute a WHERE a.attrelid = e.oid AND a.attname = 'payload') AS payload_type,
        (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a

@@ -1,4 +1,4 @@
--- Row-level security that hides rows from this role, and triggers and rules that are not ours.
+-- Row-level security that hides rows from this role, and triggers and rules that the migration did not create.
 -- $1 schema.
 WITH tables AS (
     SELECT c.oid, c.relname::text AS name, c.relowner, c.relrowsecurity, c.relforcerowsecurity

@@ -1,7 +1,7 @@
--- The gauges, with counts that are capped so that a backlog of millions does not make every look cost a scan.
--- Pending events are first counted up to the cap's share in each lane: next to each other in the table, where the claims are (measured: a
--- fifth of the pages). Only where some lane has more and the others too few to reach the cap are they counted one lane after the other.
--- ORDER BY and no bitmaps (the caller plans as for a claim), or all that is pending may be collected first.
+-- The gauges. Counts are capped, so that a backlog of millions does not cost a full scan each time.
+-- First counts pending events up to the cap's share in each lane; these lie next to each other in the table, where the claims work
+-- (measured: a fifth of the pages). Only if some lane has more, and the others too few to reach the cap, counts lane after lane.
+-- ORDER BY and no bitmaps (the caller plans as for a claim), or PostgreSQL might first collect everything that is pending.
 -- $1 the cap.
 WITH counted AS MATERIALIZED (
     SELECT (SELECT count(*) FROM (SELECT FROM outbox.events e WHERE e.lane = l.lane AND e.published_at IS NULL

@@ -1,5 +1,5 @@
--- How many pending events of these keys there are besides their heads. Of each lane the first 2000 pending events are looked at;
--- `is_capped` says that there are more.
+-- How many pending events of these keys wait behind their heads. Looks at the first 2000 pending events of each lane; `is_capped` says that
+-- there are more.
 -- Arrays of: $1 key, $2 head.
 WITH asked AS MATERIALIZED (
     SELECT a.key, a.head, (hashtextextended(a.key, 0) & 63)::smallint AS lane FROM unnest($1::text[], $2::uuid[]) AS a (key, head)

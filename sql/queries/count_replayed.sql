@@ -1,3 +1,3 @@
--- Adds a chunk to its run; within the chunk's transaction, so that the audit is right whatever happens.
+-- Adds a chunk to its run, in the chunk's transaction, so that the audit trail is always right.
 -- $1 run, $2 events.
 UPDATE outbox.replays SET events = events + $2 WHERE id = $1

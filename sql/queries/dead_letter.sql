@@ -1,4 +1,4 @@
--- Moves one event to the dead letters: it is in one place only, at every moment.
+-- Moves one event to the dead letters in one statement, so that it is always in exactly one place.
 -- $1 event id, $2 failure reason, $3 error, $4 attempts, $5 confirmed routes, $6 failed routes, both joined by commas.
 WITH moved AS (
     DELETE FROM outbox.events WHERE id = $1 AND coalesce(published_at, 'infinity') = 'infinity' RETURNING *

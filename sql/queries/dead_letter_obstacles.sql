@@ -1,4 +1,4 @@
--- Why these dead letters were not brought back.
+-- Why these dead letters could not be replayed.
 -- $1 dead-letter ids.
 SELECT d.dead_letter_id, d.id, d.resolution, EXISTS (SELECT FROM outbox.events e WHERE e.id = d.id) AS is_event
 FROM outbox.dead_letters d

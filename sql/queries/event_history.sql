@@ -1,4 +1,4 @@
--- What became of an event besides one dead letter: its other dead letters, and its row where it is back among the events; oldest first.
+-- What happened to an event besides one dead letter: its other dead letters, and its row if it is back among the events. Oldest first.
 -- $1 event id.
 SELECT at, what
 FROM (

@@ -1,4 +1,4 @@
--- Which of these ids are dead letters, and what became of them, for an operator who named them; the latest of each.
+-- Which of these ids are dead letters and what happened to them, for an operator who named them. The latest of each.
 -- $1 event ids, $2 dead-letter ids.
 SELECT asked.id, d.dead_letter_id, d.resolution, d.resolved_by,
        to_char(d.processed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS processed_at

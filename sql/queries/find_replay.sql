@@ -1,4 +1,4 @@
--- A run by its id.
+-- A replay run by its id.
 -- $1 run.
 SELECT source, selection::text, started_at::text, finished_at IS NOT NULL AS is_finished, events, requested_by
 FROM outbox.replays WHERE id = $1

@@ -1,6 +1,6 @@
--- Whether a claim could find something: a pending event from its lane's floor on, or a wait that is due. A cheap question for a relay that
--- found nothing the last time; it may be answered yes for an event whose key waits, never no for one that could leave. Where row security
--- or a standby might hide rows the answer is yes: the claim's own transaction then says what is wrong.
+-- Whether a claim might find something: a pending event at or above its lane's floor, or a wait that is due. A cheap question for a relay
+-- that found nothing the last time. May answer yes for an event whose key waits, but never no for one that could leave. Answers yes where
+-- row security or a standby might hide rows: the claim's transaction then reports what is wrong.
 SELECT EXISTS (
     SELECT
     FROM outbox.lanes l

@@ -1,4 +1,4 @@
--- Why a key's head may not leave, and which event that is: the one its wait names, else its first pending one.
+-- Why a key's head may not leave, and which event that is: the one its wait names, or its first pending one.
 -- $1 key.
 SELECT k.lane, w.reason, w.event_id AS waiting_id, w.seq AS wait_seq, w.attempts, w.error, coalesce(w.routes_confirmed, '{}') AS routes_confirmed,
        to_char(w.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS until,

@@ -1,6 +1,6 @@
--- Dead letters, the latest first.
--- $1 aggregate id, $2 event type, $3 route that failed, $4 reason, $5 dead-lettered since, $6 dead-lettered before; of each null is any.
--- $7 whether resolved ones are listed too, $8 letters at most.
+-- Dead letters, newest first. A null filter matches everything.
+-- $1 aggregate id, $2 event type, $3 route that failed, $4 reason, $5 dead-lettered since, $6 dead-lettered before.
+-- $7 whether to include resolved ones, $8 limit.
 SELECT d.dead_letter_id, d.id::text AS event_id, coalesce(d.partition_key, d.aggregate_id) AS key, d.event_type, d.failure_reason,
        left(d.last_error, 200) AS last_error, d.attempts, d.routes_confirmed, d.routes_failed,
        to_char(d.dead_lettered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS dead_lettered_at,

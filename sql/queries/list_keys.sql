@@ -1,5 +1,5 @@
--- Keys that wait, the longest waiting first, with their heads and holds. The columns are those of key_waits.sql.
--- $1 reason (null: every), $2 how many.
+-- Waiting keys with their heads and holds, longest waiting first. The columns are those of key_waits.sql.
+-- $1 reason (null: every), $2 limit.
 SELECT w.key, w.lane, w.event_id,
        coalesce(e.event_type, (SELECT d.event_type FROM outbox.dead_letters d WHERE d.id = w.event_id LIMIT 1)) AS event_type,
        e.seq, CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at,

@@ -1,4 +1,4 @@
--- The latest runs.
+-- The latest replay runs.
 SELECT id::text, source, selection::text, requested_by, note, events,
        to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS started_at,
        to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS finished_at

@@ -1,5 +1,5 @@
--- Locks pending events whose confirm came after their batch, so that nobody replays them before they are marked. One that was replayed since
--- its copy was sent is not among them. By id, with a guard that no partial index answers (see mark_published).
+-- Locks pending events whose confirm came after their batch, so that nobody replays them before they are marked. Skips an event that was
+-- replayed after its copy was sent. Looks up by id, with a guard that no partial index can serve (see mark_published).
 -- Arrays of: $1 event, $2 the replay that its copy was sent for (null: none).
 SELECT e.id
 FROM unnest($1::uuid[], $2::uuid[]) AS c (event_id, replay_id)

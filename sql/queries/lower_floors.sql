@@ -1,4 +1,4 @@
--- Brings the floors of lanes down to events that are pending again. The caller holds the lanes' locks.
+-- Lowers the floors of lanes to events that are pending again. The caller holds the lanes' locks.
 -- $1 event ids.
 UPDATE outbox.lanes l SET floor = lowest.seq
 FROM (SELECT lane, min(seq) AS seq FROM outbox.events

@@ -1,3 +1,3 @@
--- The checksum under which a migration was applied.
+-- The checksum with which a migration was applied.
 -- $1 version.
 SELECT checksum FROM outbox.schema_version WHERE version = $1

@@ -1,11 +1,11 @@
--- Moves the floors of lanes up to an earlier observation. The caller holds the lanes' locks and took them before this snapshot.
--- Safe only when every transaction that could hold a seq below the bound had ended before this statement. What committed since and is
--- still pending keeps the floor down.
--- An event whose key waits for a later one of it, which the end of that wait would not bring back, is not passed either: it was committed
--- late, by a transaction that ran beside the later one's.
--- Never above what is handed out next, which a sequence that was set back makes less than the bound.
--- $1 lanes, $2 bound of the observation, $3 seqs that a floor moves by at least: each move leaves a dead row that every claim reads until
--- vacuum. Answers how many floors moved, and which lanes have reached the bound.
+-- Moves the floors of lanes up to an earlier observation. The caller took the lanes' locks before this snapshot and holds them.
+-- Safe only if every transaction that could hold a seq below the bound ended before this statement. Events that have committed since and
+-- are still pending keep the floor down.
+-- Does not pass an event whose key waits for a later event of that key: the end of that wait would not bring the earlier event back. Such an
+-- event committed late, in a transaction that ran concurrently with the later event's.
+-- Never moves above the next seq, which is below the bound if somebody set the sequence back.
+-- $1 lanes, $2 bound of the observation, $3 smallest move in seqs: each move leaves a dead row that every claim reads until vacuum.
+-- Returns how many floors moved, and which lanes have reached the bound.
 WITH next AS MATERIALIZED (
     SELECT least($2::bigint, CASE WHEN is_called THEN last_value + 1 ELSE last_value END) AS bound FROM outbox.events_seq_seq
 ), target AS MATERIALIZED (

@@ -1,3 +1,3 @@
--- When an event was published last; a time that no calendar holds, set by hand, is passed over.
+-- When an event was last published. Ignores times outside the calendar, which somebody may have set by hand.
 SELECT max(published_at) AS at FROM outbox.events
 WHERE published_at IS NOT NULL AND published_at >= '0001-01-01Z' AND published_at < '9999-12-31Z'

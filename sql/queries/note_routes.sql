@@ -1,5 +1,5 @@
--- Notes routes whose confirm came late, of events that wait for another route: they are not sent there again. A confirm of a copy from
--- before a replay says nothing of the copy that the replay sends.
+-- Records routes whose confirm came late, for events that wait for another route, so that they are not sent there again. A confirm of a copy
+-- from before a replay says nothing about the copy that the replay sends.
 -- Arrays of: $1 event, $2 its replay (null: none), $3 route.
 UPDATE outbox.waits w SET routes_confirmed = w.routes_confirmed || late.routes
 FROM (SELECT n.event_id, array_agg(DISTINCT n.route) AS routes

@@ -1,5 +1,5 @@
--- Transactions of this database that have been open for over 5 s, oldest first, relays left out; prepared ones too. `hidden` counts the
--- sessions that this role may not look into. One row at least.
+-- Transactions of this database that have been open for over 5 s, oldest first, including prepared ones but not the relays'. `hidden` counts
+-- the sessions that this role may not see. Always at least one row.
 SELECT a.pid, a.role, a.application_name, a.state, a.since, c.hidden
 FROM (SELECT count(*) AS hidden FROM pg_stat_activity
       WHERE datname = current_database() AND backend_type IS NULL AND pid <> pg_backend_pid()) c

@@ -1,5 +1,5 @@
--- Schemas of this database that have outbox tables, and whether this role can read them.
--- $1 the schema that was looked at.
+-- Other schemas of this database with outbox tables, and whether this role can read them.
+-- $1 the schema that was searched.
 SELECT n.nspname::text AS schema,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(e.oid, 'SELECT') AND has_table_privilege(d.oid, 'SELECT') AS can_read
 FROM pg_namespace n

@@ -1,3 +1,3 @@
--- Claims walk the pending index in its order and stop at their limit. A bitmap reads all that is pending in a lane first; the planner
--- prefers it where its statistics are of a time when there was little.
+-- Makes claims walk the pending index in order and stop at their limit. A bitmap first reads everything pending in a lane; the planner
+-- prefers one if its statistics are from a time when there was little.
 SET LOCAL enable_bitmapscan = off

@@ -1,7 +1,7 @@
--- Deletes the oldest published events past retention, a chunk at a time. The cut-off is repeated on the DELETE's own target: without it a
--- concurrent replay's row was deleted (measured). There it is odd, so that the target is found by id, whatever the statistics say.
--- statement_timestamp() and not clock_timestamp(), with which no index can be used.
--- $1 seconds of retention, $2 rows, $3 where the last chunk ended, so that what it left behind is not walked again (null: at the oldest).
+-- Deletes a chunk of the oldest published events past retention. The DELETE's own target repeats the cut-off: without it, a row that a
+-- concurrent replay had made pending was deleted (measured). It is written oddly there, so that rows are looked up by id whatever the
+-- statistics say. Uses statement_timestamp(), because clock_timestamp() cannot use an index.
+-- $1 seconds of retention, $2 rows, $3 where the last chunk ended, so that rows it skipped are not read again (null: the oldest).
 WITH old AS MATERIALIZED (
     SELECT id, published_at
     FROM outbox.events

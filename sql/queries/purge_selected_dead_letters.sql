@@ -1,5 +1,5 @@
--- Deletes a chunk of dead letters that an operator chose. The conditions are repeated on the DELETE's own target.
--- $1 before (null: any), $2 aggregate id (null: any), $3 whether unresolved ones too, $4 rows.
+-- Deletes a chunk of the dead letters that an operator chose. The DELETE's own target repeats the conditions.
+-- $1 before (null: any), $2 aggregate id (null: any), $3 whether to include unresolved ones, $4 rows.
 WITH old AS MATERIALIZED (
     SELECT d.dead_letter_id FROM outbox.dead_letters d
     WHERE coalesce(d.processed_at, d.dead_lettered_at) < coalesce($1::text::timestamptz, 'infinity')

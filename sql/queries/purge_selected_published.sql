@@ -1,6 +1,6 @@
--- Deletes a chunk of published events that an operator chose, the oldest first (those of an aggregate as its index has them). The conditions
--- are repeated on the DELETE's own target: without it a concurrent replay's row was deleted (measured). There they are odd, so that the
--- target is found by id, whatever the statistics say.
+-- Deletes a chunk of the published events that an operator chose, oldest first (those of one aggregate in index order). The DELETE's own
+-- target repeats the conditions: without them, a row that a concurrent replay had made pending was deleted (measured). They are written
+-- oddly there, so that rows are looked up by id whatever the statistics say.
 -- $1 published before (null: any), $2 aggregate id (null: any), $3 rows.
 DELETE FROM outbox.events
 WHERE id = ANY (ARRAY(

@@ -1,5 +1,5 @@
--- Puts revived events ahead of the successors that wait: each key's first takes the place of the wait, tried at once. A wait whose event
--- may have been sent already, or waits for another dead letter, stays. The caller holds the lanes' locks.
+-- Puts revived events ahead of waiting successors: each key's first revived event takes over the wait and is tried at once. A wait stays if
+-- its event may already have been sent, or waits for another dead letter. The caller holds the lanes' locks.
 -- $1 ids of the revived events.
 WITH head AS MATERIALIZED (
     SELECT DISTINCT ON (key) coalesce(e.partition_key, e.aggregate_id) AS key, e.id, e.seq

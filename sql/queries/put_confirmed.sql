@@ -1,4 +1,4 @@
--- Lets revived events keep the routes that confirmed where no route is said to have failed: as the heads of their keys, due at once. Comes
+-- Lets revived events keep their confirmed routes if no failed route is recorded: they become the heads of their keys, due at once. Runs
 -- after put_ahead, which has given such an event its key's wait if there was one. The caller holds the lanes' locks.
 -- $1 ids of the revived events.
 INSERT INTO outbox.waits AS w (key, lane, event_id, seq, reason, until, routes_confirmed)

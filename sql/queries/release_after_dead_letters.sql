@@ -1,4 +1,4 @@
--- Lets keys go on without the dead letter they wait for; the floors of their lanes come down to it. The caller holds the lanes' locks.
+-- Lets keys continue without the dead letter they wait for, and lowers the floors of their lanes to it. The caller holds the lanes' locks.
 -- $1 event ids.
 WITH ended AS (
     DELETE FROM outbox.waits WHERE event_id = ANY($1::uuid[]) AND reason = 'after_dead_letter' RETURNING key, lane, seq

@@ -1,7 +1,7 @@
--- Makes published events pending again, at the end of their keys: each gets a new seq, in the order given. Events that are not published
--- any more, were published after the run began or belong to it already are left alone. The caller holds the lanes' locks.
--- The odd guard has them found by id, whatever the statistics say.
--- $1 event ids, $2 run, $3 its start, $4 the only route that is sent (null: all).
+-- Makes published events pending again, at the end of their keys: each gets a new seq, in the given order. Skips events that are no longer
+-- published, were published after the run began, or already belong to the run. The caller holds the lanes' locks.
+-- The odd guard makes PostgreSQL look them up by id, whatever the statistics say.
+-- $1 event ids, $2 run, $3 its start, $4 the only route to send (null: all).
 WITH chosen AS MATERIALIZED (
     SELECT e.id
     FROM unnest($1::uuid[]) WITH ORDINALITY AS c (id, place)

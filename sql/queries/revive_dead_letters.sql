@@ -1,10 +1,10 @@
--- Brings dead letters back as pending events with their id, seq and texts, and resolves them. Only the routes that failed are sent, unless
--- asked otherwise or none had confirmed. The way through text undoes the compression of the dead letters' storage: the relay tells a
--- payload's size without reading it; JSON functions are of no use, they refuse \u0000. An id that is among the events already is left alone.
--- Where some routes confirmed and none is said to have failed, what is left is known only to the routes file: such an event needs its key's
--- wait to keep what confirmed (put_confirmed), and is left alone while another event of the key is to have that wait. The caller holds the
--- lanes' locks.
--- $1 dead-letter ids, $2 run, $3 whether all routes are sent, $4 who (null: the database role), $5 note.
+-- Makes dead letters pending events again with their id, seq and texts, and resolves them. Sends only the routes that failed, unless asked
+-- otherwise or unless none had confirmed. Casts through text undo the compression of stored dead letters, so that the relay can tell a
+-- payload's size without reading it (JSON functions would refuse \u0000). Skips an id that is already among the events.
+-- If some routes confirmed but no failed route is recorded, only the routes file knows what is left. Such an event needs its key's wait to
+-- keep its confirmed routes (put_confirmed), and is skipped if another event of the key is to have that wait. The caller holds the lanes'
+-- locks.
+-- $1 dead-letter ids, $2 run, $3 whether to send all routes, $4 who (null: the database role), $5 note.
 WITH chosen AS MATERIALIZED (
     SELECT d.* FROM outbox.dead_letters d
     WHERE d.dead_letter_id = ANY($1::bigint[]) AND d.processed_at IS NULL

@@ -1,4 +1,4 @@
--- What an operator sees of dead letters before they are changed: `later` says that a later event of the key is published already.
+-- What an operator sees of dead letters before changing them. `later` says that a later event of the key is already published.
 -- $1 dead-letter ids.
 SELECT d.dead_letter_id::text AS id, coalesce(d.partition_key, d.aggregate_id) AS key, d.event_type, d.failure_reason AS reason,
        to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS created_at,

@@ -1,5 +1,5 @@
--- What an operator sees of published events before they are sent again: `later` says that a later event of the key is published already.
--- The odd guard has them found by id, whatever the statistics say.
+-- What an operator sees of published events before sending them again. `later` says that a later event of the key is already published.
+-- The odd guard makes PostgreSQL look them up by id, whatever the statistics say.
 -- $1 event ids.
 SELECT e.id::text AS id, coalesce(e.partition_key, e.aggregate_id) AS key, e.event_type, NULL::text AS reason,
        to_char(e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS created_at,

@@ -1,6 +1,6 @@
--- What a purge of dead letters would delete: a capped count, a few of them. A dead letter's age counts from when it was resolved, an
--- unresolved one's from when it died.
--- $1 before (null: any), $2 aggregate id (null: any), $3 whether unresolved ones too, $4 the cap.
+-- What a purge of dead letters would delete: a capped count and a few of them. A dead letter's age counts from its resolution; an
+-- unresolved one's from when it was dead-lettered.
+-- $1 before (null: any), $2 aggregate id (null: any), $3 whether to include unresolved ones, $4 the cap.
 WITH old AS MATERIALIZED (
     SELECT d.dead_letter_id, coalesce(d.partition_key, d.aggregate_id) AS key, d.event_type, d.failure_reason, d.resolution,
            coalesce(d.processed_at, d.dead_lettered_at) AS since

@@ -1,4 +1,4 @@
--- What a purge of published events would delete: a capped count, a few of them.
+-- What a purge of published events would delete: a capped count and a few of them.
 -- $1 published before (null: any), $2 aggregate id (null: any), $3 the cap.
 WITH old AS MATERIALIZED (
     SELECT e.id, coalesce(e.partition_key, e.aggregate_id) AS key, e.event_type, e.published_at

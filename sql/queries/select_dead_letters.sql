@@ -1,7 +1,8 @@
--- The unresolved dead letters that a command is about, in the order of their events, and the moment of the look.
--- $1 event ids, $2 dead-letter ids (an id in either is enough), $3 aggregate id, $4 event type, $5 route that failed, $6 reason,
--- $7 dead-lettered since, $8 dead-lettered before; of each null is any. $9 letters at most,
--- $10 the run's start when it is resumed, else null: nobody agreed to what died since, also not to what the run sent and died again.
+-- The unresolved dead letters that a command acts on, in the order of their events, and the time of this look. A null filter matches
+-- everything.
+-- $1 event ids, $2 dead-letter ids (being in either is enough), $3 aggregate id, $4 event type, $5 route that failed, $6 reason,
+-- $7 dead-lettered since, $8 dead-lettered before. $9 limit.
+-- $10 the run's start if it is resumed, else null: nobody agreed to later dead letters, nor to those that the run sent and that failed again.
 SELECT coalesce(array_agg(chosen.dead_letter_id), '{}') AS ids, coalesce(array_agg(chosen.lane), '{}') AS lanes,
        statement_timestamp()::text AS looked_at
 FROM (

@@ -1,6 +1,7 @@
--- The published events that a replay is about, the oldest first, and the moment of the look: what is published later is not meant.
--- $1 event ids, $2 aggregate id, $3 event type, $4 published since, $5 published before; of each null is any. $6 the run's start and $7 the
--- run when it is resumed, else null; $8 events at most.
+-- The published events that a replay acts on, oldest first, and the time of this look; later ones are not part of it. A null filter matches
+-- everything.
+-- $1 event ids, $2 aggregate id, $3 event type, $4 published since, $5 published before.
+-- $6 the run's start and $7 the run if it is resumed, else null; $8 limit.
 SELECT coalesce(array_agg(chosen.id), '{}') AS ids, coalesce(array_agg(chosen.lane), '{}') AS lanes, statement_timestamp()::text AS looked_at
 FROM (
     SELECT e.id, e.lane

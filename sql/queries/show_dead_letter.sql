@@ -1,6 +1,6 @@
--- Every dead letter of one event, the latest first; by a dead letter's id only that one. The payload's column only where asked for;
--- the original event holds it too, because JSON functions refuse the \u0000 that a payload may have.
--- $1 event id (null: none), $2 dead-letter id (null: none), $3 whether the payload is wanted.
+-- Every dead letter of one event, newest first, or only the one with a dead letter's id. Reads the payload's column only if asked for. The
+-- original event holds the payload too, because JSON functions refuse the \u0000 that a payload may have.
+-- $1 event id (null: none), $2 dead-letter id (null: none), $3 whether to return the payload.
 SELECT d.dead_letter_id, d.id::text AS event_id, d.seq, coalesce(d.partition_key, d.aggregate_id) AS key, d.aggregate_type, d.aggregate_id,
        d.event_type, d.failure_reason, d.last_error, d.attempts, d.routes_confirmed, d.routes_failed,
        octet_length(d.payload::text) AS payload_bytes, CASE WHEN $3::boolean THEN d.payload::text END AS payload,

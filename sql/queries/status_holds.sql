@@ -1,5 +1,5 @@
--- The holds in force, oldest first, and how many keys wait for each; counting stops.
--- $1 the cap of the count.
+-- The holds in force, oldest first, and how many keys wait for each. Counts are capped.
+-- $1 the cap.
 SELECT h.id AS hold_id, h.scope AS hold_scope, h.exchange AS hold_exchange, h.routing_key AS hold_routing_key, h.route AS hold_route,
        h.kind AS hold_kind, h.reason AS hold_reason, h.error AS hold_error, h.since AS hold_since,
        nullif(h.next_probe_at, 'infinity') AS hold_next_probe_at, h.held_by AS hold_held_by, h.note AS hold_note,

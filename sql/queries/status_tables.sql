@@ -1,4 +1,4 @@
--- How far the floors are behind, whether the trigger that wakes relays is there, what vacuum has left to do, the schema's version.
+-- How far the floors are behind, whether the notify trigger exists, what vacuum has left to do, and the schema's version.
 SELECT (SELECT CASE WHEN s.is_called THEN s.last_value + 1 ELSE s.last_value END FROM outbox.events_seq_seq s)
            - (SELECT min(floor) FROM outbox.lanes) AS floors_behind,
        EXISTS (SELECT FROM pg_trigger

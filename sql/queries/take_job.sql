@@ -1,5 +1,5 @@
--- Elects this replica for one run of a slow job: at most one run per interval among all replicas, and the one that ran last goes on
--- unless it is half an interval late. That one keeps its own time: were it held to the whole interval, it would miss its turn by a millisecond.
+-- Elects this replica for one run of a slow job: at most one run per interval among all replicas. The replica that ran last keeps the job
+-- unless it is half an interval late. It keeps its own time, because the full interval could make it miss its turn by a millisecond.
 -- $1 job, $2 interval in milliseconds, $3 this replica.
 UPDATE outbox.upkeep SET last_run_at = clock_timestamp(), run_by = $3
 WHERE job = $1

@@ -1,6 +1,6 @@
--- Dead letters of a key, an aggregate or an event, oldest event first, resolved ones too. The partition key has no index: the newest
--- 10000 are looked at.
--- $1 key or aggregate id (null: none), $2 event ids, $3 how many, $4 whether payloads are wanted.
+-- Dead letters of a key, an aggregate or an event, including resolved ones, oldest event first. The partition key has no index, so only the
+-- newest 10000 are searched.
+-- $1 key or aggregate id (null: none), $2 event ids, $3 limit, $4 whether to return payloads.
 WITH found AS MATERIALIZED (
     SELECT dead_letter_id FROM outbox.dead_letters WHERE id = ANY($2::uuid[])
     UNION

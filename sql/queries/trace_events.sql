@@ -1,5 +1,5 @@
--- Events by id, with what an operator asks about them. The payload only where it is wanted, and not where it is huge.
--- $1 event ids, $2 whether payloads are wanted.
+-- Events by id, with what an operator asks about them. Returns a payload only if asked for, and only if it is not huge.
+-- $1 event ids, $2 whether to return payloads.
 SELECT e.id, e.seq, e.lane, coalesce(e.partition_key, e.aggregate_id) AS key, e.aggregate_type, e.aggregate_id, e.partition_key,
        left(e.event_type, 255) AS event_type, left(e.correlation_id, 256) AS correlation_id,
        CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at ELSE 'epoch' END AS created_at,

@@ -1,4 +1,4 @@
--- Whether an outbox knows a key or an event at all; counts stop at 100.
+-- Whether an outbox knows a key or an event at all. Counts stop at 100.
 -- $1 key, $2 event id or null.
 SELECT (SELECT count(*) FROM (SELECT FROM outbox.events e
                               WHERE e.lane = (hashtextextended($1, 0) & 63)::smallint AND e.published_at IS NULL

@@ -1,4 +1,4 @@
--- The pending events of a key, through its lane: its head, the newest ones, and one that is asked for.
+-- The pending events of a key, found through its lane: its head, the newest ones, and one that was asked for.
 -- $1 key, $2 how many of the newest, $3 event id or null.
 WITH of_key AS MATERIALIZED (
     SELECT e.id, e.seq, e.event_type

@@ -1,6 +1,6 @@
--- Pending events of an aggregate whose partition key is another: they lie in other lanes, so the first 500 of every lane are looked at.
--- One row at least; `capped` says that a lane has more.
--- $1 aggregate id, $2 how many.
+-- Pending events of an aggregate that have another partition key. They lie in other lanes, so the first 500 events of every lane are
+-- searched. Always at least one row; `capped` says that a lane has more.
+-- $1 aggregate id, $2 limit.
 WITH looked AS MATERIALIZED (
     SELECT e.id, e.seq, e.aggregate_id, e.partition_key, l.lane
     FROM outbox.lanes l

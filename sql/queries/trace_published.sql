@@ -1,5 +1,5 @@
--- The newest published events of an aggregate, through the hash index, and how many there are (it stops counting at 10001).
--- $1 aggregate id, $2 how many.
+-- The newest published events of an aggregate, through the hash index, and how many there are (counting stops at 10001).
+-- $1 aggregate id, $2 limit.
 WITH of_aggregate AS MATERIALIZED (
     SELECT id, seq FROM outbox.events WHERE aggregate_id = $1 AND published_at IS NOT NULL LIMIT 10001
 )

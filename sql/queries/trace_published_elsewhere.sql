@@ -1,6 +1,6 @@
--- Published events whose partition key is the one asked for and whose aggregate is another. No index leads there, so only the last
--- hour is looked at, the latest 50000 events of it at the most. One row at least.
--- $1 key, $2 how many.
+-- Published events with this partition key but another aggregate. No index leads there, so only the last hour is searched, and of it at most
+-- the latest 50000 events. Always at least one row.
+-- $1 key, $2 limit.
 WITH recent AS MATERIALIZED (
     SELECT id, seq, aggregate_id, partition_key FROM outbox.events
     WHERE published_at IS NOT NULL AND published_at > statement_timestamp() - interval '1 hour'

@@ -1,4 +1,4 @@
--- Replay runs that sent an event again, and those whose selection names the key.
+-- Replay runs that sent an event again, and runs whose selection names the key.
 -- $1 replay ids, $2 key.
 SELECT id, started_at, finished_at, source, requested_by, note, events
 FROM outbox.replays

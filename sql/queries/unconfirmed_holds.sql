@@ -1,4 +1,4 @@
--- Lifts the holds of destinations that were thought not to confirm and did.
+-- Lifts the holds of destinations that seemed not to confirm, but did.
 -- Arrays of: $1 exchange, $2 routing key.
 DELETE FROM outbox.holds h
 USING unnest($1::text[], $2::text[]) AS d (exchange, routing_key)
