@@ -29,12 +29,20 @@ struct Migration {
     down: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    min_relay_version: 1,
-    up: include_str!("../../sql/migrations/0001_outbox.up.sql"),
-    down: include_str!("../../sql/migrations/0001_outbox.down.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        min_relay_version: 1,
+        up: include_str!("../../sql/migrations/0001_outbox.up.sql"),
+        down: include_str!("../../sql/migrations/0001_outbox.down.sql"),
+    },
+    Migration {
+        version: 2,
+        min_relay_version: 1,
+        up: include_str!("../../sql/migrations/0002_both_ends.up.sql"),
+        down: include_str!("../../sql/migrations/0002_both_ends.down.sql"),
+    },
+];
 
 const NOTIFY_UP: &str = include_str!("../../sql/optional/notify.up.sql");
 const NOTIFY_DOWN: &str = include_str!("../../sql/optional/notify.down.sql");

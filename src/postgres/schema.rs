@@ -6,7 +6,7 @@ use crate::postgres::queries::Queries;
 use tokio_postgres::Client;
 
 /// The schema that this relay writes; it runs on any newer one that allows it.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// Whether the tables are there and of a version that this program works with.
 pub(crate) async fn check_schema(client: &Client, queries: &Queries, schema: &str) -> Result<(), StoreError> {

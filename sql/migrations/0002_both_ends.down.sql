@@ -1,0 +1,32 @@
+-- Back to version 1, part by part in the reverse order. Every event stays.
+
+-- == Writers: emit and append ==
+DROP PROCEDURE outbox.append(text, text, text, jsonb, text, text, jsonb, text, timestamptz, uuid, boolean);
+DROP PROCEDURE outbox.append(text, text, text, json, text, text, json, text, timestamptz, uuid, boolean);
+DROP PROCEDURE outbox.append(text, text, text, text, text, text, text, text, timestamptz, uuid, boolean);
+DROP FUNCTION outbox.emit(text, text, text, jsonb, text, text, jsonb, text, timestamptz, uuid, boolean);
+DROP FUNCTION outbox.emit(text, text, text, json, text, text, json, text, timestamptz, uuid, boolean);
+DROP FUNCTION outbox.emit(text, text, text, text, text, text, text, text, timestamptz, uuid, boolean);
+CREATE FUNCTION outbox.emit(
+    aggregate_type text, aggregate_id text, event_type text, payload text,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers text DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE sql VOLATILE
+AS $emit$
+    INSERT INTO outbox.events (id, aggregate_type, aggregate_id, event_type, payload, partition_key, event_version, headers,
+                               correlation_id, created_at)
+    VALUES (coalesce($10, outbox.new_event_id()), $1, $2, $3, $4::json, $5, $6, $7::json, $8, coalesce($9, clock_timestamp()))
+    RETURNING events.id
+$emit$;
+
+-- == Writers: order ==
+DROP TRIGGER IF EXISTS order_writers ON outbox.events;
+DROP FUNCTION IF EXISTS outbox.order_writers();
+DROP FUNCTION outbox.lock_key(text);
+DROP TABLE outbox.writer_locks;
+
+-- == Writers: the nil UUID ==
+ALTER TABLE outbox.events DROP CONSTRAINT the_nil_uuid_is_no_event_id_leave_the_column_out;
+
+DELETE FROM outbox.schema_version WHERE version = 2;

@@ -1,0 +1,120 @@
+-- Version 2. Each part has a heading of its own and leaves the rows of version 1 as they were, but for the nil UUID.
+
+-- == Writers: the nil UUID ==
+-- A mapper that forgets to set an id writes the nil UUID. It would be taken once, and collide ever after: refused from now on. What has it
+-- already gets an id of its own. NOT VALID saves the scan of the whole table: there is nothing left that it could find.
+DO $nil$
+DECLARE
+    nil   constant uuid := '00000000-0000-0000-0000-000000000000';
+    fresh constant uuid := outbox.new_event_id();
+BEGIN
+    UPDATE outbox.waits SET event_id = fresh WHERE event_id = nil;
+    UPDATE outbox.events SET id = fresh WHERE id = nil;
+    UPDATE outbox.dead_letters SET id = outbox.new_event_id() WHERE id = nil AND processed_at IS NULL;
+END
+$nil$;
+ALTER TABLE outbox.events ADD CONSTRAINT the_nil_uuid_is_no_event_id_leave_the_column_out
+    CHECK (id <> '00000000-0000-0000-0000-000000000000') NOT VALID;
+
+-- == Writers: order ==
+-- Rows that writers of one key lock, so that they draw their seq one after the other: 1,024 for all keys. Rows and not advisory locks, which
+-- any role that may connect could take, and which fill shared memory. Only functions of the owner's lock them.
+CREATE TABLE outbox.writer_locks (
+    slot smallint PRIMARY KEY CHECK (slot BETWEEN 0 AND 1023)
+) WITH (fillfactor = 50);
+INSERT INTO outbox.writer_locks (slot) SELECT generate_series(0, 1023);
+
+-- Makes the other writers of this key wait until this transaction ends. For those who call it first in a transaction that changes the
+-- aggregate, and for `emit (…, ordered => true)`; the trigger of `migrate --order-writers` does the same.
+CREATE FUNCTION outbox.lock_key(key text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $lock$
+BEGIN
+    PERFORM FROM outbox.writer_locks WHERE slot = (hashtextextended($1, 0) & 1023)::smallint FOR UPDATE;
+END
+$lock$;
+
+-- == Writers: emit and append ==
+-- emit gets `ordered`, which makes it another function; who was granted the old one gets the new one.
+CREATE FUNCTION outbox.emit(
+    aggregate_type text, aggregate_id text, event_type text, payload text,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers text DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+) RETURNS uuid
+LANGUAGE sql VOLATILE
+AS $emit$
+    SELECT outbox.lock_key(coalesce($5, $2)) WHERE $11;
+    INSERT INTO outbox.events (id, aggregate_type, aggregate_id, event_type, payload, partition_key, event_version, headers,
+                               correlation_id, created_at)
+    VALUES (coalesce($10, outbox.new_event_id()), $1, $2, $3, cast($4 AS json), $5, $6, cast($7 AS json), $8,
+            coalesce($9, clock_timestamp()))
+    RETURNING events.id
+$emit$;
+DO $grants$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT quote_ident(r.rolname)
+        FROM pg_proc p
+        CROSS JOIN LATERAL aclexplode(p.proacl) a
+        JOIN pg_roles r ON r.oid = a.grantee
+        WHERE p.oid = 'outbox.emit(text, text, text, text, text, text, text, text, timestamptz, uuid)'::regprocedure
+    LOOP
+        EXECUTE 'GRANT EXECUTE ON FUNCTION outbox.emit(text, text, text, text, text, text, text, text, timestamptz, uuid, boolean) TO '
+                || grantee;
+    END LOOP;
+END
+$grants$;
+DROP FUNCTION outbox.emit(text, text, text, text, text, text, text, text, timestamptz, uuid);
+
+-- The same for drivers that bind JSON with its type. The payload of the second has lost its spaces, its order and its duplicate keys on
+-- its way into jsonb: give text where consumers must get the bytes that were written.
+CREATE FUNCTION outbox.emit(
+    aggregate_type text, aggregate_id text, event_type text, payload json,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers json DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+) RETURNS uuid
+LANGUAGE sql VOLATILE
+AS $emit$
+    SELECT outbox.emit($1, $2, $3, cast($4 AS text), $5, $6, cast($7 AS text), $8, $9, $10, $11)
+$emit$;
+CREATE FUNCTION outbox.emit(
+    aggregate_type text, aggregate_id text, event_type text, payload jsonb,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers jsonb DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+) RETURNS uuid
+LANGUAGE sql VOLATILE
+AS $emit$
+    SELECT outbox.emit($1, $2, $3, cast($4 AS text), $5, $6, cast($7 AS text), $8, $9, $10, $11)
+$emit$;
+
+-- The same as a procedure, for drivers whose update call refuses a result: CALL outbox.append(…).
+CREATE PROCEDURE outbox.append(
+    aggregate_type text, aggregate_id text, event_type text, payload text,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers text DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+)
+LANGUAGE sql
+AS $append$
+    SELECT outbox.emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+$append$;
+CREATE PROCEDURE outbox.append(
+    aggregate_type text, aggregate_id text, event_type text, payload json,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers json DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+)
+LANGUAGE sql
+AS $append$
+    SELECT outbox.emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+$append$;
+CREATE PROCEDURE outbox.append(
+    aggregate_type text, aggregate_id text, event_type text, payload jsonb,
+    partition_key text DEFAULT NULL, event_version text DEFAULT NULL, headers jsonb DEFAULT NULL,
+    correlation_id text DEFAULT NULL, created_at timestamptz DEFAULT NULL, id uuid DEFAULT NULL, ordered boolean DEFAULT false
+)
+LANGUAGE sql
+AS $append$
+    SELECT outbox.emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+$append$;
