@@ -6,6 +6,8 @@ ORDERS ?= 2000
 HTTP_ORDERS ?= 150
 KEEP ?=
 UPDATE ?=
+# 1: the demo of the released build, for its figures.
+RELEASE ?=
 TEST_ARGS ?=
 CASES ?= all
 SCALE ?= 1
@@ -24,10 +26,12 @@ help: ## shows this list
 	@echo '  Set DATABASE_URL and AMQP_URL (and MANAGEMENT_URL) to use your own servers instead of private ones.'
 
 demo: export KEEP := $(KEEP)
-demo: services ## sends orders over HTTP to four consumers, then puts the relay under load [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
-	cargo build --release --workspace --features order-domain/postgres --bins --example demo --example order-service
-	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
-		--service $(target)/release/examples/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+demo: profile := $(if $(filter 1,$(RELEASE)),release,quick)
+demo: services ## sends orders over HTTP to four consumers, then puts the relay under load [RELEASE=1] [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
+	cargo build --profile $(profile) --package outbox-relay --package demo --bins --package order-domain --example order-service --features order-domain/postgres
+	dev/with-services demo -- $(target)/$(profile)/demo --relay $(target)/$(profile)/outbox-relay \
+		--service $(target)/$(profile)/examples/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+	@$(if $(filter quick,$(profile)),echo 'Compiled for a quick look. The figures of a release: make demo RELEASE=1')
 
 bench: export CASES := $(CASES)
 bench: export SCALE := $(SCALE)

@@ -19,11 +19,11 @@ mod machine;
 mod report;
 mod plot;
 
-#[path = "../../examples/demo/failure.rs"]
+#[path = "../../demo/src/failure.rs"]
 mod failure;
-#[path = "../../examples/demo/raw.rs"]
+#[path = "../../demo/src/raw.rs"]
 mod raw;
-#[path = "../../examples/demo/wire.rs"]
+#[path = "../../demo/src/wire.rs"]
 mod wire;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::failure::{Doing, Failure};
 use crate::story::documents;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/order-domain/schemas");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../order-domain/schemas");
 
 pub struct Schemas(HashMap<&'static str, Validator>);
 

@@ -15,7 +15,7 @@ use crate::relay::Launch;
 use crate::service;
 use crate::settings::{EXCHANGE, FOLDER, Settings};
 
-const ROUTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/routes/order-service.toml");
+const ROUTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../routes/order-service.toml");
 /// What `run` promises: a drained shutdown within its own drain timeout.
 const DRAINED: Duration = Duration::from_secs(20);
 /// After an interrupt whoever sent it waits: `dev/with-services` removes the servers ten seconds later.
