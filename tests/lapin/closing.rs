@@ -7,9 +7,9 @@ use lapin::types::FieldTable;
 use lapin::{Channel as Raw, ExchangeKind};
 use outbox_relay::link::channel::LapinChannel;
 use outbox_relay::relay::broker::{Channel, CloseReason, LinkState, Reply, Token};
+use testkit::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
 
 use crate::link::{Link, answers, message, pump};
-use crate::support::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
 
 /// A culprit first, good ones behind it, all in one burst: what the broker has not looked at when it closes the channel is lost.
 async fn burst(channel: &mut LapinChannel, exchange: &str, routing_key: &str, body: &[u8]) -> HashMap<Token, Reply> {

@@ -8,10 +8,10 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use outbox_relay::link::channel::LapinChannel;
 use outbox_relay::relay::broker::{Channel as _, Reply};
+use testkit::TestBed;
 use tokio::time::timeout;
 
 use crate::link::{SOON, answers, message};
-use crate::support::TestBed;
 
 /// Messages to the default exchange, published and awaited `at_once`.
 pub struct Burst {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use outbox_relay::link::wire;
 use outbox_relay::relay::broker::{Channel, Reply};
+use testkit::{Behaviour, FakeBroker};
 
 use crate::link::{Link, answers, message};
-use crate::support::{Behaviour, FakeBroker};
 
 /// Calls of lapin that take short strings or make properties of them.
 const CALLS: [&str; 12] = [

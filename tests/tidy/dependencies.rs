@@ -4,9 +4,13 @@
 use crate::assert_none;
 use crate::tree::{files, read};
 
-/// Names in a table of `Cargo.toml`.
-fn declared(table: &str) -> Vec<String> {
-    let manifest = read("Cargo.toml");
+/// The manifests of the relay and of what its tests share.
+const OURS: &str = "Cargo.toml";
+const TESTKIT: &str = "testkit/Cargo.toml";
+
+/// Names in a table of a manifest.
+fn declared(manifest: &str, table: &str) -> Vec<String> {
+    let manifest = read(manifest);
     let lines = manifest.lines().skip_while(|line| *line != format!("[{table}]")).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));
     lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim().to_owned()).collect()
@@ -27,11 +31,14 @@ fn is_used(name: &str, folders: &[&str]) -> bool {
 
 #[test]
 fn every_dependency_is_used() {
-    let program = declared("dependencies");
+    let program = declared(OURS, "dependencies");
     assert!(program.len() > 10 && program.contains(&"tokio".to_owned()), "{program:?}");
     let mut unused: Vec<String> = program.into_iter().filter(|name| !is_used(name, &["src"])).collect();
-    let tests = declared("dev-dependencies").into_iter();
+    let tests = declared(OURS, "dev-dependencies").into_iter();
     unused.extend(tests.filter(|name| !is_used(name, &["src", "tests", "examples", "benches"])));
+    let testkit = declared(TESTKIT, "dependencies");
+    assert!(testkit.len() > 5, "{testkit:?}");
+    unused.extend(testkit.into_iter().filter(|name| !is_used(name, &["testkit/src"])));
     assert_none(&unused, "a dependency that nothing mentions");
 }
 
@@ -45,7 +52,8 @@ fn every_dependency_has_its_reason() {
             crates.split(", ").map(|name| name.split(" (").next().unwrap_or(name).trim().to_owned()).collect::<Vec<_>>()
         })
         .collect();
-    let used: Vec<String> = declared("dependencies").into_iter().chain(declared("dev-dependencies")).collect();
+    let tables = [(OURS, "dependencies"), (OURS, "dev-dependencies"), (TESTKIT, "dependencies")];
+    let used: Vec<String> = tables.iter().flat_map(|(manifest, table)| declared(manifest, table)).collect();
     let mut wrong: Vec<String> =
         used.iter().filter(|name| !named.contains(name)).map(|name| format!("{name} has no reason")).collect();
     wrong.extend(
