@@ -44,7 +44,7 @@ bench: services ## measures, and writes docs/performance.md [CASES=drain,latency
 	dev/with-services bench -- cargo bench --bench relay
 
 test: export KEEP := $(KEEP)
-test: services ## runs every test [TEST_ARGS='--test journey -- --nocapture'] [KEEP=1]
+test: services ## every test [TEST_ARGS='--test suite journey:: -- --nocapture'] [KEEP=1]
 	dev/install promtool
 	dev/with-services test -- cargo test --workspace $(features) --no-fail-fast $(TEST_ARGS)
 

@@ -2,11 +2,11 @@
 
 use std::process::Stdio;
 
+use testkit::program;
 use tokio::process::Command;
 
-use crate::command::run;
-use crate::scene::Scene;
-use crate::support::bed::RELAY;
+use crate::commands_changing::command::run;
+use crate::commands_changing::scene::Scene;
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -89,7 +89,7 @@ async fn a_database_that_is_not_there_is_exit_code_69() {
         &["routes", "hold", "default"],
         &["keys", "release", "k"],
     ] {
-        let mut command = Command::new(RELAY);
+        let mut command = Command::new(program::relay());
         command.args(args).args(["--database-url", "postgres://nobody@127.0.0.1:1/shop"]).stdin(Stdio::null());
         let output = command.output().await.expect("the command runs");
         assert_eq!(output.status.code(), Some(69), "{args:?} {output:?}");
@@ -108,7 +108,7 @@ async fn every_changing_command_explains_itself() {
         (&["purge", "published", "--help"], &["Exit codes", "erasure"]),
         (&["purge", "dead-letters", "--help"], &["Exit codes", "--unresolved"]),
     ] {
-        let output = Command::new(RELAY).args(args).output().await.expect("the command runs");
+        let output = Command::new(program::relay()).args(args).output().await.expect("the command runs");
         let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.iter().all(|word| text.contains(word)), "{args:?}\n{text}");
     }
@@ -118,7 +118,7 @@ async fn every_changing_command_explains_itself() {
 fn a_closed_pipe_is_no_panic() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut command = std::process::Command::new(crate::support::bed::RELAY);
+    let mut command = std::process::Command::new(testkit::program::relay());
     command.args(["trace", "nope", "--database-url", "postgresql://nobody@127.0.0.1:1/none"]);
     command.stdout(writer.try_clone().expect("a pipe")).stderr(writer);
     assert_eq!(command.status().expect("it runs").code(), Some(69));

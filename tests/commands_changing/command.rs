@@ -4,10 +4,10 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::TestBed;
+use testkit::program;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-
-use crate::support::bed::{RELAY, TestBed};
 
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -44,7 +44,7 @@ impl Ended {
 }
 
 fn command(bed: &TestBed, args: &[&str]) -> Command {
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(args).args(["--database-url", &bed.database_url()]).env("USER", "tester");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -77,7 +77,7 @@ pub fn interrupt(child: &Child) {
 /// Runs it on a terminal, with this typed in.
 pub async fn run_on_terminal(bed: &TestBed, args: &[&str], typed: &str) -> Ended {
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
-    let line = format!("'{RELAY}' {} --database-url '{}'", quoted.join(" "), bed.database_url());
+    let line = format!("'{}' {} --database-url '{}'", program::relay(), quoted.join(" "), bed.database_url());
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"]).env("USER", "tester");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -1,8 +1,9 @@
 //! `dlq list`, `show` and `discard`: what is told, what is kept back, and what a discard changes.
 
-use crate::command::run;
-use crate::scene::{SOON, Scene};
-use crate::support::{NewEvent, Relay, eventually};
+use testkit::{NewEvent, Relay, eventually};
+
+use crate::commands_changing::command::run;
+use crate::commands_changing::scene::{SOON, Scene};
 
 const SECRET: &str = "alice@example.com";
 

@@ -1,10 +1,10 @@
 //! `dlq replay`: the same event again, in its old place, on the routes that failed, and nothing else.
 
+use testkit::{NewEvent, Relay, eventually};
 use uuid::Uuid;
 
-use crate::command::run;
-use crate::scene::{SOON, Scene, UNBOUND};
-use crate::support::{NewEvent, Relay, eventually};
+use crate::commands_changing::command::run;
+use crate::commands_changing::scene::{SOON, Scene, UNBOUND};
 
 /// A payload that the dead letters' storage compresses, with spacing and numbers that a parser would change.
 fn odd_payload() -> String {

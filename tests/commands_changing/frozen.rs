@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::command::run;
-use crate::scene::{SOON, Scene};
-use crate::support::{Behaviour, FakeBroker, Relay, Signal, eventually};
+use testkit::{Behaviour, FakeBroker, Relay, Signal, eventually};
+
+use crate::commands_changing::command::run;
+use crate::commands_changing::scene::{SOON, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_wait_for_the_lanes_of_a_frozen_relay_until_it_is_cut_off() {

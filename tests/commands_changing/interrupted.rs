@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use testkit::{Relay, Signal, eventually, signal};
 use tokio::process::Child;
 
-use crate::command::{end_of, interrupt, run, start};
-use crate::scene::{SOON, Scene};
-use crate::support::{Relay, Signal, eventually, signal};
+use crate::commands_changing::command::{end_of, interrupt, run, start};
+use crate::commands_changing::scene::{SOON, Scene};
 
 const EVENTS: i64 = 1_000;
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use crate::command::{run, run_on_terminal};
-use crate::scene::{SOON, Scene, UNBOUND};
-use crate::support::{NewEvent, Relay, eventually};
+use testkit::{NewEvent, Relay, eventually};
+
+use crate::commands_changing::command::{run, run_on_terminal};
+use crate::commands_changing::scene::{SOON, Scene, UNBOUND};
 
 /// A key whose first event is retried only in an hour, with successors.
 async fn stuck(name: &str) -> (Scene, Relay, Vec<uuid::Uuid>) {

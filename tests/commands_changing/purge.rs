@@ -1,8 +1,9 @@
 //! `purge`: what is deleted, and what never is.
 
-use crate::command::{end_of, run, start};
-use crate::scene::{SOON, Scene};
-use crate::support::{NewEvent, Relay, eventually};
+use testkit::{NewEvent, Relay, eventually};
+
+use crate::commands_changing::command::{end_of, run, start};
+use crate::commands_changing::scene::{SOON, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_published_events_are_deleted_and_pending_ones_never() {

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use testkit::{Relay, eventually};
 use uuid::Uuid;
 
-use crate::command::{end_of, run, start};
-use crate::scene::{SOON, Scene};
-use crate::support::{Relay, eventually};
+use crate::commands_changing::command::{end_of, run, start};
+use crate::commands_changing::scene::{SOON, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_intact() {

@@ -1,13 +1,13 @@
 //! The printed grants of the operator's role are enough for every command, and for no more; the relay's role reads what it may.
 
+use testkit::NewEvent;
+use testkit::bed::try_connect;
+use testkit::process::unique;
+use testkit::urls::with_user;
 use tokio_postgres::Client;
 
-use crate::command::{Ended, run};
-use crate::scene::Scene;
-use crate::support::NewEvent;
-use crate::support::bed::try_connect;
-use crate::support::process::unique;
-use crate::support::urls::with_user;
+use crate::commands_changing::command::{Ended, run};
+use crate::commands_changing::scene::Scene;
 
 struct Roles {
     scene: Scene,

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::command::run;
-use crate::scene::{SOON, Scene};
-use crate::support::{NewEvent, Relay, eventually};
+use testkit::{NewEvent, Relay, eventually};
+
+use crate::commands_changing::command::run;
+use crate::commands_changing::scene::{SOON, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_is_held_and_released_under_load_without_loss_or_disorder() {
@@ -65,7 +66,7 @@ async fn a_destination_is_released_by_the_name_that_the_list_shows() {
 }
 
 /// Runs the command line that an answer offers, as it stands.
-async fn run_offered(scene: &Scene, line: &str) -> crate::command::Ended {
+async fn run_offered(scene: &Scene, line: &str) -> crate::commands_changing::command::Ended {
     let words: Vec<&str> = line.split(' ').skip(1).collect();
     run(&scene.bed, &words).await
 }

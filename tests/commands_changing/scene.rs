@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
-use tokio_postgres::Client;
-use tokio_postgres::types::FromSqlOwned;
-use uuid::Uuid;
-
-use crate::support::shop::QUEUE;
-use crate::support::traffic::Load;
-use crate::support::{
+use testkit::shop::QUEUE;
+use testkit::traffic::Load;
+use testkit::{
     Consumer, History, NewEvent, Queue, QueueKind, Relay, TestBed, Topology, Traffic, Verdict, Writer, eventually,
     judge,
 };
+use tokio_postgres::Client;
+use tokio_postgres::types::FromSqlOwned;
+use uuid::Uuid;
 
 /// For whatever must happen.
 pub const SOON: Duration = Duration::from_secs(90);

@@ -4,11 +4,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::TestBed;
+use testkit::program;
 use tokio::process::Command;
 use tokio::time::timeout;
-
-use crate::support::TestBed;
-use crate::support::bed::RELAY;
 
 pub struct Answer {
     pub code: Option<i32>,
@@ -25,7 +24,7 @@ impl Answer {
 
 /// Runs it with these arguments and nothing else.
 pub async fn run(args: &[&str]) -> Answer {
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
         command.env_remove(name);

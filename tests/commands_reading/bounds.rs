@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::ask::{ask, document, run, states};
-use crate::stage::Stage;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Stall};
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Stall};
+
+use crate::commands_reading::ask::{ask, document, run, states};
+use crate::commands_reading::stage::Stage;
 
 const READING: [&[&str]; 3] = [&["trace", "order-1"], &["status"], &["keys", "list"]];
 

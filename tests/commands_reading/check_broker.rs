@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use lapin::ExchangeKind;
 use serde_json::Value;
+use testkit::process::unique;
+use testkit::urls::{addr_of, with_addr, with_path, with_user};
+use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology};
 
-use crate::ask::{Answer, ask};
-use crate::stage::Stage;
-use crate::support::process::unique;
-use crate::support::urls::{addr_of, with_addr, with_path, with_user};
-use crate::support::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology};
+use crate::commands_reading::ask::{Answer, ask};
+use crate::commands_reading::stage::Stage;
 
 /// The findings about the broker.
 async fn check(bed: &TestBed, amqp_url: &str, args: &[&str]) -> (Answer, Vec<Value>) {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::process::unique;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Relay, Stall, TestBed, eventually};
 
-use crate::ask::{Answer, ask, run};
-use crate::stage::Stage;
-use crate::support::process::unique;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Relay, Stall, TestBed, eventually};
+use crate::commands_reading::ask::{Answer, ask, run};
+use crate::commands_reading::stage::Stage;
 
 /// The findings of `check` on the bed's database alone.
 async fn check(bed: &TestBed, args: &[&str]) -> (Answer, Vec<Value>) {

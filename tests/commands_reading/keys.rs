@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ask::{ask, commands, document};
-use crate::stage::{Stage, UNBOUND};
-use crate::support::{Relay, eventually};
+use testkit::{Relay, eventually};
+
+use crate::commands_reading::ask::{ask, commands, document};
+use crate::commands_reading::stage::{Stage, UNBOUND};
 
 #[tokio::test]
 async fn keys_are_listed_by_age_with_what_waits_behind_them() {

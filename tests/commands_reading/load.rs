@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ask::document;
-use crate::stage::Stage;
-use crate::support::traffic::Load;
-use crate::support::{Consumer, Relay, Traffic};
+use testkit::traffic::Load;
+use testkit::{Consumer, Relay, Traffic};
+
+use crate::commands_reading::ask::document;
+use crate::commands_reading::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_trace_and_keys_answer_while_orders_are_written_and_relayed() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ask::{ask, commands};
-use crate::stage::Stage;
-use crate::support::eventually;
+use testkit::eventually;
+
+use crate::commands_reading::ask::{ask, commands};
+use crate::commands_reading::stage::Stage;
 
 #[tokio::test]
 async fn in_another_schema_it_names_the_schema_and_the_command() {
@@ -77,7 +78,7 @@ async fn never_committed_shows_the_transactions_that_are_still_open() {
 #[tokio::test]
 async fn a_role_that_may_not_see_other_sessions_is_told_so() {
     let stage = Stage::without_exchange("missing_hidden").await;
-    let role = crate::support::process::unique("reader");
+    let role = testkit::process::unique("reader");
     stage
         .sql(&format!(
             "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA outbox TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA outbox TO {role};

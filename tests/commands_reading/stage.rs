@@ -1,8 +1,7 @@
 //! What these tests start with: a bed with the outbox tables, the exchange `order.events` and a queue for the order service's types.
 
+use testkit::{History, NewEvent, Queue, QueueKind, TestBed, Topology, Writer};
 use tokio_postgres::Client;
-
-use crate::support::{History, NewEvent, Queue, QueueKind, TestBed, Topology, Writer};
 
 /// A type that no queue is bound to.
 pub const UNBOUND: &str = "nobody.listens";

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::{Relay, eventually};
 
-use crate::ask::{ask, commands, document};
-use crate::stage::{Stage, UNBOUND};
-use crate::support::{Relay, eventually};
+use crate::commands_reading::ask::{ask, commands, document};
+use crate::commands_reading::stage::{Stage, UNBOUND};
 
 const SOON: Duration = Duration::from_secs(60);
 

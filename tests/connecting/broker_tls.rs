@@ -1,8 +1,9 @@
 //! RabbitMQ with TLS: mutual authentication under a private authority works; a broker that is not who it should be gets nothing.
 
-use crate::servers::TlsRabbitMq;
-use crate::support::{Relay, Shop, TestBed, eventually};
-use crate::{SOON, says};
+use testkit::{Relay, Shop, TestBed, eventually};
+
+use crate::connecting::servers::TlsRabbitMq;
+use crate::connecting::{SOON, says};
 
 fn args<'a>(url: &'a str, flags: &'a [String]) -> Vec<&'a str> {
     [&["--amqp-url", url][..], &flags.iter().map(String::as_str).collect::<Vec<_>>()].concat()

@@ -1,14 +1,16 @@
 //! The weaker modes of libpq: what each accepts, and what the log says about it.
 
-use crate::says;
-use crate::servers::TlsPostgres;
-use crate::support::{Relay, eventually};
+use testkit::{Relay, eventually};
+
+use crate::connecting::says;
+use crate::connecting::servers::TlsPostgres;
 
 /// A relay that gets in this way; whether it does so by TLS.
 async fn gets_in(server: &TlsPostgres, url: &str) -> (bool, String) {
     let relay = Relay::start(&server.bed, &["--database-url", url]).await;
     says(&relay, "connected to the database").await;
-    let uses_tls = eventually(crate::SOON, "the relay is connected", async || server.relay_uses_tls().await).await;
+    let uses_tls =
+        eventually(crate::connecting::SOON, "the relay is connected", async || server.relay_uses_tls().await).await;
     (uses_tls, relay.log())
 }
 
@@ -23,7 +25,7 @@ async fn verify_ca_looks_at_the_authority_and_not_at_the_name() {
         let (uses_tls, log) = gets_in(&server, &url).await;
         assert!(uses_tls && !log.contains("not verified"), "{mode}: {log}");
     }
-    let other = crate::support::certificates::Authority::new("another authority");
+    let other = testkit::certificates::Authority::new("another authority");
     server.present(&other.server(&["localhost"])).await;
     for mode in ["verify-ca", "require"] {
         let url = server.url("postgres", "localhost", &format!("sslmode={mode}&sslrootcert={ca}"));
@@ -43,7 +45,8 @@ async fn require_takes_any_certificate_and_says_so_once() {
     let relay = Relay::start(&server.bed, &["--database-url", &url]).await;
     says(&relay, "certificate is not verified").await;
     server.end_connections_of("postgres").await;
-    eventually(crate::SOON, "the relay is back", async || server.relay_uses_tls().await == Some(true)).await;
+    eventually(crate::connecting::SOON, "the relay is back", async || server.relay_uses_tls().await == Some(true))
+        .await;
     assert_eq!(relay.log().matches("certificate is not verified").count(), 1, "{}", relay.log());
 }
 

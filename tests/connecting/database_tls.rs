@@ -1,13 +1,14 @@
 //! PostgreSQL with TLS: migrate, the relay and LISTEN log in by a client certificate; a server that is not who it should be is refused.
 
-use crate::servers::TlsPostgres;
-use crate::support::bed::RELAY;
-use crate::support::{Relay, Shop, TestBed};
-use crate::{SOON, says};
+use testkit::program;
+use testkit::{Relay, Shop, TestBed};
+
+use crate::connecting::servers::TlsPostgres;
+use crate::connecting::{SOON, says};
 
 /// `migrate` with this URL: its exit code and what it said.
 async fn migrate(url: &str, flags: &[&str]) -> (Option<i32>, String) {
-    let mut command = tokio::process::Command::new(RELAY);
+    let mut command = tokio::process::Command::new(program::relay());
     command.args(["migrate", "--with-notify", "--database-url", url]).args(flags).kill_on_drop(true);
     let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())

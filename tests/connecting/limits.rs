@@ -1,11 +1,12 @@
 //! A database that refuses writes, or has no connection left: the relay stays up, says what mends it, publishes nothing wrong and goes
 //! on by itself.
 
-use crate::support::bed::try_connect;
-use crate::support::process::unique;
-use crate::support::urls::{addr_of, with_user};
-use crate::support::{PrivateServices, Relay, Shop, eventually};
-use crate::{SOON, says};
+use testkit::bed::try_connect;
+use testkit::process::unique;
+use testkit::urls::{addr_of, with_user};
+use testkit::{PrivateServices, Relay, Shop, eventually};
+
+use crate::connecting::{SOON, says};
 
 #[tokio::test]
 async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_again() {

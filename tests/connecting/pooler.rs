@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::support::urls::addr_of;
-use crate::support::{PrivateServices, Relay, Shop, eventually};
-use crate::{SOON, says};
+use testkit::urls::addr_of;
+use testkit::{PrivateServices, Relay, Shop, eventually};
+
+use crate::connecting::{SOON, says};
 
 #[tokio::test]
 async fn a_relay_works_behind_pgbouncer_and_outlives_it() {

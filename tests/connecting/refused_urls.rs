@@ -1,13 +1,14 @@
 //! Database errors at the login read as a person would say them: what is wrong, where, and what mends it.
 
-use crate::support::bed::RELAY;
-use crate::support::process::{free_port, unique};
-use crate::support::urls::{addr_of, with_path, with_user};
-use crate::support::{Relay, TestBed};
-use crate::{SOON, says};
+use testkit::process::{free_port, unique};
+use testkit::program;
+use testkit::urls::{addr_of, with_path, with_user};
+use testkit::{Relay, TestBed};
+
+use crate::connecting::{SOON, says};
 
 async fn migrate(url: &str) -> String {
-    let mut command = tokio::process::Command::new(RELAY);
+    let mut command = tokio::process::Command::new(program::relay());
     command.args(["migrate", "--database-url", url]).kill_on_drop(true);
     let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -48,5 +49,5 @@ async fn a_role_without_grants_is_told_how_to_get_them() {
     says(&relay, "permission denied for schema outbox; grants are missing: outbox-relay migrate --grants").await;
     drop(relay);
     let gone = format!("DROP ROLE {role}");
-    crate::support::eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;
+    testkit::eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;
 }

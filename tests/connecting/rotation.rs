@@ -1,12 +1,13 @@
 //! Files that change while the relay runs: passwords, URLs, certificates. The next connect uses what they hold then; one that is
 //! unusable is an outage that ends by itself.
 
-use crate::servers::{TlsPostgres, TlsRabbitMq};
-use crate::support::certificates::{Authority, Files};
-use crate::support::process::unique;
-use crate::support::urls::addr_of;
-use crate::support::{Relay, Shop, TestBed, eventually};
-use crate::{SOON, says};
+use testkit::certificates::{Authority, Files};
+use testkit::process::unique;
+use testkit::urls::addr_of;
+use testkit::{Relay, Shop, TestBed, eventually};
+
+use crate::connecting::servers::{TlsPostgres, TlsRabbitMq};
+use crate::connecting::{SOON, says};
 
 /// Closes the relay's connections to the broker, once they are listed.
 async fn close_connections(bed: &TestBed) {

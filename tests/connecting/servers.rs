@@ -1,9 +1,9 @@
 //! A private PostgreSQL and a private RabbitMQ with TLS listeners, whose certificates can be changed while they run.
 
-use crate::support::certificates::{Authority, Files, Issued};
-use crate::support::process::free_port;
-use crate::support::urls::{addr_of, with_path};
-use crate::support::{PrivateServices, TestBed};
+use testkit::certificates::{Authority, Files, Issued};
+use testkit::process::free_port;
+use testkit::urls::{addr_of, with_path};
+use testkit::{PrivateServices, TestBed};
 
 /// PostgreSQL with TLS. Its superuser gets in without, for the test's own connections.
 pub struct TlsPostgres {

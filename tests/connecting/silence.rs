@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
+use testkit::{Relay, TestBed};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::support::{Relay, TestBed};
-use crate::{SOON, says};
+use crate::connecting::{SOON, says};
 
 /// Accepts connections, and returns once the first two of them have been closed by the other side.
 async fn hung_up_on(listener: &TcpListener) {

@@ -1,16 +1,17 @@
 //! A relay that is killed at a chosen moment of a batch, without help from inside: a lock holds its settle, a silent line its confirms.
 
-use crate::support::bed::TestBed;
-use crate::support::checker::judge;
-use crate::support::consumer::Consumer;
-use crate::support::history::History;
-use crate::support::process::Signal;
-use crate::support::proxy::{Faults, Proxy, Stall};
-use crate::support::relay::Relay;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::wait::eventually;
-use crate::support::writer::Writer;
-use crate::{PATIENCE, declare_orders};
+use testkit::bed::TestBed;
+use testkit::checker::judge;
+use testkit::consumer::Consumer;
+use testkit::history::History;
+use testkit::process::Signal;
+use testkit::proxy::{Faults, Proxy, Stall};
+use testkit::relay::Relay;
+use testkit::urls::{addr_of, with_addr};
+use testkit::wait::eventually;
+use testkit::writer::Writer;
+
+use crate::faults::{PATIENCE, declare_orders};
 
 const KEYS: usize = 40;
 const EVENTS: usize = 3;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use crate::support::bed::TestBed;
-use crate::support::checker::judge;
-use crate::support::consumer::Consumer;
-use crate::support::history::History;
-use crate::support::process::Signal;
-use crate::support::proxy::{Faults, Proxy, Stall};
-use crate::support::relay::Relay;
-use crate::support::traffic::{Load, Traffic};
-use crate::support::urls::{addr_of, with_addr};
-use crate::{PATIENCE, declare_orders, nothing_was_charged, reached};
+use testkit::bed::TestBed;
+use testkit::checker::judge;
+use testkit::consumer::Consumer;
+use testkit::history::History;
+use testkit::process::Signal;
+use testkit::proxy::{Faults, Proxy, Stall};
+use testkit::relay::Relay;
+use testkit::traffic::{Load, Traffic};
+use testkit::urls::{addr_of, with_addr};
+
+use crate::faults::{PATIENCE, declare_orders, nothing_was_charged, reached};
 
 const IN_FLIGHT: usize = 2 * 50;
 const ARGS: [&str; 4] = ["--workers", "2", "--batch-size", "50"];

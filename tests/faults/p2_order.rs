@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
+use testkit::bed::TestBed;
+use testkit::checker::judge;
+use testkit::consumer::Consumer;
+use testkit::history::{Committed, Fate, History, body_hash};
+use testkit::process::Signal;
+use testkit::relay::Relay;
+use testkit::traffic::{Load, Traffic};
+use testkit::wait::eventually;
 use uuid::Uuid;
 
-use crate::support::bed::TestBed;
-use crate::support::checker::judge;
-use crate::support::consumer::Consumer;
-use crate::support::history::{Committed, Fate, History, body_hash};
-use crate::support::process::Signal;
-use crate::support::relay::Relay;
-use crate::support::traffic::{Load, Traffic};
-use crate::support::wait::eventually;
-use crate::{PATIENCE, declare_orders, reached};
+use crate::faults::{PATIENCE, declare_orders, reached};
 
 const BATCH: usize = 100;
 const WORKERS: usize = 4;

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use crate::support::bed::TestBed;
-use crate::support::checker::judge;
-use crate::support::consumer::Consumer;
-use crate::support::history::History;
-use crate::support::proxy::{Faults, Proxy};
-use crate::support::relay::Relay;
-use crate::support::traffic::{Load, Traffic};
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::wait::eventually;
-use crate::support::writer::Writer;
-use crate::{PATIENCE, declare_orders, reached};
+use testkit::bed::TestBed;
+use testkit::checker::judge;
+use testkit::consumer::Consumer;
+use testkit::history::History;
+use testkit::proxy::{Faults, Proxy};
+use testkit::relay::Relay;
+use testkit::traffic::{Load, Traffic};
+use testkit::urls::{addr_of, with_addr};
+use testkit::wait::eventually;
+use testkit::writer::Writer;
+
+use crate::faults::{PATIENCE, declare_orders, reached};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p3_relays_that_are_stopped_and_started_under_load_make_no_duplicate() {

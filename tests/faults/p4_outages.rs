@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use lapin::types::AMQPValue;
+use testkit::bed::TestBed;
+use testkit::checker::judge;
+use testkit::consumer::Consumer;
+use testkit::history::History;
+use testkit::relay::Relay;
+use testkit::services::PrivateServices;
+use testkit::topology::{Queue, QueueKind, Topology};
+use testkit::traffic::{Load, Traffic};
 
-use crate::support::bed::TestBed;
-use crate::support::checker::judge;
-use crate::support::consumer::Consumer;
-use crate::support::history::History;
-use crate::support::relay::Relay;
-use crate::support::services::PrivateServices;
-use crate::support::topology::{Queue, QueueKind, Topology};
-use crate::support::traffic::{Load, Traffic};
-use crate::{PATIENCE, declare_orders, nothing_was_charged, reached};
+use crate::faults::{PATIENCE, declare_orders, nothing_was_charged, reached};
 
 /// One batch of each worker, and what the broker delivers again after a restart without saying so.
 const IN_FLIGHT: usize = 4 * 500 + 1_000;

@@ -1,9 +1,9 @@
 //! Incident 1: somebody deleted the exchange. Orders go on, their events wait; with the exchange and its bindings back, everything arrives.
 
 use serde_json::Value;
+use testkit::eventually;
 
-use crate::office::{Office, SOON, topology};
-use crate::support::eventually;
+use crate::incidents::office::{Office, SOON, topology};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with_the_commands() {

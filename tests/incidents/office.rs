@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
+use testkit::shop::QUEUE;
+use testkit::{Consumer, History, NewEvent, Queue, QueueKind, Relay, TestBed, Topology, Writer, eventually, judge};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::support::shop::QUEUE;
-use crate::support::{
-    Consumer, History, NewEvent, Queue, QueueKind, Relay, TestBed, Topology, Writer, eventually, judge,
-};
-use crate::transcript::Transcript;
+use crate::incidents::transcript::Transcript;
 
 /// For whatever must happen.
 pub const SOON: Duration = Duration::from_secs(60);

@@ -1,7 +1,8 @@
 //! Incident 2: one order is stuck behind an event that can never become a message, under --on-dead-letter hold. Others are not delayed.
 
-use crate::office::{Office, SOON};
-use crate::support::{NewEvent, eventually};
+use testkit::{NewEvent, eventually};
+
+use crate::incidents::office::{Office, SOON};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_stuck_behind_a_poison_event_goes_on_after_a_discard_and_others_never_wait() {

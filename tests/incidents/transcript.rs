@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::TestBed;
+use testkit::program;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::stable::Stable;
-use crate::support::TestBed;
-use crate::support::bed::RELAY;
+use crate::incidents::stable::Stable;
 
 const DOCUMENT: &str = "docs/incidents.md";
 const FENCE: &str = "```";
@@ -68,7 +68,7 @@ impl Transcript {
 
     async fn output(&self, script: &str, args: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new("sh");
-        command.args(["-c", script, RELAY]).args(args).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(["-c", script, program::relay()]).args(args).stdin(Stdio::null()).kill_on_drop(true);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
             command.env_remove(name);
         }
@@ -94,7 +94,7 @@ impl Transcript {
         let differing = there.lines().zip(told.lines()).find(|(left, right)| left != right);
         assert!(
             there == told,
-            "{DOCUMENT} is not what the commands say. This mends it: UPDATE_DOCS=1 dev/with-services docs -- cargo test --test incidents\n\
+            "{DOCUMENT} is not what the commands say. This mends it: UPDATE_DOCS=1 dev/with-services docs -- cargo test --test suite incidents::\n\
              first difference: {differing:#?}"
         );
     }

@@ -1,6 +1,6 @@
 //! Incident 3: "Did order 42's shipped event go out?" Yes; then a consumer that lost it gets it again; then one that never existed.
 
-use crate::office::Office;
+use crate::incidents::office::Office;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whether_an_event_went_out_is_answered_by_trace_and_a_lost_one_is_sent_again() {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::any::{AnyRow, row, text};
+use crate::input::any::{AnyRow, row, text};
 
 const LIMIT: usize = 1 << 20;
 

@@ -1,22 +1,19 @@
 //! Rows as a hostile producer could write them, some hundreds, through real services: each is published or dead-lettered as the pure
 //! stages say, and the process lives.
 
-#[path = "../input/any.rs"]
-mod any;
-
+use outbox_relay::outbox::outcome::Fate;
 use outbox_relay::message::render;
 use outbox_relay::outbox::event::{Event, Payload};
-use outbox_relay::outbox::outcome::Fate;
 use outbox_relay::outbox::route::RouteTable;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use testkit::{Queue, QueueKind, Relay, eventually};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use any::AnyRow;
+use crate::input::any::{self, AnyRow};
 
-use crate::stage::{SOON, Stage};
-use crate::support::{Queue, QueueKind, Relay, eventually};
+use crate::journey::stage::{SOON, Stage};
 
 const ROWS: usize = 300;
 /// `--max-message-size`, over everything that is generated.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::stage::{SOON, Stage, good, keys, orders};
-use crate::support::{Behaviour, FakeBroker, NewEvent, PrivateServices, Relay, eventually};
+use testkit::{Behaviour, FakeBroker, NewEvent, PrivateServices, Relay, eventually};
+
+use crate::journey::stage::{SOON, Stage, good, keys, orders};
 
 const SIZED: &[&str] = &["--max-message-size", "1MiB"];
 

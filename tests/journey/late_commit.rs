@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::traffic::Load;
+use testkit::{Committed, Fate, Relay, Traffic, body_hash, eventually};
 use uuid::Uuid;
 
-use crate::stage::{SOON, Stage, ask, good, keys, orders};
-use crate::support::traffic::Load;
-use crate::support::{Committed, Fate, Relay, Traffic, body_hash, eventually};
+use crate::journey::stage::{SOON, Stage, ask, good, keys, orders};
 
 /// A late row is delivered within one sweep.
 const ONE_SWEEP: Duration = Duration::from_secs(30);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::stage::{SOON, Stage, UNBOUND, assert_nothing_charged, good, keys, of_type, orders};
-use crate::support::traffic::Load;
-use crate::support::{NewEvent, Queue, QueueKind, Relay, Topology, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::{NewEvent, Queue, QueueKind, Relay, Topology, Traffic, eventually};
+
+use crate::journey::stage::{SOON, Stage, UNBOUND, assert_nothing_charged, good, keys, of_type, orders};
 
 #[tokio::test]
 async fn committed_orders_all_arrive_in_order_and_rolled_back_ones_never() {

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::stage::{SOON, Stage, assert_nothing_charged, good, keys, of_type, orders};
-use crate::support::traffic::Load;
-use crate::support::{Behaviour, FakeBroker, Queue, QueueKind, Relay, Topology, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::{Behaviour, FakeBroker, Queue, QueueKind, Relay, Topology, Traffic, eventually};
+
+use crate::journey::stage::{SOON, Stage, assert_nothing_charged, good, keys, of_type, orders};
 
 /// Orders written all the time, so that things happen under load.
 fn load(stage: &Stage) -> Traffic {

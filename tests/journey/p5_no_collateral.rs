@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lapin::options::BasicGetOptions;
+use testkit::{Arrived, History, NewEvent, PrivateServices, Queue, QueueKind, Relay, body_hash, eventually};
 use tokio::task::JoinHandle;
 
-use crate::stage::{SOON, Stage, UNBOUND, assert_nothing_charged, good, keys, of_type};
-use crate::support::{Arrived, History, NewEvent, PrivateServices, Queue, QueueKind, Relay, body_hash, eventually};
+use crate::journey::stage::{SOON, Stage, UNBOUND, assert_nothing_charged, good, keys, of_type};
 
 const OTHERS: [&str; 4] = ["order.created", "order.paid", "order.shipped", "order.completed"];
 
@@ -122,7 +122,7 @@ async fn a_backlog_for_a_queue_that_never_confirms_delays_no_other_type() {
 fn slow_consumer(stage: &Stage, queue: &'static str) -> JoinHandle<()> {
     let (url, history) = (stage.bed.amqp_url(), stage.history.clone());
     tokio::spawn(async move {
-        let channel = crate::support::bed::channel(&url).await.expect("a channel");
+        let channel = testkit::bed::channel(&url).await.expect("a channel");
         let mut pace = tokio::time::interval(Duration::from_millis(4));
         loop {
             pace.tick().await;

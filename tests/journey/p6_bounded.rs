@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::stage::{SOON, Stage, ask, good, keys, orders};
-use crate::support::traffic::Load;
-use crate::support::{NewEvent, Relay, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::{NewEvent, Relay, Traffic, eventually};
+
+use crate::journey::stage::{SOON, Stage, ask, good, keys, orders};
 
 const MEMORY_KIB_MAX: u64 = 96 * 1024;
 

@@ -1,13 +1,13 @@
 //! P7, cheap for the producer: one INSERT is all, and claims stay cheap beside a million published rows.
 
 use serde_json::Value;
+use testkit::{Committed, Fate, Relay, body_hash, eventually};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use outbox_relay::postgres::queries::Queries;
 
-use crate::stage::{SOON, Stage, ask, orders};
-use crate::support::{Committed, Fate, Relay, body_hash, eventually};
+use crate::journey::stage::{SOON, Stage, ask, orders};
 
 /// A million published rows that neither vacuum nor analyze has seen, and a few pending ones in the middle of them.
 const MILLION: &str = "

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::stage::{SOON, Stage, UNBOUND, good, keys, orders};
-use crate::support::{NewEvent, Relay, eventually};
+use testkit::{NewEvent, Relay, eventually};
+
+use crate::journey::stage::{SOON, Stage, UNBOUND, good, keys, orders};
 
 /// A head that nobody takes, and what comes after it.
 fn poisoned(key: &str) -> Vec<NewEvent> {

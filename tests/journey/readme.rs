@@ -1,8 +1,7 @@
 //! What the README tells people to type works as it stands there: the INSERT of every language, the plain SQL, the function.
 
+use testkit::TestBed;
 use tokio_postgres::types::{ToSql, Type};
-
-use crate::support::TestBed;
 
 const README: &str = include_str!("../../README.md");
 

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
-use tokio_postgres::types::{FromSqlOwned, ToSql};
-use uuid::Uuid;
-
-use crate::support::{
+use testkit::{
     Consumer, History, NewEvent, PrivateServices, Queue, QueueKind, Relay, TestBed, Topology, Verdict, Writer,
     eventually, judge,
 };
+use tokio_postgres::Client;
+use tokio_postgres::types::{FromSqlOwned, ToSql};
+use uuid::Uuid;
 
 /// For whatever must happen; how long it may take is only judged where a promise says so.
 pub const SOON: Duration = Duration::from_secs(60);

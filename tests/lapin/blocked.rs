@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use outbox_relay::outbox::broker::{Channel, LinkState, Reply};
+use testkit::{PrivateServices, Queue, QueueKind, TestBed, Topology};
 use tokio::time::timeout;
 
-use crate::net::{Link, SOON, answers, message};
-use crate::support::{PrivateServices, Queue, QueueKind, TestBed, Topology};
+use crate::link::{Link, SOON, answers, message};
 
 async fn alarm(services: &PrivateServices, on: bool) {
     services.ctl(&["set_vm_memory_high_watermark", if on { "0.000001" } else { "0.4" }]).await;

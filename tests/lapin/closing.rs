@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel as Raw, ExchangeKind};
-use outbox_relay::outbox::broker::{Channel, CloseReason, LinkState, Reply, Token};
 use outbox_relay::rabbitmq::channel::LapinChannel;
+use outbox_relay::outbox::broker::{Channel, CloseReason, LinkState, Reply, Token};
+use testkit::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
 
-use crate::net::{Link, answers, message, pump};
-use crate::support::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
+use crate::link::{Link, answers, message, pump};
 
 /// A culprit first, good ones behind it, all in one burst: what the broker has not looked at when it closes the channel is lost.
 async fn burst(channel: &mut LapinChannel, exchange: &str, routing_key: &str, body: &[u8]) -> HashMap<Token, Reply> {
@@ -123,6 +123,6 @@ async fn a_closed_connection_answers_everything_and_the_supervisor_makes_a_new_g
         let mut fresh = link.channel().await;
         let after = pump(&mut fresh, 100, 50, |_| "orders".into()).await;
         assert!(after.values().all(|reply| *reply == Reply::Confirmed), "{behaviour:?}: good afterwards");
-        eventually(crate::net::SOON, "two connections", async || broker.connections() == 2).await;
+        eventually(crate::link::SOON, "two connections", async || broker.connections() == 2).await;
     }
 }

@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
-use outbox_relay::outbox::broker::{Channel as _, Reply};
 use outbox_relay::rabbitmq::channel::LapinChannel;
+use outbox_relay::outbox::broker::{Channel as _, Reply};
+use testkit::TestBed;
 use tokio::time::timeout;
 
-use crate::net::{SOON, answers, message};
-use crate::support::TestBed;
+use crate::link::{SOON, answers, message};
 
 /// Messages to the default exchange, published and awaited `at_once`.
 pub struct Burst {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{
+use testkit::{
     Behaviour, FakeBroker, History, NewEvent, Queue, QueueKind, Relay, TestBed, Topology, Writer, eventually,
 };
 

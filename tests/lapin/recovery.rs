@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::support::traffic::Load;
-use crate::support::urls::{addr_of, with_addr, with_query};
-use crate::support::{Faults, Proxy, Relay, Shop, Stall, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::urls::{addr_of, with_addr, with_query};
+use testkit::{Faults, Proxy, Relay, Shop, Stall, Traffic, eventually};
 
 const DELIVERED: Duration = Duration::from_secs(60);
 /// Batch size and workers of these relays: what may be in flight when a connection breaks.

@@ -8,10 +8,10 @@ use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use outbox_relay::outbox::broker::{Reply, Token};
+use testkit::{Behaviour, FakeBroker, TestBed};
 
 use crate::library::{Burst, declare_quorum};
-use crate::net::{Link, pump};
-use crate::support::{Behaviour, FakeBroker, TestBed};
+use crate::link::{Link, pump};
 
 const MESSAGES: u64 = 40_000;
 const WINDOW: usize = 500;
@@ -128,7 +128,7 @@ async fn lapin_gives_each_return_once_but_not_to_its_owner() {
 #[tokio::test]
 async fn the_naive_reading_of_an_ack_is_wrong() {
     let broker = FakeBroker::start(Behaviour::ReturnThenMultipleAck { every: 64 });
-    let channel = crate::support::bed::channel(&broker.url()).await.expect("a channel");
+    let channel = testkit::bed::channel(&broker.url()).await.expect("a channel");
     let burst = Burst { messages: 6_400, at_once: 640, persistent: true, is_unroutable, routed_to: "orders" };
     let seen = burst.run(&channel).await;
     assert_eq!(seen.returned, seen.unroutable, "each unroutable message comes back exactly once, somewhere");

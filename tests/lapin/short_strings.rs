@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outbox_relay::outbox::broker::{Channel, Reply};
 use outbox_relay::rabbitmq::wire;
+use outbox_relay::outbox::broker::{Channel, Reply};
+use testkit::{Behaviour, FakeBroker};
 
-use crate::net::{Link, answers, message};
-use crate::support::{Behaviour, FakeBroker};
+use crate::link::{Link, answers, message};
 
 /// Calls of lapin that take short strings or make properties of them.
 const CALLS: [&str; 12] = [

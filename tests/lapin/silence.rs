@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use outbox_relay::outbox::broker::LinkState;
+use testkit::{Behaviour, FakeBroker, Relay, Shop, eventually};
 
-use crate::net::{Link, message};
-use crate::support::{Behaviour, FakeBroker, Relay, Shop, eventually};
+use crate::link::{Link, message};
 use outbox_relay::outbox::broker::{Broker, Channel};
 use tokio::time::timeout;
 
-/// In flight when the wrong ack comes; with only a few lapin would report it (see `support_checks`).
+/// In flight when the wrong ack comes; with only a few lapin would report it (see `tests/testkit_checks`).
 const IN_FLIGHT: u64 = 200;
 
 #[tokio::test]

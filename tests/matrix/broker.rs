@@ -1,8 +1,9 @@
 //! Faults of RabbitMQ itself: killed, restarted, its alarms.
 
+use testkit::PrivateServices;
+
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{Scene, WINDOW, lasts, seconds};
-use crate::support::PrivateServices;
 
 /// What a broker that was killed gives out again to the consumer without saying so: its prefetch.
 const GIVEN_AGAIN: usize = 1_000;

@@ -1,9 +1,10 @@
 //! A cluster of three RabbitMQ nodes on this machine with a quorum queue, whose leader is killed.
 
+use testkit::urls::with_path;
+use testkit::{PrivateServices, Queue, QueueKind, TestBed, Topology};
+
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{QUEUE, Scene, WINDOW, lasts, seconds};
-use crate::support::urls::with_path;
-use crate::support::{PrivateServices, Queue, QueueKind, TestBed, Topology};
 
 /// What a node that was killed gives out again to the consumer without saying so: its prefetch.
 const GIVEN_AGAIN: usize = 1_000;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use outbox_relay::crash::Point;
 use serde_json::json;
+use testkit::traffic::Load;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Consumer, Faults, Proxy, Queue, QueueKind, Signal, TestBed, Topology, eventually};
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{PATIENCE, QUEUE, Scene, seconds};
-use crate::support::traffic::Load;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Consumer, Faults, Proxy, Queue, QueueKind, Signal, TestBed, Topology, eventually};
 
 const ROUNDS: usize = 50;
 /// Of one batch, by one worker.

@@ -1,12 +1,12 @@
 //! Faults of PostgreSQL: killed, restarted, read-only, out of connections, locked, a transaction that does not end, a pooler that dies.
 
+use testkit::bed::try_connect;
+use testkit::urls::{with_path, with_query};
+use testkit::{PrivateServices, eventually};
 use tokio_postgres::Client;
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{PATIENCE, Scene, WINDOW, lasts, seconds};
-use crate::support::bed::try_connect;
-use crate::support::urls::{with_path, with_query};
-use crate::support::{PrivateServices, eventually};
 
 pub fn rows() -> Vec<Row> {
     vec![

@@ -7,12 +7,12 @@ use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use serde_json::json;
+use testkit::urls::with_path;
+use testkit::writer::NewEvent;
+use testkit::{PrivateServices, Queue, QueueKind, TestBed, Topology, Writer, eventually};
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{QUEUE, Scene, WINDOW, lasts, seconds};
-use crate::support::urls::with_path;
-use crate::support::writer::NewEvent;
-use crate::support::{PrivateServices, Queue, QueueKind, TestBed, Topology, Writer, eventually};
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -50,7 +50,7 @@ async fn full(trial: Trial) -> Outcome {
     let mut scene = Scene::with(&trial, bed, &Topology::order_events(queues)).await;
     scene.expect.queues.clear();
     let (vhost, management) = (scene.bed.vhost().to_owned(), scene.bed.management());
-    let second = crate::support::Consumer::start(&scene.bed.amqp_url(), "full", &scene.history);
+    let second = testkit::Consumer::start(&scene.bed.amqp_url(), "full", &scene.history);
     scene.relay(&[]).await;
     scene.relay(&[]).await;
     scene.load();
@@ -103,7 +103,7 @@ async fn permission(trial: Trial) -> Outcome {
     let (user, vhost, management) = (scene.bed.name().to_owned(), scene.bed.vhost().to_owned(), scene.bed.management());
     management.create_user(&user, "secret").await;
     management.set_permissions(&vhost, &user, "", ".*", "").await;
-    let address = crate::support::urls::addr_of(&scene.bed.amqp_url());
+    let address = testkit::urls::addr_of(&scene.bed.amqp_url());
     let url = with_path(&format!("amqp://{user}:secret@{address}/x"), &vhost);
     scene.relay(&["--amqp-url", &url]).await;
     scene.relay(&["--amqp-url", &url]).await;

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use testkit::bed::{ServiceUrls, try_connect};
+use testkit::process::{free_port, unique};
+use testkit::urls::addr_of;
+use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology, eventually};
 use uuid::Uuid;
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{PATIENCE, QUEUE, Scene, WINDOW, lasts, seconds};
-use crate::support::bed::{ServiceUrls, try_connect};
-use crate::support::process::{free_port, unique};
-use crate::support::urls::addr_of;
-use crate::support::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology, eventually};
 
 const ROUNDS: usize = 3;
 

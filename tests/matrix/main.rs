@@ -5,9 +5,6 @@
 //! `ROUNDS=` changes the rounds of each crash point, `AT_ONCE=` how many rows run side by side. A run of all rows writes the table of
 //! `docs/faults.md`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod broker;
 mod cluster;
 mod crashes;

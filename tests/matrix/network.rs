@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use testkit::traffic::Load;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Stall};
+
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{Scene, WINDOW, lasts, seconds};
-use crate::support::traffic::Load;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Stall};
 
 pub fn rows() -> Vec<Row> {
     vec![

@@ -1,8 +1,9 @@
 //! Faults of the relays themselves, three of them under load: killed, frozen, started and stopped, their clocks moved.
 
+use testkit::Signal;
+
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{Scene, WINDOW, lasts, seconds};
-use crate::support::Signal;
 
 pub fn rows() -> Vec<Row> {
     vec![

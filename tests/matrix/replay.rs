@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use testkit::program;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy};
 use tokio::process::Command;
 
 use crate::row::{Outcome, Row, Trial};
 use crate::scene::{Scene, lasts, seconds};
-use crate::support::bed::RELAY;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy};
 
 const ROUNDS: usize = 6;
 /// Events of one replay.
@@ -53,7 +53,7 @@ async fn late(trial: Trial) -> Outcome {
 /// As an operator does, of whatever is published by now.
 async fn replay(scene: &Scene) {
     let (url, limit) = (scene.bed.database_url(), REPLAYED.to_string());
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(["replay", "--since", "1h", "--limit", &limit, "--yes", "--by", "matrix", "--database-url", &url]);
     let output = command.kill_on_drop(true).output().await.expect("the command runs");
     // Whatever retention or another run takes away between looking and replaying is only partly done.

@@ -4,9 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
+use testkit::Verdict;
 use tokio::task::JoinError;
-
-use crate::support::Verdict;
 
 /// One fault of the matrix.
 pub struct Row {

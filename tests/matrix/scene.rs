@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
-use crate::row::{Outcome, Trial};
-use crate::support::traffic::Load;
-use crate::support::{
+use testkit::program;
+use testkit::traffic::Load;
+use testkit::{
     Bodies, Consumer, Expect, History, PrivateServices, Queue, QueueKind, Relay, Signal, TestBed, Topology, Traffic,
     eventually, judge,
 };
+use tokio::task::JoinSet;
+
+use crate::row::{Outcome, Trial};
 
 /// Long enough for anything that has to happen on a machine that does much else.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -64,7 +65,7 @@ impl Scene {
         bed.declare_topology(topology).await;
         let history = History::default();
         let consumer = Consumer::start(&bed.amqp_url(), QUEUE, &history);
-        let routes = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.routes.toml", bed.name()));
+        let routes = program::scratch().join(format!("{}.routes.toml", bed.name()));
         std::fs::write(&routes, ROUTES).expect("the routes are written");
         let expect = Expect { queues: vec![QUEUE.into()], bodies: Bodies::EqualPayload, ..Expect::default() };
         Self {

@@ -1,10 +1,10 @@
 //! Applied once, whole or not at all, whoever else migrates at the same time.
 
 use futures_util::future::join_all;
+use testkit::TestBed;
+use testkit::process::free_port;
 
-use crate::command::{migrate, migrate_at, migrated, versions};
-use crate::support::TestBed;
-use crate::support::process::free_port;
+use crate::migrate::command::{migrate, migrate_at, migrated, versions};
 
 #[tokio::test]
 async fn ten_at_once_all_succeed_and_apply_once() {

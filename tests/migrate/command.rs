@@ -3,11 +3,10 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use testkit::TestBed;
+use testkit::program;
 use tokio::process::Command;
 use tokio::time::timeout;
-
-use crate::support::TestBed;
-use crate::support::bed::RELAY;
 
 pub struct Ended {
     pub code: Option<i32>,
@@ -21,7 +20,7 @@ pub async fn migrate(bed: &TestBed, args: &[&str]) -> Ended {
 }
 
 pub async fn migrate_at(database: &[&str], args: &[&str]) -> Ended {
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.arg("migrate").args(database).args(args).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(Duration::from_secs(60), command.output()).await.expect("migrate ends in time");
     let output = output.expect("migrate runs");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::command::{migrate_at, migrated, versions};
-use crate::support::{Relay, Shop, TestBed};
+use testkit::{Relay, Shop, TestBed};
+
+use crate::migrate::command::{migrate_at, migrated, versions};
 
 /// Needs no database.
 async fn printed(args: &[&str]) -> String {

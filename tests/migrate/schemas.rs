@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join;
+use testkit::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
 use tokio_postgres::Client;
 
-use crate::command::migrated;
-use crate::support::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
+use crate::migrate::command::migrated;
 
 const EVENTS: i64 = 60;
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::poll_fn;
+use testkit::TestBed;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use crate::command::{migrate, migrated};
-use crate::support::TestBed;
+use crate::migrate::command::{migrate, migrated};
 
 /// How often one statement that inserts two events notifies.
 async fn notifications(bed: &TestBed) -> usize {

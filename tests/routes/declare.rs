@@ -1,7 +1,8 @@
 //! `--declare` declares the exchanges of the routes, each with its kind, and nothing else; the metrics say which file is in use.
 
-use crate::stand::{SOON, Stand, routes_file};
-use crate::support::{Relay, Topology, eventually};
+use testkit::{Relay, Topology, eventually};
+
+use crate::routes::stand::{SOON, Stand, routes_file};
 
 #[tokio::test]
 async fn declare_makes_every_exchange_of_the_routes_with_its_kind_and_no_other() {

@@ -6,8 +6,8 @@ use outbox_relay::outbox::labels::{Envelope, Labels};
 use time::macros::datetime;
 use uuid::uuid;
 
-use crate::render::{render, rendered};
-use crate::stand::routes_file;
+use crate::routes::render::{render, rendered};
+use crate::routes::stand::routes_file;
 
 const DOCUMENT: &str = include_str!("../../docs/routes.md");
 const PAYLOAD: &str = r#"{"total": 50.00}"#;

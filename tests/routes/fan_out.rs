@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::bed::channel;
+use testkit::{Queue, QueueKind, Relay, Topology, eventually};
 
-use crate::stand::{SOON, Stand, queue, routes_file};
-use crate::support::bed::channel;
-use crate::support::{Queue, QueueKind, Relay, Topology, eventually};
+use crate::routes::stand::{SOON, Stand, queue, routes_file};
 
 const EVENTS: usize = 10;
 
@@ -68,7 +68,7 @@ async fn mended(stand: &Stand, relay: &Relay) {
 
 async fn ids(stand: &Stand, queue: &str) -> (usize, HashSet<String>) {
     let got = stand.drain(queue).await;
-    (got.len(), got.iter().map(crate::stand::Got::id).filter(|id| id != "filler").collect())
+    (got.len(), got.iter().map(crate::routes::stand::Got::id).filter(|id| id != "filler").collect())
 }
 
 #[tokio::test]

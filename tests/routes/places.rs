@@ -1,9 +1,9 @@
 //! Where an event goes is found out per event, and may be impossible: such a row is a dead letter, and its neighbours leave.
 
 use lapin::types::AMQPValue;
+use testkit::{Relay, Topology, eventually};
 
-use crate::stand::{SOON, Stand, queue, routes_file};
-use crate::support::{Relay, Topology, eventually};
+use crate::routes::stand::{SOON, Stand, queue, routes_file};
 
 async fn error_of(stand: &Stand, aggregate_id: &str) -> String {
     let query = "SELECT failure_reason || ': ' || last_error FROM outbox.dead_letters WHERE aggregate_id = $1";
@@ -27,7 +27,7 @@ async fn an_event_that_two_routes_would_send_to_one_place_is_a_dead_letter_that_
     for words in ["INVALID_EVENT", "'by-id'", "'by-key'", "order.events/order-1"] {
         assert!(error.contains(words), "'{words}' is missing in '{error}'");
     }
-    let ids: Vec<String> = stand.drain("orders").await.iter().map(crate::stand::Got::id).collect();
+    let ids: Vec<String> = stand.drain("orders").await.iter().map(crate::routes::stand::Got::id).collect();
     assert_eq!(ids, [good.clone(), good], "the other event on both its routes");
 }
 
@@ -49,7 +49,7 @@ async fn a_header_that_the_routing_key_needs_and_the_row_lacks_makes_a_dead_lett
         assert!(error.contains("'regional'") && error.contains(words), "{error}");
     }
     let got = stand.drain("eu").await;
-    assert_eq!(got.iter().map(crate::stand::Got::id).collect::<Vec<_>>(), [good.to_string()]);
+    assert_eq!(got.iter().map(crate::routes::stand::Got::id).collect::<Vec<_>>(), [good.to_string()]);
     let headers = got[0].properties.headers().clone().expect("headers");
     let header = |name: &str| headers.inner().get(name).cloned();
     assert_eq!(header("x-team"), Some(AMQPValue::LongString("orders".into())), "the route's header wins");

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::stand::routes_file;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Proxy, Relay, TestBed};
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Proxy, Relay, TestBed};
+
+use crate::routes::stand::routes_file;
 
 /// Runs a relay with this routes file, which must be refused; returns what it said.
 async fn refused(bed: &TestBed, args: &[&str]) -> String {

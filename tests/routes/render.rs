@@ -4,12 +4,12 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::program;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::stand::routes_file;
-use crate::support::bed::RELAY;
+use crate::routes::stand::routes_file;
 
 const SHIPPED: [&str; 2] = ["--routes", "routes/order-service.toml"];
 const PAYLOAD: &str = r#"{"price": 50.00, "big":9007199254740993, "a":"ü", "a":1}"#;
@@ -23,7 +23,7 @@ pub struct Ended {
 /// Runs the command with the payload on its standard input, and with no service's address.
 pub async fn render(args: &[&str], payload: &str) -> Ended {
     let run = async {
-        let mut command = Command::new(RELAY);
+        let mut command = Command::new(program::relay());
         command.args(["routes", "render"]).args(args).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command starts");

@@ -2,9 +2,9 @@
 //! (`golden/*.json`, where only the id and the time are filled in), the payload byte for byte.
 
 use lapin::ExchangeKind;
+use testkit::{Relay, Topology, eventually};
 
-use crate::stand::{SOON, Stand, queue};
-use crate::support::{Relay, Topology, eventually};
+use crate::routes::stand::{SOON, Stand, queue};
 
 const PAYLOAD: &str = include_str!("golden/order_created.payload.json");
 

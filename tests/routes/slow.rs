@@ -2,12 +2,12 @@
 //! meanwhile must not be undone by them.
 
 use lapin::ExchangeKind;
+use testkit::program;
+use testkit::{PrivateServices, Relay, TestBed, Topology, eventually};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::stand::{SOON, Stand, queue, routes_file};
-use crate::support::bed::RELAY;
-use crate::support::{PrivateServices, Relay, TestBed, Topology, eventually};
+use crate::routes::stand::{SOON, Stand, queue, routes_file};
 
 const ROUTES: &str = "[[route]]\nname = \"one\"\nevent_type = \"order.created\"\nrouting_key = \"one\"\n\
                       [[route]]\nname = \"two\"\nevent_type = \"order.created\"\nrouting_key = \"two\"\n";
@@ -85,7 +85,7 @@ async fn replay(stand: &Stand, event: Uuid) {
     let published =
         "UPDATE outbox.events SET published_at = clock_timestamp() - interval '1 minute' WHERE id = $1 RETURNING id";
     assert_eq!(stand.ask::<Uuid>(published, &[&event]).await, event);
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(["replay", "--id", &event.to_string(), "--yes", "--database-url", &stand.bed.database_url()]);
     let output = command.output().await.expect("the command runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -106,7 +106,7 @@ async fn a_confirm_from_before_a_replay_does_not_stand_for_the_copy_that_the_rep
     queue_one(&services, stand.bed.vhost(), "resume").await;
     eventually(SOON, "the replayed copy is published", async || stand.bed.pending().await == 0).await;
     let got = stand.drain("one").await;
-    let is_replay = |got: &crate::stand::Got| {
+    let is_replay = |got: &crate::routes::stand::Got| {
         let headers = got.properties.headers().as_ref().expect("headers");
         headers.inner().contains_key("x-outbox-replay")
     };

@@ -1,16 +1,15 @@
 //! What every test of routes starts with: a migrated bed, a routes file of its own, rows, and queues that are read to the end.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::options::BasicGetOptions;
+use testkit::process::unique;
+use testkit::program;
+use testkit::{Queue, QueueKind, TestBed, Topology};
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use uuid::Uuid;
-
-use crate::support::process::unique;
-use crate::support::{Queue, QueueKind, TestBed, Topology};
 
 /// For whatever must happen.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -38,7 +37,7 @@ pub fn queue(name: &str, keys: &[&str]) -> Queue {
 
 /// A routes file of the test's own; returns its path.
 pub fn routes_file(text: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", unique("routes")));
+    let path = program::scratch().join(format!("{}.toml", unique("routes")));
     std::fs::write(&path, text).expect("the routes file is written");
     path.to_str().expect("a path in UTF-8").to_owned()
 }

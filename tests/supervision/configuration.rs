@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Proxy, Relay, TestBed};
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Proxy, Relay, TestBed};
 
 /// Runs it, which must fail; returns what it said.
 async fn refused(bed: &TestBed, args: &[&str]) -> String {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Relay, Shop, eventually};
+use testkit::{Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
+use testkit::bed::{TestBed, try_connect};
+use testkit::process::unique;
+use testkit::program;
+use testkit::relay::Relay;
+use testkit::topology::{Queue, QueueKind, Topology};
+use testkit::urls::with_user;
+use testkit::wait::eventually;
 use tokio_postgres::Client;
-
-use crate::support::bed::{RELAY, TestBed, try_connect};
-use crate::support::process::unique;
-use crate::support::relay::Relay;
-use crate::support::topology::{Queue, QueueKind, Topology};
-use crate::support::urls::with_user;
-use crate::support::wait::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,7 +34,7 @@ impl Roles {
     }
 
     async fn migrate(&self, how: &[&str]) -> String {
-        let mut migrate = tokio::process::Command::new(RELAY);
+        let mut migrate = tokio::process::Command::new(program::relay());
         migrate.args(["migrate", "--database-url", &self.bed.database_url(), "--grants", "--create-roles"]).args(how);
         migrate.args(["--writer-role", &self.writer, "--relay-role", &self.relay, "--admin-role", &self.admin]);
         let output = tokio::time::timeout(PATIENCE, migrate.kill_on_drop(true).output()).await.expect("in time");
@@ -136,7 +136,7 @@ async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_change
     eventually(PATIENCE, "the floors move", moved).await;
     assert_eq!(relay.metric_where("outbox_failures_total", r#"reason="database""#).await, 0.0);
     drop(relay);
-    let trace = tokio::process::Command::new(RELAY)
+    let trace = tokio::process::Command::new(program::relay())
         .args(["trace", "order-1", "--database-url", &with_user(&bed.database_url(), &roles.relay)])
         .kill_on_drop(true)
         .output();

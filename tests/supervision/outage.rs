@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::traffic::Load;
-use crate::support::{PrivateServices, Relay, Shop, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::{PrivateServices, Relay, Shop, Traffic, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 const BATCH: usize = 50;

@@ -21,14 +21,14 @@ use outbox_relay::relay::settle::OnDeadLetter;
 use outbox_relay::relay::verdict::Policy;
 use outbox_relay::relay::wake::Wake;
 use outbox_relay::relay::worker::crew;
+use testkit::eventually;
+use testkit::relay::sum_of;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::fakes::{FakeBroker, FakeStore, event};
-use crate::support::eventually;
-use crate::support::relay::sum_of;
+use crate::supervision::fakes::{FakeBroker, FakeStore, event};
 
 const SOON: Duration = Duration::from_secs(20);
 const BATCH: usize = 50;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::process::free_port;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Relay, Shop, TestBed, eventually};
+use testkit::process::free_port;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Relay, Shop, TestBed, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::traffic::Load;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, PrivateServices, Proxy, Relay, Shop, Signal, Stall, Traffic, eventually};
+use testkit::traffic::Load;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, PrivateServices, Proxy, Relay, Shop, Signal, Stall, Traffic, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -3,10 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::http::{self, Request};
+use testkit::{Relay, Shop, eventually};
 use tokio::time::timeout;
-
-use crate::support::http::{self, Request};
-use crate::support::{Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 /// A pause this long is followed by one of at least `WOKEN`: they double, and have a quarter of jitter.
@@ -53,7 +52,7 @@ async fn a_poke_from_loopback_wakes_the_relay() {
 #[tokio::test]
 async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
     let mut shop = Shop::open("listen").await;
-    crate::migrate_with_notify(&shop.bed).await;
+    crate::supervision::migrate_with_notify(&shop.bed).await;
     let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h", "--wake", "listen"]).await;
     let listens = async |times| {
         let said = || relay.log().matches("outbox_relay::postgres::listen: listening").count();

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::process::free_port;
+use testkit::{Relay, TestBed};
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
-use crate::raw_http::{connect, request, rest, send, status};
-use crate::support::process::free_port;
-use crate::support::{Relay, TestBed};
+use crate::surface::raw_http::{connect, request, rest, send, status};
 
 const IDLE: usize = 1_000;
 /// A head that is not there after this long is not waited for.

@@ -3,10 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Relay, Shop, Signal, Stall, eventually};
 use tokio::time::sleep;
-
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Relay, Shop, Signal, Stall, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 /// Longer than any wait within a step.

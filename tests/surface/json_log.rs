@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::support::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
+use testkit::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 /// In each payload and header; in no log.

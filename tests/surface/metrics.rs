@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use testkit::{Relay, Shop, eventually};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-
-use crate::support::{Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::process::unique;
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Queue, QueueKind, Relay, Shop, TestBed, Topology, eventually};
 use tokio::time::sleep;
-
-use crate::support::process::unique;
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Queue, QueueKind, Relay, Shop, TestBed, Topology, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 /// Some forty tries of each loop.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use testkit::TestBed;
+use testkit::process::{free_port, unique};
+use testkit::program;
+use testkit::urls::{addr_of, user_of};
+use testkit::{Relay, Shop, eventually};
 use tokio::process::Command;
-
-use crate::support::bed::{RELAY, TestBed};
-use crate::support::process::{free_port, unique};
-use crate::support::urls::{addr_of, user_of};
-use crate::support::{Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 /// Everything that any library has to say, those that are quiet unless named among them.
@@ -24,7 +24,7 @@ struct SecretFile(PathBuf);
 
 impl SecretFile {
     fn with(secret: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique("secret"));
+        let path = program::scratch().join(unique("secret"));
         std::fs::write(&path, format!("{secret}\n")).expect("the file is written");
         Self(path)
     }
@@ -67,7 +67,7 @@ fn with_login(url: &str, user: &str, password: &str) -> String {
 }
 
 async fn run(args: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(args).envs(variables.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(SOON, command.output()).await.expect("it ends in time").expect("it runs");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-
-use crate::support::urls::{addr_of, with_addr};
-use crate::support::{Faults, Proxy, Relay, Shop, eventually};
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Faults, Proxy, Relay, Shop, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -74,7 +73,7 @@ async fn it_tells_what_the_relay_is_and_how_its_services_come_and_go() {
 #[tokio::test]
 async fn it_has_no_field_that_nobody_has_thought_about() {
     let shop = Shop::open("status fields").await;
-    crate::migrate_with_notify(&shop.bed).await;
+    crate::surface::migrate_with_notify(&shop.bed).await;
     let relay = Relay::start(&shop.bed, &["--wake", "listen"]).await;
     eventually(SOON, "it listens", async || status(&relay).await["listening"] == true).await;
     let document = status(&relay).await;

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use crate::raw_http::{request, send, status};
-use crate::support::process::free_port;
-use crate::support::{Relay, TestBed};
+use testkit::process::free_port;
+use testkit::{Relay, TestBed};
+
+use crate::surface::raw_http::{request, send, status};
 
 /// An address of this machine that is not loopback; no packet is sent to find it.
 fn own_address() -> Option<IpAddr> {

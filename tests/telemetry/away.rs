@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use testkit::process::free_port;
+use testkit::{Relay, Shop, eventually};
 use tokio::net::TcpListener;
 
 use crate::collector::Collector;
-use crate::support::process::free_port;
-use crate::support::{Relay, Shop, eventually};
 use crate::{lines_with, relay};
 
 const SOON: Duration = Duration::from_secs(90);

@@ -1,15 +1,12 @@
 //! Spans: what a real relay exports to a small collector, and that a collector that is away costs the relay nothing. Built with the
 //! feature `opentelemetry` alone.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod away;
 mod collector;
 mod spans;
 mod tls;
 
-use support::{Relay, TestBed};
+use testkit::{Relay, TestBed};
 
 /// A relay with these variables in its environment, whose spans leave soon.
 async fn relay(bed: &TestBed, variables: &[(&str, &str)], args: &[&str]) -> Relay {

@@ -6,10 +6,10 @@ use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use testkit::{Queue, QueueKind, TestBed, Topology, eventually};
 
 use crate::collector::{Collector, Received};
 use crate::relay;
-use crate::support::{Queue, QueueKind, TestBed, Topology, eventually};
 
 const SOON: Duration = Duration::from_secs(60);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

@@ -7,11 +7,11 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use testkit::certificates::{Authority, Files, Issued};
+use testkit::{Shop, eventually};
 use tokio_rustls::TlsAcceptor;
 
 use crate::collector::Collector;
-use crate::support::certificates::{Authority, Files, Issued};
-use crate::support::{Shop, eventually};
 use crate::{lines_with, relay};
 
 const SOON: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 fn rust() -> Vec<File> {
-    ["src", "tests", "examples", "benches", "demo"].iter().flat_map(|folder| files(folder, ".rs")).collect()
+    ["src", "testkit", "tests", "examples", "benches", "demo"].iter().flat_map(|folder| files(folder, ".rs")).collect()
 }
 
 fn size(file: &File) -> usize {

@@ -4,6 +4,11 @@
 use crate::assert_none;
 use crate::tree::{files, read};
 
+/// The manifests of the relay and of what its tests share.
+const OURS: &str = "Cargo.toml";
+const TESTKIT: &str = "testkit/Cargo.toml";
+const DEMO: &str = "demo/Cargo.toml";
+
 /// Names in a table of a manifest.
 fn declared(manifest: &str, table: &str) -> Vec<String> {
     let manifest = read(manifest);
@@ -27,12 +32,15 @@ fn is_used(name: &str, folders: &[&str]) -> bool {
 
 #[test]
 fn every_dependency_is_used() {
-    let program = declared("Cargo.toml", "dependencies");
+    let program = declared(OURS, "dependencies");
     assert!(program.len() > 10 && program.contains(&"tokio".to_owned()), "{program:?}");
     let mut unused: Vec<String> = program.into_iter().filter(|name| !is_used(name, &["src"])).collect();
-    let tests = declared("Cargo.toml", "dev-dependencies").into_iter();
+    let tests = declared(OURS, "dev-dependencies").into_iter();
     unused.extend(tests.filter(|name| !is_used(name, &["src", "tests", "examples", "benches"])));
-    let demo = declared("demo/Cargo.toml", "dependencies");
+    let testkit = declared(TESTKIT, "dependencies");
+    assert!(testkit.len() > 5, "{testkit:?}");
+    unused.extend(testkit.into_iter().filter(|name| !is_used(name, &["testkit/src"])));
+    let demo = declared(DEMO, "dependencies");
     assert!(demo.contains(&"lapin".to_owned()), "{demo:?}");
     unused.extend(demo.into_iter().filter(|name| !is_used(name, &["demo/src"])));
     assert_none(&unused, "a dependency that nothing mentions");
@@ -48,8 +56,7 @@ fn every_dependency_has_its_reason() {
             crates.split(", ").map(|name| name.split(" (").next().unwrap_or(name).trim().to_owned()).collect::<Vec<_>>()
         })
         .collect();
-    let tables =
-        [("Cargo.toml", "dependencies"), ("Cargo.toml", "dev-dependencies"), ("demo/Cargo.toml", "dependencies")];
+    let tables = [(OURS, "dependencies"), (OURS, "dev-dependencies"), (TESTKIT, "dependencies"), (DEMO, "dependencies")];
     let used: Vec<String> = tables.iter().flat_map(|(manifest, table)| declared(manifest, table)).collect();
     let mut wrong: Vec<String> =
         used.iter().filter(|name| !named.contains(name)).map(|name| format!("{name} has no reason")).collect();

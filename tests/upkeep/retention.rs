@@ -2,11 +2,11 @@
 
 use outbox_relay::postgres::queries::Queries;
 use serde_json::Value;
+use testkit::relay::Relay;
+use testkit::wait::eventually;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::support::relay::Relay;
-use crate::support::wait::eventually;
-use crate::{PATIENCE, number, with_outbox};
+use crate::upkeep::{PATIENCE, number, with_outbox};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn published_events_are_deleted_after_their_time_and_nothing_else_is() {

@@ -1,8 +1,5 @@
 //! Connecting to real TLS listeners, with rotated files, and to a database that cannot be written or has no connection left.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod servers;
 
 mod broker_tls;
@@ -16,7 +13,7 @@ mod silence;
 
 use std::time::Duration;
 
-use support::{Relay, eventually};
+use testkit::{Relay, eventually};
 
 /// Enough for anything on a machine that is busy with other tests.
 pub const SOON: Duration = Duration::from_secs(40);

@@ -18,13 +18,11 @@ use super::checker::Expect;
 use super::history::History;
 use super::management::Management;
 use super::process::unique;
+use super::program;
 use super::services::PrivateServices;
 use super::topology::Topology;
 use super::urls::{with_path, with_user};
 use super::wait::eventually;
-
-/// The relay under test, built by cargo for this run.
-pub const RELAY: &str = env!("CARGO_BIN_EXE_outbox-relay");
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -158,7 +156,7 @@ impl TestBed {
     }
 
     async fn run_migrate(&self, args: &[&str]) {
-        let mut migrate = Command::new(RELAY);
+        let mut migrate = Command::new(program::relay());
         migrate.args(["migrate", "--database-url", &self.database_url()]).args(args).kill_on_drop(true);
         let output = timeout(PATIENCE, migrate.output()).await.expect("migrate ends in time").expect("migrate runs");
         assert!(

@@ -1,8 +1,5 @@
 //! The commands that only read: `trace`, `status`, `keys list` and `check`, asked of real services while things go well and wrong.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod ask;
 
 mod bounds;

@@ -4,11 +4,10 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use testkit::{Faults, Proxy, Stall, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-
-use crate::support::{Faults, Proxy, Stall, eventually};
 
 const SOON: Duration = Duration::from_secs(10);
 /// How long a silence is watched before it counts as one.

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::bed::{RELAY, TestBed};
+use super::bed::TestBed;
 use super::http;
 use super::process::{Signal, free_port, peak_rss_kib, signal, unique};
+use super::program;
 use super::wait::eventually;
 
 pub struct Relay {
@@ -51,7 +52,7 @@ impl Relay {
     /// The same with these variables in its environment.
     pub fn spawn_in(bed: &TestBed, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", unique("relay")));
+        let log = program::scratch().join(format!("{}.log", unique("relay")));
         let file = std::fs::File::create(&log).expect("a log file for the relay");
         let defaults = [
             ("--database-url", bed.relay_database_url()),
@@ -59,7 +60,7 @@ impl Relay {
             ("--admin-addr", admin.to_string()),
             ("--exchange", "order.events".to_owned()),
         ];
-        let mut command = Command::new(RELAY);
+        let mut command = Command::new(program::relay());
         command.arg("run");
         let is_given = |flag: &str| {
             let twin = format!("OUTBOX_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());

@@ -8,6 +8,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use super::process::unique;
+use super::program;
 
 /// A private authority.
 pub struct Authority {
@@ -65,7 +66,7 @@ pub struct Files(PathBuf);
 
 impl Files {
     pub fn new() -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique("files"));
+        let folder = program::scratch().join(unique("files"));
         std::fs::create_dir_all(&folder).expect("a folder for the files");
         Self(folder)
     }

@@ -1,8 +1,5 @@
 //! The promises of the README, one file per subject: real relay processes against real services.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod stage;
 
 mod p1_no_loss;

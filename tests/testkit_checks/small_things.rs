@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use testkit::relay::sum_of;
+use testkit::{eventually, http, urls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-
-use crate::support::relay::sum_of;
-use crate::support::{eventually, http, urls};
 
 #[test]
 fn urls_change_path_and_address() {

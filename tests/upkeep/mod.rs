@@ -1,8 +1,5 @@
 //! The slow path: retention, floors, gauges, and backends that hang.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod retention;
 
 use std::time::Duration;
@@ -10,13 +7,13 @@ use std::time::Duration;
 use futures_util::SinkExt;
 use outbox_relay::postgres::queries::Queries;
 use outbox_relay::upkeep::COMMANDS;
-use support::bed::TestBed;
-use support::consumer::Consumer;
-use support::history::History;
-use support::relay::Relay;
-use support::topology::{Queue, QueueKind, Topology};
-use support::wait::eventually;
-use support::writer::Writer;
+use testkit::bed::TestBed;
+use testkit::consumer::Consumer;
+use testkit::history::History;
+use testkit::relay::Relay;
+use testkit::topology::{Queue, QueueKind, Topology};
+use testkit::wait::eventually;
+use testkit::writer::Writer;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 

@@ -1,8 +1,5 @@
 //! The promises that need real processes and real faults: order (P2), few duplicates (P3), outages are free (P4).
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod killed;
 mod lines;
 mod p2_order;
@@ -11,11 +8,11 @@ mod p4_outages;
 
 use std::time::Duration;
 
-use support::bed::TestBed;
-use support::history::History;
-use support::relay::Relay;
-use support::topology::{Queue, QueueKind, Topology};
-use support::wait::eventually;
+use testkit::bed::TestBed;
+use testkit::history::History;
+use testkit::relay::Relay;
+use testkit::topology::{Queue, QueueKind, Topology};
+use testkit::wait::eventually;
 
 /// Long enough for anything that has to happen on a machine with two busy cores.
 const PATIENCE: Duration = Duration::from_secs(90);

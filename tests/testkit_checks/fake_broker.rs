@@ -8,9 +8,8 @@ use lapin::types::FieldTable;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Error, ExchangeKind, PublisherConfirm,
 };
+use testkit::{Behaviour, FakeBroker, eventually};
 use tokio::time::timeout;
-
-use crate::support::{Behaviour, FakeBroker, eventually};
 
 const SOON: Duration = Duration::from_secs(10);
 

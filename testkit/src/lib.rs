@@ -1,6 +1,5 @@
 //! What every integration test shares: fresh databases and vhosts, real relay processes, faults between them, and the
 //! judge of the history that comes out. Used by all files in `tests/`.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod bed;
 pub mod certificates;
@@ -11,6 +10,7 @@ pub mod history;
 pub mod http;
 pub mod management;
 pub mod process;
+pub mod program;
 pub mod proxy;
 pub mod relay;
 pub mod services;
@@ -21,7 +21,6 @@ pub mod urls;
 pub mod wait;
 pub mod writer;
 
-#[allow(unused_imports, reason = "each test binary uses a part")]
 pub use self::{
     bed::TestBed,
     checker::{Bodies, Expect, Verdict, judge},

@@ -6,17 +6,16 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 use serde_json::json;
+use testkit::bed::{ServiceUrls, try_connect};
+use testkit::history::Fate;
+use testkit::traffic::Load;
+use testkit::{
+    Consumer, Expect, History, NewEvent, PrivateServices, Queue, QueueKind, Signal, TestBed, Topology, Traffic, Writer,
+};
+use testkit::{eventually, judge};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use uuid::Uuid;
-
-use crate::support::bed::{ServiceUrls, try_connect};
-use crate::support::history::Fate;
-use crate::support::traffic::Load;
-use crate::support::{
-    Consumer, Expect, History, NewEvent, PrivateServices, Queue, QueueKind, Signal, TestBed, Topology, Traffic, Writer,
-};
-use crate::support::{eventually, judge};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -66,7 +65,7 @@ async fn a_bed_is_fresh_and_leaves_nothing_behind() {
     let admin = try_connect(&services.database).await.expect("the services are there");
     let left = admin.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await.expect("an answer");
     assert!(left.is_none(), "the database is dropped although a client was connected");
-    let management = crate::support::Management::new(&services.management);
+    let management = testkit::Management::new(&services.management);
     assert!(management.queue(&name, "orders").await.is_none(), "the vhost is gone");
 }
 
@@ -97,7 +96,7 @@ async fn what_writers_commit_is_what_consumers_get() {
     for consumer in consumers {
         consumer.stop().await;
     }
-    let expect = Expect { bodies: crate::support::Bodies::EqualPayload, ..bed.expect(&["orders", "audit"]).await };
+    let expect = Expect { bodies: testkit::Bodies::EqualPayload, ..bed.expect(&["orders", "audit"]).await };
     let verdict = judge(&history, &expect);
     verdict.assert_clean(0);
     assert_eq!((verdict.committed, verdict.delivered, verdict.dead_lettered), (10, 9, 1));

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
+use testkit::{Arrived, Bodies, Committed, Expect, Fate, History, Verdict, body_hash, judge};
 use uuid::Uuid;
-
-use crate::support::{Arrived, Bodies, Committed, Expect, Fate, History, Verdict, body_hash, judge};
 
 /// Event `n` of key `a` has id `n` and ordinal `n`; key `b` starts at 100.
 fn event(n: u128) -> Committed {

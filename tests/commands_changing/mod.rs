@@ -1,8 +1,5 @@
 //! The commands that change: replays, dead letters, keys, routes, purges; with a real relay, most of them under load.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bad_input;
 mod command;
 mod dlq;

@@ -1,8 +1,5 @@
 //! `outbox-relay migrate`: together, twice, by hand, with and without its trigger, refused, and side by side in one database.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod command;
 
 mod applied;

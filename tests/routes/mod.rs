@@ -1,9 +1,6 @@
 //! The routes file with real services: what each of the order service's consumers gets, what happens when one of several routes is
 //! broken, and which files are refused.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod stand;
 
 mod declare;

@@ -1,9 +1,6 @@
 //! The process's surface: the admin port and who may do what there, the metrics as Prometheus reads them, the log during an outage and
 //! under JSON, and where secrets do not appear.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod admin_port;
 mod health;
 mod json_log;
@@ -15,9 +12,9 @@ mod status;
 mod wake_from;
 
 /// `outbox-relay migrate --with-notify` on the bed.
-async fn migrate_with_notify(bed: &support::TestBed) {
+async fn migrate_with_notify(bed: &testkit::TestBed) {
     let args = ["migrate", "--with-notify", "--database-url", &bed.database_url()];
-    let migrate = tokio::process::Command::new(support::bed::RELAY).args(args).kill_on_drop(true).status();
+    let migrate = tokio::process::Command::new(testkit::program::relay()).args(args).kill_on_drop(true).status();
     let status = tokio::time::timeout(std::time::Duration::from_secs(30), migrate).await.expect("migrate ends in time");
     assert!(status.expect("migrate runs").success());
 }

@@ -1,8 +1,5 @@
 //! The process around the hot path: starting without services, wrong configurations, stopping, panics, waking up, outages.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod fakes;
 
 mod configuration;
@@ -15,9 +12,9 @@ mod stopping;
 mod waking;
 
 /// `outbox-relay migrate --with-notify` on the bed.
-async fn migrate_with_notify(bed: &support::TestBed) {
+async fn migrate_with_notify(bed: &testkit::TestBed) {
     let args = ["migrate", "--with-notify", "--database-url", &bed.database_url()];
-    let migrate = tokio::process::Command::new(support::bed::RELAY).args(args).kill_on_drop(true).status();
+    let migrate = tokio::process::Command::new(testkit::program::relay()).args(args).kill_on_drop(true).status();
     let status = tokio::time::timeout(std::time::Duration::from_secs(30), migrate).await.expect("migrate ends in time");
     assert!(status.expect("migrate runs").success());
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::bed::ServiceUrls;
 use super::process::{Signal, signal, unique};
+use super::program;
 
 pub struct PrivateServices {
     name: String,
@@ -26,7 +27,7 @@ impl PrivateServices {
     pub async fn start(name: &str, services: &[&str], extra_rabbitmq_config: Option<&str>) -> Self {
         let name = unique(name);
         let config = extra_rabbitmq_config.map(|lines| {
-            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.rabbitmq.conf"));
+            let path = program::scratch().join(format!("{name}.rabbitmq.conf"));
             std::fs::write(&path, lines).expect("the extra configuration is written");
             path
         });
@@ -134,7 +135,7 @@ impl PrivateServices {
             script.env("OUTBOX_DEV_RABBITMQ_PEER", peer);
         }
         // A file takes the output: a service started in the background would keep a pipe open for ever.
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.{command}.log", self.name));
+        let log = program::scratch().join(format!("{}.{command}.log", self.name));
         let file = std::fs::File::create(&log).expect("a log for the services script");
         script.stdout(file.try_clone().expect("a second handle")).stderr(file);
         let status = timeout(Duration::from_secs(120), script.status()).await;
