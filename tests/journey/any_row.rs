@@ -1,9 +1,9 @@
 //! Rows as a hostile producer could write them, some hundreds, through real services: each is published or dead-lettered as the pure
 //! stages say, and the process lives.
 
-use outbox_relay::outbox::outcome::Fate;
 use outbox_relay::message::render;
 use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::outcome::Fate;
 use outbox_relay::outbox::route::RouteTable;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel as Raw, ExchangeKind};
-use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::outbox::broker::{Channel, CloseReason, LinkState, Reply, Token};
+use outbox_relay::rabbitmq::channel::LapinChannel;
 use testkit::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
 
 use crate::link::{Link, answers, message, pump};

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
-use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::outbox::broker::{Channel as _, Reply};
+use outbox_relay::rabbitmq::channel::LapinChannel;
 use testkit::TestBed;
 use tokio::time::timeout;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outbox_relay::rabbitmq::wire;
 use outbox_relay::outbox::broker::{Channel, Reply};
+use outbox_relay::rabbitmq::wire;
 use testkit::{Behaviour, FakeBroker};
 
 use crate::link::{Link, answers, message};

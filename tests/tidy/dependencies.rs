@@ -56,7 +56,8 @@ fn every_dependency_has_its_reason() {
             crates.split(", ").map(|name| name.split(" (").next().unwrap_or(name).trim().to_owned()).collect::<Vec<_>>()
         })
         .collect();
-    let tables = [(OURS, "dependencies"), (OURS, "dev-dependencies"), (TESTKIT, "dependencies"), (DEMO, "dependencies")];
+    let tables =
+        [(OURS, "dependencies"), (OURS, "dev-dependencies"), (TESTKIT, "dependencies"), (DEMO, "dependencies")];
     let used: Vec<String> = tables.iter().flat_map(|(manifest, table)| declared(manifest, table)).collect();
     let mut wrong: Vec<String> =
         used.iter().filter(|name| !named.contains(name)).map(|name| format!("{name} has no reason")).collect();

@@ -1,5 +1,7 @@
 //! AMQP URLs work as pasted; a refusal names the fix and never shows the URL.
 
+use std::path::Path;
+
 use crate::rabbitmq::connect::url;
 
 fn refused<T>(parsed: Result<T, String>, url: &str) -> String {
