@@ -71,7 +71,7 @@ mod tests {
         let sql = grants.sql("shop");
         assert!(sql.contains("GRANT USAGE ON SCHEMA \"shop\" TO \"the \"\"relay\"\"'s\";"), "{sql}");
         assert!(sql.contains("rolname = 'the \"relay\"''s'"), "{sql}");
-        assert!(sql.contains("as `outbox-relay run` needs it") && !sql.contains(PLACE), "{sql}");
+        assert!(sql.contains("For `outbox-relay run`") && !sql.contains(PLACE), "{sql}");
         assert!(!sql.contains("emit"), "{sql}");
     }
 
