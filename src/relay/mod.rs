@@ -66,11 +66,11 @@ pub struct Relay<S, B> {
     pub metrics: Arc<Metrics>,
     /// Spans of the messages.
     pub spans: Spans,
-    /// What the admin port says of this process.
+    /// What the admin port shows about this process.
     pub vitals: Vitals,
     /// Keeps lines about single events from flooding the log.
     pub quota: Quota,
-    /// How long a stop may take.
+    /// How long stopping may take.
     pub drain_timeout: Duration,
     /// Cancelled when the relay stops: nothing more is sent, confirms are awaited.
     pub draining: CancellationToken,
@@ -90,7 +90,7 @@ pub struct Desk<C> {
 }
 
 impl<C> Desk<C> {
-    /// For a fresh channel.
+    /// For a new channel.
     pub fn new(channel: C) -> Self {
         Self { channel, pace: Pace::new(), late: Late::default(), unmarked: Vec::new(), next_token: 0 }
     }

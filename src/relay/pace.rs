@@ -61,7 +61,7 @@ pub enum Permit {
 }
 
 impl Pace {
-    /// For a fresh channel.
+    /// For a new channel.
     pub fn new() -> Self {
         Self { window: 1, in_flight: 0, last_confirm: None, flows: QuickMap::default() }
     }

@@ -53,13 +53,13 @@ pub struct Ends<'a> {
 pub enum Outcome {
     /// The broker's answer.
     Replied(Reply),
-    /// Sent; the answer is still to come.
+    /// Sent, but not answered yet.
     Unconfirmed,
     /// Not sent: its destination is silent while others answer.
     Stalled,
     /// Not sent: the broker refused another message for the same destination.
     Refused,
-    /// Not sent, for a reason that is not its own.
+    /// Not sent, for a reason that has nothing to do with it.
     NotSent,
 }
 
@@ -76,7 +76,7 @@ impl Outcome {
 /// One message and its outcome.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Where to.
     pub destination: Destination,

@@ -27,7 +27,7 @@ pub struct Decision<'a> {
     pub holds: Vec<(HoldScope, HoldKind, String)>,
     /// Routes that have it, from earlier batches and this one.
     pub routes_confirmed: Vec<String>,
-    /// Routes that do not.
+    /// Routes that failed.
     pub routes_failed: Vec<String>,
 }
 

@@ -19,7 +19,7 @@ const PRECONDITION_FAILED: u16 = 406;
 /// A message that was in flight when the channel closed.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Where to.
     pub destination: Destination,

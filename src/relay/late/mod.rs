@@ -29,7 +29,7 @@ pub struct Late {
 /// A message whose confirm is owed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Its event.
     pub event: Uuid,

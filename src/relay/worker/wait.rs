@@ -98,7 +98,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let words = error.to_string();
         if let Some(left_out) = relay.quota.news(&words) {
             let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
-            tracing::warn!(error = words, unmarked, left_out, "the database cannot be used; trying again");
+            tracing::warn!(error = words, unmarked, left_out, "cannot use the database; trying again");
             self.said = true;
         }
         let pause = self.jitter.next_pause();
@@ -113,7 +113,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     pub(super) fn recovered(&mut self) {
         if std::mem::take(&mut self.said) {
             self.relay.quota.forget();
-            tracing::info!("the database can be used again");
+            tracing::info!("the database works again");
         }
         self.jitter.reset();
     }
