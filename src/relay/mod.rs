@@ -1,8 +1,9 @@
 //! The hot path: batches of rows from PostgreSQL to RabbitMQ.
 //!
-//! Read `batch` first: it is the order of the stages and nothing else. `worker` and `probe` are the loops that call it; `compose`,
-//! `collect` and `decide` are what it does between the stages `publish`, `verdict` and `settle`. `evidence`, `late`, `closing`, `pace` and
-//! `halt` know what lasts longer than one message.
+//! Read `batch` first: it has only the order of the stages. `worker` and `probe` are the loops that
+//! call it. `compose`, `collect` and `decide` do its work between the stages `publish`, `verdict`
+//! and `settle`. `evidence`, `late`, `closing`, `pace` and `halt` remember what outlasts a single
+//! message.
 
 pub mod batch;
 mod closing;

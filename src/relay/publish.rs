@@ -1,8 +1,9 @@
 //! The publish stage: sends a batch's events and collects the broker's answers.
 //!
-//! Called once per batch by the worker, which owns the channel. Promises: at most one unconfirmed event per key (all its routes
-//! together), many keys in flight; a key's next event leaves only after every message of the one before was confirmed in this very
-//! batch. Ends when everything is answered, at the deadline, when only silent destinations are left, or when the link breaks.
+//! Called once per batch, with the worker's channel. At most one event per key is unconfirmed (on
+//! all its routes together), but many keys are in flight. A key's next event leaves only after
+//! every message of the event before it was confirmed in this batch. Ends when everything is
+//! answered, at the deadline, when only silent destinations are left, or when the link breaks.
 
 use std::collections::VecDeque;
 use std::time::Duration;

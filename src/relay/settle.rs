@@ -1,4 +1,5 @@
-//! The settle stage: turns verdicts into the one set of changes that a batch commits. Pure; the store writes it.
+//! The settle stage: turns verdicts into the changes that a batch commits. Pure; the store writes
+//! them.
 
 use std::time::Duration;
 

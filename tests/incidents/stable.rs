@@ -78,7 +78,7 @@ impl Stable {
                 "ok    database connections       ",
                 "<n> free; relays seen: 1; with 4 workers each they need at most 6",
             ),
-            ("ok    database old transactions  ", "the oldest is open for <age> (pid <n>, order-service)"),
+            ("ok    database old transactions  ", "the oldest has been open for <age> (pid <n>, order-service)"),
         ] {
             if line.starts_with(start) && line.len() > start.len() {
                 return format!("{start}{rest}");

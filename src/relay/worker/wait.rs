@@ -1,4 +1,5 @@
-//! What a worker waits for between two looks: a reason to look again, the link, or the end of a pause. Late confirms are taken meanwhile.
+//! What a worker waits for between two looks: a reason to look again, the link, or the end of a
+//! pause. Meanwhile it takes late confirms.
 
 use crate::outbox::broker::{Broker, Channel, LinkState};
 use crate::outbox::hints::Cause;
