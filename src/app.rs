@@ -1,8 +1,9 @@
-//! Starts the tasks of `run` and sees them to their end: the supervisor of the broker link, the workers, the probe, the upkeep, the
-//! listener and the admin port.
+//! Starts the tasks of `run` and waits for them to end: the supervisor of the broker link, the
+//! workers, the probe, the upkeep, the listener and the admin port.
 //!
-//! Starts and stays up without broker, database or schema. At the first signal nothing more is claimed; confirms are awaited and settled
-//! within the drain timeout, then the process ends with 0.
+//! Starts and stays up without broker, database or schema. At the first signal the relay claims
+//! nothing more; it waits for confirms and settles them within the drain timeout, and the process
+//! ends with 0.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,21 +40,20 @@ use crate::relay::wake::Wake;
 use crate::relay::worker::crew;
 use crate::upkeep::{self, Upkeep};
 
-/// How long the links may take to close at the end.
+/// How long closing the links may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sets the log up as configured.
+/// Sets up the log.
 pub fn start_logging(config: &RunConfig) -> Result<(), AppError> {
     logging::start(config.log_format, &config.log_level).map_err(|error| AppError::Config(vec![error]))
 }
 
-/// Relays until a signal.
+/// Relays events until a signal.
 pub async fn run(config: RunConfig) -> Result<(), AppError> {
-    let signals =
-        Signals::listen().map_err(|error| AppError::Bug(format!("signals cannot be listened to: {error}")))?;
+    let signals = Signals::listen().map_err(|error| AppError::Bug(format!("cannot listen for signals: {error}")))?;
     let metrics = Arc::new(Metrics::new(config.routes.series(), config.routes.sha()));
     let (hints, broker) = (Hints::default(), RabbitMq::new());
-    // The workers stop first; what they need to finish stops after them.
+    // The workers stop first, then what they need to finish.
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let (vitals, listening) = (Vitals::default(), watch::Sender::new(false));
     let sources = sources(&broker, &listening, &vitals);
@@ -69,7 +69,7 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     for flag in visible_secrets(std::env::args()) {
         tracing::warn!(
             flag,
-            "the secret on the command line is visible in the process list; use the variable or the file"
+            "the secret on the command line is visible in the process list; use the variable or the file instead"
         );
     }
 
@@ -99,14 +99,15 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let closed = async { while background.join_next().await.is_some() {} };
     let closed = deadline(CLOSE_TIMEOUT, "closing the links", closed);
     if let (Err(error), ()) = tokio::join!(closed, spans.close(CLOSE_TIMEOUT)) {
-        tracing::warn!(%error, "ending without them");
+        tracing::warn!(%error, "ending without waiting for the links to close");
     }
     tracing::info!("stopped");
     ended
 }
 
-/// Waits for the signal to drain, then for the work to end: in good order, at the drain timeout, or at the second signal. Work that ends
-/// before it was told to is a bug, and the process ends with it so that its supervisor starts a new one.
+/// Waits for the signal to drain, then for the work to end: cleanly, at the drain timeout, or at
+/// the second signal. Work that ends too early is a bug; the process then ends, so that its
+/// supervisor restarts it.
 async fn supervise(
     signals: Signals,
     draining: CancellationToken,
@@ -123,14 +124,14 @@ async fn supervise(
                 return Err(AppError::Bug(format!("a task failed: {error}")));
             }
             if !draining.is_cancelled() {
-                return Err(AppError::Bug("a task ended before it was told to".into()));
+                return Err(AppError::Bug("a task ended unexpectedly".into()));
             }
         }
         Ok(())
     };
     tokio::select! {
         ended = drained => return ended,
-        () = timeout => tracing::warn!(?drain_timeout, "not drained in time; what is in flight may be sent again"),
+        () = timeout => tracing::warn!(?drain_timeout, "not drained in time; messages in flight may be sent again"),
         () = signals.drain_then_end(draining.clone()) => {}
     }
     Ok(())

@@ -1,48 +1,49 @@
-//! Crash points: named places of the hot path and the upkeep at which the proof under faults has the relay die, as a power cut would.
+//! Crash points: named places of the hot path and the upkeep where the fault tests crash the relay,
+//! like a power cut.
 //!
-//! Called at each place by the file that owns it. `OUTBOX_CRASH_AT=NAME:N` aborts the process as it passes NAME for the N-th time. Only a
-//! program with the feature `crash-points` looks at it, and only `make faults` builds one; in any other `point` is empty and compiles to
-//! nothing.
+//! Called at each place by the file that owns it. `OUTBOX_CRASH_AT=NAME:N` aborts the process when
+//! it passes NAME for the N-th time. Only programs with the feature `crash-points` read it, and
+//! only `make faults` builds them. In others, `point` is empty and compiles to nothing.
 
-/// A place where a crash tells something; what must hold there is said with the scenes of `tests/matrix`.
+/// A place worth crashing at. The scenes of `tests/matrix` say what must hold there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// A batch is claimed, nothing is sent.
+    /// A batch is claimed, but nothing is sent.
     AfterClaim,
-    /// Part of a batch is handed to the socket.
+    /// Part of a batch has been handed to the socket.
     BetweenPublishes,
-    /// The socket has taken a burst, whose confirms are not there yet.
+    /// The socket has taken a burst, but no confirm has arrived yet.
     AfterPublish,
-    /// The broker has confirmed a message; nothing is written.
+    /// The broker has confirmed a message, but nothing is written.
     AfterConfirm,
-    /// A batch is judged; its changes are not sent to the database.
+    /// A batch is decided, but its changes are not sent to the database.
     BeforeSettle,
-    /// The changes of a batch are written, not committed.
+    /// The changes of a batch are written, but not committed.
     InSettle,
-    /// A batch is committed, which nobody has been told.
+    /// A batch is committed, but nobody knows yet.
     AfterCommit,
-    /// An event is moved to the dead letters, not committed.
+    /// An event is moved to the dead letters, but not committed.
     InDeadLetter,
-    /// The waits of a batch are written, not committed.
+    /// The waits of a batch are written, but not committed.
     InWaits,
-    /// A probe is claimed, nothing is sent.
+    /// A probe is claimed, but nothing is sent.
     InProbe,
-    /// What a probe found is written, not committed.
+    /// The result of a probe is written, but not committed.
     InProbeSettle,
-    /// Late confirms are marked, not committed.
+    /// Late confirms are marked, but not committed.
     InLateMark,
-    /// Late confirms are marked and committed, which nobody has been told.
+    /// Late confirms are marked and committed, but nobody knows yet.
     AfterLateMark,
-    /// A floor is moved, not committed.
+    /// A floor is moved, but not committed.
     InFloorMove,
-    /// Published events are deleted, not committed.
+    /// Published events are deleted, but not committed.
     InRetention,
-    /// Told to stop, batches done; what is owed is not settled.
+    /// Stopping, batches done, but late confirms are not settled.
     WhileDraining,
 }
 
 impl Point {
-    /// Every point, in the order of an event's way.
+    /// Every point, in the order in which an event passes them.
     pub const ALL: [Self; 16] = [
         Self::AfterClaim,
         Self::BetweenPublishes,
@@ -90,7 +91,7 @@ impl Point {
 #[inline(always)]
 pub fn point(_point: Point) {}
 
-/// The process passes `point`, and ends there if it was told to.
+/// The process passes `point`, and crashes there if OUTBOX_CRASH_AT says so.
 #[cfg(feature = "crash-points")]
 pub fn point(point: Point) {
     use std::sync::OnceLock;
@@ -111,5 +112,5 @@ fn plan() -> Option<(Point, u64)> {
         let point = Point::ALL.into_iter().find(|point| point.name() == name)?;
         Some((point, nth.parse().ok()?))
     });
-    Some(planned.unwrap_or_else(|| panic!("OUTBOX_CRASH_AT is NAME:N with a name of crash.rs, not {text}")))
+    Some(planned.unwrap_or_else(|| panic!("OUTBOX_CRASH_AT must be NAME:N with a name of crash.rs, got {text}")))
 }

@@ -1,17 +1,17 @@
-//! How a command ends: its error, and the exit code that scripts and Kubernetes see (design section 7).
+//! How a command ends: its error, and the exit code that scripts and Kubernetes see.
 
 use std::process::ExitCode;
 
 /// Why a command did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// Wrong usage or configuration: every problem, one a line.
+    /// Wrong usage or configuration: every problem, one per line.
     #[error("{}", .0.join("\n"))]
     Config(Vec<String>),
-    /// A service that the command needs cannot be reached.
+    /// The command needs a service that cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// The answer is no, or the work is only partly done.
+    /// Not found or refused, or only partly done.
     #[error("{0}")]
     No(String),
     /// A bug.
@@ -20,7 +20,8 @@ pub enum AppError {
 }
 
 impl AppError {
-    /// 1 no or partly done, 64 usage or configuration, 69 a service is unreachable, 70 a bug.
+    /// 1: not found, refused or partly done; 64: usage or configuration; 69: a service is
+    /// unreachable; 70: a bug.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::No(_) => 1,

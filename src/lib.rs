@@ -1,4 +1,5 @@
-//! outbox-relay: publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
+//! outbox-relay publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with
+//! publisher confirms.
 //!
 //! ```text
 //!  order service's transaction     relay: one worker, one batch = one database transaction            RabbitMQ

@@ -1,4 +1,4 @@
-//! The program: reads the command line, runs the command, ends with its exit code.
+//! The program: parses the command line, runs the command, and ends with its exit code.
 #![warn(unreachable_pub, clippy::wildcard_enum_match_arm)]
 
 use std::process::ExitCode;
@@ -11,8 +11,8 @@ use outbox_relay::{app, commands, config};
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::{Builder, Runtime};
 
-/// A message is some twenty small allocations, made by one thread and often freed by another: with the C library's allocator they were
-/// nearly a third of its worker threads' time.
+/// A message takes about twenty small allocations, made by one thread and often freed by another.
+/// With the C library's allocator they took nearly a third of the worker threads' time.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
@@ -48,5 +48,5 @@ fn run(command: Command) -> Result<(), AppError> {
 
 fn runtime(threads: usize) -> Result<Runtime, AppError> {
     let built = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    built.map_err(|error| AppError::Bug(format!("the runtime cannot start: {error}")))
+    built.map_err(|error| AppError::Bug(format!("cannot start the runtime: {error}")))
 }

@@ -1,10 +1,12 @@
-//! Maps of the hot path, with a hash that is quick. The standard library's costs about 200 instructions for a destination or an event's id,
-//! and a message takes some twenty of them: 5,100 of its 56,600 (docs/performance.md). Foldhash is seeded at random too, though not made to
-//! withstand somebody who chooses keys and sees how long things take; whoever writes the outbox table can slow the relay down anyway.
+//! Maps of the hot path, with a fast hash. The standard library's hash takes about 200 instructions
+//! for a destination or an event's id, and a message needs about twenty hashes: 5,100 of its 56,600
+//! instructions (docs/performance.md). Foldhash also uses a random seed, but does not withstand
+//! somebody who chooses keys and measures times. Whoever can write the outbox table can slow the
+//! relay down anyway.
 
 use foldhash::fast::RandomState;
 
-/// A map by a quick hash.
+/// A map with a fast hash.
 pub type QuickMap<K, V> = std::collections::HashMap<K, V, RandomState>;
-/// A set by a quick hash.
+/// A set with a fast hash.
 pub type QuickSet<K> = std::collections::HashSet<K, RandomState>;

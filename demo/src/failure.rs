@@ -1,7 +1,7 @@
 //! The demo's one error: what was being done, and every cause below it, as one line.
 //!
 //! Called by every file here. Promises that no cause is lost (database drivers hide the server's words in a source)
-//! and that `within` always comes back. Refuses to be matched on: the demo reports failures, it never mends them.
+//! and that `within` always comes back. Refuses to be matched on: the demo reports failures, it never fixes them.
 
 use std::error::Error;
 use std::fmt;

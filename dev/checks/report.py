@@ -13,7 +13,7 @@ WORK = ROOT / "target/checks"
 
 
 class Failed(Exception):
-    """A check did not hold. The text says which, and what mends it."""
+    """A check did not hold. The text says which, and what fixes it."""
 
 
 class Findings:

@@ -1,16 +1,16 @@
-//! What every command takes that looks at the outbox or changes it.
+//! Arguments of every command that reads or changes the outbox.
 
 use clap::Args;
 
 use crate::cli::services::DatabaseArgs;
 
-/// Which outbox, and how to answer.
+/// Which outbox to use, and how to print the answer.
 #[derive(Debug, Clone, Args)]
 pub struct CommandArgs {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// Answer with one JSON document
+    /// Print one JSON document
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 }

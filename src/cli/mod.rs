@@ -1,4 +1,5 @@
-//! The command line: names, defaults and help. Values are only read here; `config` checks them, all together.
+//! The command line: names, defaults and help. Only reads values; `config` checks them all
+//! together.
 
 pub mod check;
 pub mod command;
@@ -29,11 +30,12 @@ use crate::cli::trace::TraceArgs;
 
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
 ///
-/// Every flag of `run`, and of the other commands those that say how to reach the services and where to publish, has an environment twin:
-/// OUTBOX_ and the flag's name, for example OUTBOX_DATABASE_URL. Durations are written 250ms, 30s, 7d or off, sizes 512KiB or 16MiB.
+/// Every flag of `run` can also be set by an environment variable: OUTBOX_ and the flag's name, for
+/// example OUTBOX_DATABASE_URL. So can the connection and route flags of the other commands. Write
+/// durations as 250ms, 30s or 7d, and sizes as 512KiB or 16MiB.
 ///
-/// Exit codes: 0 done · 1 no: not found, refused or partly done · 64 wrong usage or configuration · 69 a service cannot be reached (not
-/// `run`, which waits for its services) · 70 a bug.
+/// Exit codes: 0 done · 1 not found, refused or only partly done · 64 wrong usage or configuration
+/// · 69 a service cannot be reached (`run` waits for its services instead) · 70 a bug.
 #[derive(Debug, Parser)]
 #[command(name = "outbox-relay", version, max_term_width = 120)]
 pub struct Cli {
@@ -45,26 +47,26 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Relay events until told to stop.
+    /// Relay events until stopped.
     #[command(long_about = run::ABOUT)]
     Run(Box<RunArgs>),
     /// Create or upgrade the outbox tables, and grant roles what they need.
     #[command(long_about = migrate::ABOUT)]
     Migrate(Box<MigrateArgs>),
-    /// Preflight: try what a relay would do, and name the mend of what would not work.
+    /// Check everything a relay needs, and say how to fix what is missing.
     #[command(long_about = check::LONG_ABOUT)]
     Check(Box<CheckArgs>),
-    /// The whole outbox at a glance.
+    /// Show the whole outbox on one screen.
     #[command(long_about = status::LONG_ABOUT)]
     Status(StatusArgs),
-    /// Where an event is, why, and what to type next.
+    /// Show where an event is, why, and what to do next.
     #[command(long_about = trace::LONG_ABOUT)]
     Trace(TraceArgs),
-    /// Keys that wait: list them, let one go on.
+    /// List waiting keys, or let one continue.
     Keys(KeysArgs),
-    /// Routes, and what is on hold: list them, hold a route, release one, show an event's messages.
+    /// List routes and holds, hold or release a route, or show an event's messages.
     Routes(RoutesArgs),
-    /// Dead letters: list, show, replay, discard.
+    /// List, show, replay or discard dead letters.
     Dlq(DlqArgs),
     /// Send published events again.
     #[command(long_about = replay::ABOUT)]
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_run_has_its_environment_twin() {
+    fn every_flag_of_run_has_its_environment_variable() {
         let cli = Cli::command();
         let run = cli.find_subcommand("run").expect("run is a command");
         for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {

@@ -12,39 +12,45 @@ pub struct ReplayArgs {
     /// Which outbox.
     #[command(flatten)]
     pub common: CommandArgs,
-    /// Which events; --since and --until are about when they were published.
+    /// Which events; --since and --until filter by when they were published.
     #[command(flatten)]
     pub selection: SelectionArgs,
-    /// Send them on this route only
-    #[arg(long, value_name = "NAME", help_heading = "Selection (all that is given must be true)")]
+    /// Send only on this route
+    #[arg(long, value_name = "NAME", help_heading = "Selection (all filters must match)")]
     pub route: Option<String>,
-    /// The relays' routes, to see whether --route is one of them.
+    /// The relays' routes, to check that --route is one of them.
     #[command(flatten)]
     pub routes: RouteArgs,
-    /// Go on with a run that was interrupted, of this command or of `dlq replay`
+    /// Resume an interrupted run of this command or of `dlq replay`
     #[arg(long, value_name = "RUN-ID", help_heading = "Runs", conflicts_with_all = ["ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run"])]
     pub resume: Option<String>,
-    /// List the latest 20 runs and do nothing
+    /// Only list the latest 20 runs
     #[arg(long, help_heading = "Runs", conflicts_with_all = ["resume", "ids", "aggregate_id", "event_type", "since", "until", "limit", "route", "dry_run", "yes", "rate"])]
     pub runs: bool,
-    /// How.
+    /// How its confirm resolved.
     #[command(flatten)]
     pub execution: ExecutionArgs,
 }
 
 /// What `replay --help` opens with.
 pub(super) const ABOUT: &str = "\
-Send published events again, for a consumer that lost them or a new one.
+Send published events again, for a new consumer or one that lost them.
 
-Each becomes pending again and goes the usual way, with its id (so the same message_id: a consumer that drops duplicates drops it), the \
-header x-outbox-replay with the run's id, and a new seq: it comes after everything that is pending in its key now, never before. Consumers \
-see old events after newer ones of the same key; the count of those is shown. Only events that are still in the table can be sent, that is, \
-younger than the relay's --retention. Dead letters are replayed with 'dlq replay'.
+Each event becomes pending again and is sent as usual, with the same id and message_id, so \
+consumers that drop duplicates drop it. It gets the header x-outbox-replay with the run's id, and \
+a new seq: it goes behind everything that is pending in its key. Consumers therefore see old \
+events after newer ones of the same key; the output counts those. Only events that are still in \
+the table can be sent, that is, younger than the relay's --retention. For dead letters, use 'dlq \
+replay'.
 
-Without --id the count, a sample and the consequences are shown and confirmation is asked. Rows are changed in chunks of 500, each whole or \
-not at all, and every run is recorded. After Ctrl-C or a crash 'replay --resume RUN' does the rest of the run, nothing twice; 'replay --runs' \
-shows the runs. With --route only that route is sent: name event types that have it, since an event without any route waits as no_route \
-and its key with it. With --routes beside it, a route that the file does not have is refused, and so are events of types without it.
+Without --id, the command shows the count, a sample and the consequences, and asks for \
+confirmation. It changes rows in chunks of 500, each completely or not at all, and records every \
+run. After Ctrl-C or a crash, 'replay --resume RUN' does the rest of the run and repeats nothing. \
+'replay --runs' shows the runs.
+
+With --route, events are sent only on that route. Choose event types that have it: an event \
+without any route waits as no_route, and its key with it. With --routes too, routes that the file \
+does not have are refused, and so are events of types without the route.
 
   outbox-relay replay --aggregate-id order-42 --dry-run
   outbox-relay replay --event-type order.paid --since 2026-11-21T10:00:00Z --rate 100
@@ -52,5 +58,5 @@ and its key with it. With --routes beside it, a route that the file does not hav
   outbox-relay replay --since 2h --until 1h --yes --by alice --note 'the queue was lost'
   outbox-relay replay --resume 3f0c6c9e-6f0c-4d0a-9f43-0c3c5e1f1b7e
 
-Exit codes: 0 all done · 1 nothing matches, an id is unknown, or only partly done · 64 wrong usage, no filter at all, or nobody to ask \
-and no --yes · 69 the database cannot be reached.";
+Exit codes: 0 all done · 1 nothing matches, an id is unknown, or only partly done · 64 wrong \
+usage, no filter, or no terminal and no --yes · 69 the database cannot be reached.";

@@ -12,7 +12,7 @@ pub struct RunArgs {
     /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// Direct URL for LISTEN, where the other passes a pooler in transaction mode; --database-url if absent
+    /// Direct URL for LISTEN, if --database-url goes through a pooler in transaction mode; default: --database-url
     #[arg(
         long,
         env = "OUTBOX_LISTEN_DATABASE_URL",
@@ -21,7 +21,7 @@ pub struct RunArgs {
         help_heading = "Database"
     )]
     pub listen_database_url: Option<String>,
-    /// File that holds that URL; read again at each connect
+    /// File with the URL for LISTEN; read again at each connect
     #[arg(long, env = "OUTBOX_LISTEN_DATABASE_URL_FILE", value_name = "FILE", help_heading = "Database")]
     pub listen_database_url_file: Option<PathBuf>,
 
@@ -32,7 +32,7 @@ pub struct RunArgs {
     /// Where to publish.
     #[command(flatten)]
     pub routes: RouteArgs,
-    /// Declare the exchanges of the routes (durable; topic, unless the routes file says otherwise) after each connect, and nothing else
+    /// Declare only the exchanges of the routes after each connect: durable, and topic unless the routes file says otherwise
     #[arg(long, env = "OUTBOX_DECLARE", help_heading = "Routes")]
     pub declare: bool,
 
@@ -53,46 +53,46 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// What wakes the relay besides polling: poll (nothing), or listen (NOTIFY, after migrate --with-notify)
+    /// What wakes the relay in addition to polling: poll (nothing), or listen (NOTIFY, after migrate --with-notify)
     #[arg(long, env = "OUTBOX_WAKE", default_value = "poll", value_name = "MODE")]
     pub wake: String,
     /// Look for work at least this often
     #[arg(long, env = "OUTBOX_POLL_INTERVAL", default_value = "250ms", value_name = "DURATION")]
     pub poll_interval: String,
-    /// Events in a batch, 1 to 10000
+    /// Most events in a batch, 1 to 10000
     #[arg(long, allow_hyphen_values = true, env = "OUTBOX_BATCH_SIZE", default_value = "500", value_name = "EVENTS")]
     pub batch_size: String,
-    /// Bytes of payload in flight, of all workers together
+    /// Most bytes of payload in flight, for all workers together
     #[arg(long, env = "OUTBOX_BATCH_BYTES", default_value = "16MiB", value_name = "SIZE")]
     pub batch_bytes: String,
-    /// Workers at the most, 1 to 16; one works while there is little to do
+    /// Most workers, 1 to 16; only one works while there is little to do
     #[arg(long, allow_hyphen_values = true, env = "OUTBOX_WORKERS", default_value = "4", value_name = "COUNT")]
     pub workers: String,
-    /// A batch ends after this long, whatever the broker does
+    /// Longest time for a batch, whatever the broker does
     #[arg(long, env = "OUTBOX_BATCH_DEADLINE", default_value = "2s", value_name = "DURATION")]
     pub batch_deadline: String,
 }
 
-/// What happens when something does not go through.
+/// What to do when something fails.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Failures")]
 pub struct FailureArgs {
     /// Retries after the first attempt, 0 to 100
     #[arg(long, allow_hyphen_values = true, env = "OUTBOX_MAX_RETRIES", default_value = "3", value_name = "COUNT")]
     pub max_retries: String,
-    /// Pause before the first retry; it doubles
+    /// Pause before the first retry; doubles with each retry
     #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MIN", default_value = "1s", value_name = "DURATION")]
     pub retry_backoff_min: String,
-    /// The longest pause between retries
+    /// Longest pause between retries
     #[arg(long, env = "OUTBOX_RETRY_BACKOFF_MAX", default_value = "10s", value_name = "DURATION")]
     pub retry_backoff_max: String,
-    /// Whether a key goes on after a dead letter: continue (its later events leave), or hold (they wait for an operator)
+    /// What a key does after a dead letter: continue (its later events leave), or hold (they wait for an operator)
     #[arg(long, env = "OUTBOX_ON_DEAD_LETTER", default_value = "continue", value_name = "POLICY")]
     pub on_dead_letter: String,
     /// How long a sent message may stay unconfirmed
     #[arg(long, env = "OUTBOX_CONFIRM_TIMEOUT", default_value = "15s", value_name = "DURATION")]
     pub confirm_timeout: String,
-    /// Largest payload; larger ones become dead letters
+    /// Largest payload; events with larger ones become dead letters
     #[arg(long, env = "OUTBOX_MAX_MESSAGE_SIZE", default_value = "16MiB", value_name = "SIZE")]
     pub max_message_size: String,
 }
@@ -101,27 +101,27 @@ pub struct FailureArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Operation")]
 pub struct OpsArgs {
-    /// How long a stop may take
+    /// How long stopping may take
     #[arg(long, env = "OUTBOX_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION")]
     pub drain_timeout: String,
-    /// Published events are deleted after this long; off keeps them
+    /// How long to keep published events; off keeps them for ever
     #[arg(long, env = "OUTBOX_RETENTION", default_value = "7d", value_name = "DURATION")]
     pub retention: String,
-    /// Where /metrics, /livez, /readyz, /status and /wake are served; off serves nothing
+    /// Address of the admin port with /metrics, /livez, /readyz, /status and /wake; off disables it
     #[arg(long, env = "OUTBOX_ADMIN_ADDR", default_value = "[::]:9632", value_name = "ADDRESS")]
     pub admin_addr: String,
-    /// Who may POST /wake: loopback (this host, which in a pod is its containers), or any (who reaches the port)
+    /// Who may POST /wake: loopback (this host; in a pod, its containers), or any (everybody who reaches the port)
     #[arg(long, env = "OUTBOX_WAKE_FROM", default_value = "loopback", value_name = "WHO")]
     pub wake_from: String,
-    /// Form of the log: text (for people), or json (one object per line)
+    /// Log format: text (for people), or json (one object per line)
     #[arg(long, env = "OUTBOX_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: String,
-    /// Level of the log, or a filter such as info,outbox_relay=debug
+    /// Log level, or a filter such as info,outbox_relay=debug
     #[arg(long, env = "OUTBOX_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
 }
 
-/// What wakes the relay besides polling.
+/// What wakes the relay in addition to polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WakeMode {
     /// Nothing.
@@ -130,7 +130,7 @@ pub enum WakeMode {
     Listen,
 }
 
-/// Whether a key goes on after a dead letter.
+/// What a key does after a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AfterDeadLetter {
     /// Its later events leave.
@@ -141,12 +141,13 @@ pub enum AfterDeadLetter {
 
 /// What `run --help` opens with.
 pub(super) const ABOUT: &str = "\
-Relay events until told to stop.
+Relay events until stopped.
 
-Starts and stays up without database or broker, and waits for both. The first SIGTERM or SIGINT drains: nothing more is claimed, confirms are \
-awaited and settled for up to --drain-timeout; the second ends it at once. 'outbox-relay check' with the same arguments tries them first.
+Starts without the database or the broker, and waits for both. The first SIGTERM or SIGINT \
+drains: the relay claims nothing more, and waits up to --drain-timeout for confirms to settle. \
+The second ends it at once. To test the arguments first, pass them to 'outbox-relay check'.
 
   outbox-relay run --database-url postgres://relay@db.example/shop --amqp-url amqps://relay@mq.example/
   outbox-relay run --routes routes.toml --declare --log-format json
 
-Exit codes: 0 stopped · 64 wrong usage or configuration, all problems together · 70 a bug.";
+Exit codes: 0 stopped · 64 wrong usage or configuration; lists all problems · 70 a bug.";

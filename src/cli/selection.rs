@@ -1,12 +1,12 @@
-//! What the commands share that change many rows: which rows are meant, how fast, who did it and why.
+//! Arguments shared by commands that change many rows: which rows, how fast, who did it and why.
 
 use clap::Args;
 
-/// Which events are meant; what is given must all be true.
+/// Which events; all filters must match.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Selection (all that is given must be true)")]
+#[command(next_help_heading = "Selection (all filters must match)")]
 pub struct SelectionArgs {
-    /// An id, as shown by the other commands; several with commas or the flag repeated. Not asked for confirmation
+    /// Ids as shown by other commands, separated by commas or with the flag repeated; skips the confirmation
     #[arg(long = "id", value_delimiter = ',', value_name = "ID")]
     pub ids: Vec<String>,
     /// Of this aggregate
@@ -15,13 +15,13 @@ pub struct SelectionArgs {
     /// Of this type
     #[arg(long, value_name = "TYPE")]
     pub event_type: Option<String>,
-    /// From this moment on: RFC 3339 such as 2026-11-21T12:00:00Z, or so long ago such as 2h
+    /// At or after this time: RFC 3339, such as 2026-11-21T12:00:00Z, or an age, such as 2h
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Before this moment, written the same
+    /// Before this time, in the same format
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// So many at most: those of the lowest seq, in a list the latest
+    /// At most N. Changes take the oldest first; lists show the newest.
     #[arg(long, allow_hyphen_values = true, value_name = "COUNT")]
     pub limit: Option<String>,
 }
@@ -30,7 +30,7 @@ pub struct SelectionArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Execution")]
 pub struct ExecutionArgs {
-    /// So many a second at most; without it as fast as the database goes, and live events queue behind
+    /// At most this many per second; without it, as fast as the database allows, and live events queue behind
     #[arg(long, allow_hyphen_values = true, value_name = "PER-SECOND")]
     pub rate: Option<String>,
     /// Confirmation.
@@ -41,26 +41,26 @@ pub struct ExecutionArgs {
     pub audit: AuditArgs,
 }
 
-/// Whether to do it at all.
+/// Whether to make the change.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Execution")]
 pub struct ConsentArgs {
-    /// Say what would be done and what it would mean, and change nothing
+    /// Show what would change, without changing it
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
-    /// Do not ask; needed where nobody can answer
+    /// Do not ask for confirmation; required without a terminal
     #[arg(long)]
     pub yes: bool,
 }
 
-/// Who does it, and why.
+/// Who makes the change, and why.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Audit")]
 pub struct AuditArgs {
-    /// Who does it; recorded. Without it $USER, else the database role
+    /// Who makes the change, for the audit trail; defaults to $USER, or the database role
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
-    /// Why; recorded
+    /// Why, for the audit trail
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
 }

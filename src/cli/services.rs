@@ -1,4 +1,4 @@
-//! How to reach the two services, and where to publish: the arguments that several commands share.
+//! Arguments shared by several commands: how to reach the two services, and where to publish.
 
 use std::path::PathBuf;
 
@@ -8,32 +8,31 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// PostgreSQL URL, for example postgres://user@db.example:5432/shop; TLS with verification unless the host is this one or the URL
-    /// says sslmode=...
+    /// PostgreSQL URL, for example postgres://user@db.example:5432/shop; uses verified TLS unless the host is this machine or the URL sets sslmode
     #[arg(long, env = "OUTBOX_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// File that holds the URL; read again at each connect, as are all files named here
+    /// File with the URL; like all files named here, it is read again at each connect
     #[arg(long, env = "OUTBOX_DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
-    /// User; overrules the URL's
+    /// User; overrides the URL's
     #[arg(long, env = "OUTBOX_DATABASE_USER", value_name = "NAME")]
     pub database_user: Option<String>,
-    /// File that holds the user
+    /// File with the user
     #[arg(long, env = "OUTBOX_DATABASE_USER_FILE", value_name = "FILE")]
     pub database_user_file: Option<PathBuf>,
-    /// Password; overrules the URL's
+    /// Password; overrides the URL's
     #[arg(long, env = "OUTBOX_DATABASE_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     pub database_password: Option<String>,
-    /// File that holds the password
+    /// File with the password
     #[arg(long, env = "OUTBOX_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub database_password_file: Option<PathBuf>,
-    /// Certificates of private authorities (PEM), beside the built-in public ones
+    /// Certificates of private authorities (PEM), in addition to the built-in public ones
     #[arg(long, env = "OUTBOX_DATABASE_CA_FILE", value_name = "FILE")]
     pub database_ca_file: Option<PathBuf>,
-    /// Our certificate (PEM), where the server asks for one
+    /// Client certificate (PEM), if the server asks for one
     #[arg(long, env = "OUTBOX_DATABASE_CERT_FILE", value_name = "FILE")]
     pub database_cert_file: Option<PathBuf>,
-    /// Its key (PEM, without a password); absent where the certificate's file holds it
+    /// Key of the client certificate (PEM, without a password), unless the certificate's file contains it
     #[arg(long, env = "OUTBOX_DATABASE_KEY_FILE", value_name = "FILE")]
     pub database_key_file: Option<PathBuf>,
     /// Schema of the outbox tables
@@ -45,7 +44,7 @@ pub struct DatabaseArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
-    /// RabbitMQ URL, for example amqps://user@mq.example:5671/vhost (amqp:// is without TLS); for a cluster several, with commas or the flag repeated
+    /// RabbitMQ URL, for example amqps://user@mq.example:5671/vhost (amqp:// is without TLS); for a cluster, several separated by commas or with the flag repeated
     #[arg(
         long = "amqp-url",
         env = "OUTBOX_AMQP_URL",
@@ -54,28 +53,28 @@ pub struct BrokerArgs {
         value_name = "URL"
     )]
     pub amqp_urls: Vec<String>,
-    /// File that holds the URL, or several with commas or line ends; read again at each connect, as are all files named here
+    /// File with the URL, or several separated by commas or newlines; like all files named here, it is read again at each connect
     #[arg(long, env = "OUTBOX_AMQP_URL_FILE", value_name = "FILE")]
     pub amqp_url_file: Option<PathBuf>,
-    /// User; overrules the URLs'
+    /// User; overrides the URLs'
     #[arg(long, env = "OUTBOX_AMQP_USER", value_name = "NAME")]
     pub amqp_user: Option<String>,
-    /// File that holds the user
+    /// File with the user
     #[arg(long, env = "OUTBOX_AMQP_USER_FILE", value_name = "FILE")]
     pub amqp_user_file: Option<PathBuf>,
-    /// Password; overrules the URLs'
+    /// Password; overrides the URLs'
     #[arg(long, env = "OUTBOX_AMQP_PASSWORD", hide_env_values = true, value_name = "SECRET")]
     pub amqp_password: Option<String>,
-    /// File that holds the password
+    /// File with the password
     #[arg(long, env = "OUTBOX_AMQP_PASSWORD_FILE", value_name = "FILE")]
     pub amqp_password_file: Option<PathBuf>,
-    /// Certificates of private authorities (PEM), beside the built-in public ones
+    /// Certificates of private authorities (PEM), in addition to the built-in public ones
     #[arg(long, env = "OUTBOX_AMQP_CA_FILE", value_name = "FILE")]
     pub amqp_ca_file: Option<PathBuf>,
-    /// Our certificate (PEM), where the broker asks for one
+    /// Client certificate (PEM), if the broker asks for one
     #[arg(long, env = "OUTBOX_AMQP_CERT_FILE", value_name = "FILE")]
     pub amqp_cert_file: Option<PathBuf>,
-    /// Its key (PEM, without a password); absent where the certificate's file holds it
+    /// Key of the client certificate (PEM, without a password), unless the certificate's file contains it
     #[arg(long, env = "OUTBOX_AMQP_KEY_FILE", value_name = "FILE")]
     pub amqp_key_file: Option<PathBuf>,
 }
@@ -84,13 +83,13 @@ pub struct BrokerArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Routes")]
 pub struct RouteArgs {
-    /// Routes file (TOML, see docs/routes.md); without one every event goes to --exchange with its type as the routing key
+    /// Routes file (TOML, see docs/routes.md); without one, every event goes to --exchange with its type as the routing key
     #[arg(long, env = "OUTBOX_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
-    /// Exchange of every route that names none
+    /// Exchange of routes that do not name one
     #[arg(long, env = "OUTBOX_EXCHANGE", default_value = "order.events", value_name = "NAME")]
     pub exchange: String,
-    /// Who publishes, where the route does not say so: app_id and the envelope's source
+    /// Publisher (app_id and the envelope's source) of routes that do not name one
     #[arg(long, env = "OUTBOX_SOURCE", default_value = "order-service", value_name = "NAME")]
     pub source: String,
 }

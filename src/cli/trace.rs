@@ -22,15 +22,20 @@ pub struct TraceArgs {
     pub payload: bool,
 }
 
-/// The long help; the command itself takes it, or its one line would stand in the way.
+/// The long help. The command itself takes it, because otherwise its one-line help would replace
+/// it.
 pub(super) const LONG_ABOUT: &str = "\
-Where an event is, since when, why, who is ahead of it, and the exact command to type next.
+Show where an event is, since when and why, what is ahead of it, and the exact command to run \
+next.
 
-Reads one snapshot of the database, changes nothing, needs no broker, and gives up after 2 s of connecting or 2 s of looking.
+Reads one snapshot of the database, changes nothing, and needs no broker. Gives up after 2 s for \
+connecting and 2 s for reading.
 
-States: pending (a relay takes it next), waiting (behind an earlier event of its key), retrying (an attempt failed), held (its \
-destination is on hold), no route (no route names its type), unconfirmed (sent, no confirm yet), dead-lettered (given up), published \
-(confirmed by the broker). Not found tells what that can mean: another schema, published and deleted since, or never committed here.";
+States: pending (a relay takes it next), waiting (behind an earlier event of its key), retrying \
+(an attempt failed), held (its destination is on hold), no route (no route names its type), \
+unconfirmed (sent, not confirmed yet), dead-lettered (given up), published (confirmed by the \
+broker). If nothing is found, the output says what that can mean: another schema, published and \
+deleted since, or never committed here.";
 
 const AFTER: &str = "\
 Examples:
@@ -39,9 +44,11 @@ Examples:
   outbox-relay trace --payload --limit 5 order-42
   outbox-relay trace --json order-42 | jq '.events[] | {seq, event_type, state, why}'
 
-The commands it prints leave out how to reach the database: set OUTBOX_DATABASE_URL, or add --database-url.
+The commands that it prints omit how to reach the database: set OUTBOX_DATABASE_URL, or add \
+--database-url.
 
-JSON: query, schema, at, found, pending, published, dead_lettered, events_not_shown, notes[], next[]{to, command},
+JSON: query, schema, at, found, pending, published, dead_lettered, events_not_shown, notes[], \
+next[]{to, command},
   events[]{id, seq, key, aggregate_type, aggregate_id, event_type, correlation_id, created_at, published_at, state, headline,
   since, until, why, ahead{event_id, event_type, events}, may_arrive_twice, replay_id, only_routes, dead_letters[]{dead_letter_id,
   failure_reason, last_error, attempts, dead_lettered_at, processed_at, resolution, resolved_by, routes_confirmed, routes_failed},
@@ -53,4 +60,5 @@ JSON: query, schema, at, found, pending, published, dead_lettered, events_not_sh
   hidden_sessions, replays[], notes[], next[].
   state is one of pending, waiting, retrying, held, no_route, unconfirmed, dead_lettered, published.
 
-Exit codes: 0 found · 1 not found, or the database said no · 64 usage or configuration · 69 the database cannot be reached, or is too slow";
+Exit codes: 0 found · 1 not found, or the database refused · 64 wrong usage or configuration · 69 \
+the database cannot be reached, or is too slow";

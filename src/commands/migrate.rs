@@ -1,7 +1,8 @@
-//! `outbox-relay migrate`: creates and upgrades the outbox tables. Embedded, checksummed, safe when many start at once.
+//! `outbox-relay migrate`: creates and upgrades the outbox tables. Migrations are embedded and have
+//! checksums; several may start at once.
 //!
-//! Promises: a migration is applied whole or not at all, once, under a lock that the transaction holds; one that was applied and has
-//! changed since is refused. Never run by `run`.
+//! A migration is applied once, completely or not at all, under a lock that its transaction holds.
+//! A migration that changed after it was applied is refused. `run` never migrates.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -47,7 +48,7 @@ const MIGRATIONS: &[Migration] = &[
 const NOTIFY_UP: &str = include_str!("../../sql/optional/notify.up.sql");
 const NOTIFY_DOWN: &str = include_str!("../../sql/optional/notify.down.sql");
 
-/// Does what was asked for, and says what it did.
+/// Does what was asked for, and prints what it did.
 pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
     let MigrateConfig { mode, schema, notify, grants } = config;
     let database = match mode {
@@ -64,11 +65,11 @@ pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
     let applied = migrate(&database, &schema, notify, grants.as_ref()).await?;
     print(&match applied.last() {
         Some(version) => format!("schema '{schema}' is now at version {version}\n"),
-        None => format!("schema '{schema}' was up to date\n"),
+        None => format!("schema '{schema}' is up to date\n"),
     });
     print(match notify {
         Notify::Keep => "",
-        Notify::With => "the trigger that wakes relays is there\n",
+        Notify::With => "the trigger that wakes relays exists\n",
         Notify::Without => "the trigger that wakes relays is gone\n",
     });
     if grants.is_some() {
@@ -92,7 +93,7 @@ fn print_up(schema: &str, notify: Notify) -> String {
     sql
 }
 
-/// Appends a piece of SQL after one blank line.
+/// Appends a piece of SQL after a blank line.
 fn push(sql: &mut String, text: &str) {
     sql.push('\n');
     sql.push_str(text.trim());
@@ -104,7 +105,7 @@ fn print_down(schema: &str) -> String {
     MIGRATIONS.iter().rev().map(|migration| in_schema(migration.down, schema)).collect()
 }
 
-/// Applies what is missing and returns the versions applied.
+/// Applies missing migrations, and returns the applied versions.
 async fn migrate(
     settings: &DatabaseSettings,
     schema: &str,
@@ -121,7 +122,7 @@ async fn migrate(
     };
     drop(client);
     if let Err(error) = deadline(CLOSE_TIMEOUT, "closing the database connection", connection).await {
-        tracing::debug!(%error, "ending without it");
+        tracing::debug!(%error, "ending without waiting for the connection to close");
     }
     done
 }
@@ -129,7 +130,7 @@ async fn migrate(
 async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Grants>) -> Result<Vec<i32>, AppError> {
     let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
     let queries = Queries::new(schema);
-    // One transaction for all: nothing is ever half done.
+    // One transaction for everything, so that nothing is ever half done.
     client.batch_execute(&queries.begin_migration).await.map_err(failed)?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS {
@@ -138,7 +139,7 @@ async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Gr
             Some(_) => {
                 let version = migration.version;
                 return Err(AppError::No(format!(
-                    "migration {version} was applied to the schema '{schema}' in another form; nothing was changed"
+                    "migration {version} was applied to the schema '{schema}' with another checksum; nothing was changed"
                 )));
             }
             None => {
@@ -158,7 +159,7 @@ async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Gr
     Ok(applied)
 }
 
-/// The checksum under which a migration was applied, if it was.
+/// The checksum with which a migration was applied, if it was.
 async fn checksum_of(
     client: &Client,
     queries: &Queries,

@@ -26,7 +26,7 @@ use crate::error::AppError;
 pub async fn run(command: Command) -> Result<(), AppError> {
     for flag in config::visible::visible_secrets(std::env::args()) {
         say(&format!(
-            "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file\n"
+            "outbox-relay: {flag}: the secret is visible in the process list; use the variable or the file instead\n"
         ));
     }
     match command {

@@ -1,6 +1,7 @@
-//! `outbox-relay purge`: deletes published events or resolved dead letters for good, in chunks.
+//! `outbox-relay purge`: deletes published events or dead letters for good, in chunks.
 //!
-//! Promises: a pending event is never deleted, also not one that a replay has just made pending; the conditions stand on the DELETE itself.
+//! Never deletes a pending event, not even one that a replay has just made pending, because the
+//! DELETE itself repeats the conditions.
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -8,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::many::consent::{agree, can_ask, log_change};
 use crate::commands::many::preview::{Preview, SampleRow};
-use crate::commands::many::progress::{Progress, with_mend};
+use crate::commands::many::progress::{Progress, with_fix};
 use crate::commands::print::Output;
+use crate::commands::print::words::{count, counted};
 use crate::commands::session::Session;
 use crate::config::purge::{PurgeConfig, Purged};
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
 const CHUNK: i64 = 1_000;
-/// Rows are counted up to this many before they are deleted.
+/// Counting rows before deleting them stops here.
 const COUNTED_MAX: i64 = 100_000;
 
 #[derive(Serialize)]
@@ -24,7 +26,7 @@ struct Answer {
     what: &'static str,
     deleted: usize,
     finished: bool,
-    /// What a request for erasure did not reach.
+    /// What a request for erasure cannot reach.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_reached: Vec<String>,
 }
@@ -34,7 +36,7 @@ pub async fn run(config: PurgeConfig) -> Result<(), AppError> {
     can_ask(config.consent)?;
     let output = Output::new(config.common.json);
     let session = &Session::change(&config.common).await?;
-    // One moment for all chunks, by the database's clock.
+    // One time for all chunks, by the database's clock.
     let before = match config.older_than {
         Some(age) => Some(moment_ago(session, age.as_secs()).await?),
         None => None,
@@ -60,7 +62,7 @@ async fn moment_ago(session: &Session, seconds: u64) -> Result<String, AppError>
     rows.first().map(|row| row.get(0)).ok_or_else(|| AppError::Bug("a time without a row".into()))
 }
 
-/// What a request for erasure does not reach.
+/// What a request for erasure cannot reach.
 async fn not_reached(session: &Session, config: &PurgeConfig) -> Result<Vec<String>, AppError> {
     let Some(aggregate) = &config.aggregate_id else { return Ok(Vec::new()) };
     let params: [Param<'_>; 1] = [(aggregate, Type::TEXT)];
@@ -70,15 +72,17 @@ async fn not_reached(session: &Session, config: &PurgeConfig) -> Result<Vec<Stri
     if pending > 0 {
         let more = if pending > 1_000 { "more than " } else { "" };
         texts.push(format!(
-            "{more}{} pending events of the aggregate stay: they are sent first, then run this again",
-            pending.min(1_000)
+            "the aggregate still has {more}{}; run this again once nothing is pending",
+            count(pending.min(1_000), i64::MAX, "pending event")
         ));
     }
     texts.push(match config.what {
         Purged::Published => "its dead letters stay: outbox-relay purge dead-letters --aggregate-id".into(),
         Purged::DeadLetters { .. } => "its published events stay: outbox-relay purge published --aggregate-id".into(),
     });
-    texts.push("messages in the broker's queues, and what consumers keep, are out of reach; so are backups and the log of the database".into());
+    texts.push(
+        "messages in the broker's queues, what consumers keep, backups and the database's log are out of reach".into(),
+    );
     Ok(texts)
 }
 
@@ -94,12 +98,12 @@ async fn preview(
         Purged::Published => (
             "purge of published events",
             &session.queries.sample_purge_published,
-            "they are gone for good: neither traced nor replayed any more",
+            "they are gone for good, and can no longer be traced or replayed",
         ),
         Purged::DeadLetters { unresolved } => {
             params.push((unresolved, Type::BOOL));
             let consequence = if *unresolved {
-                "they are gone for good, among them events that were never delivered; keys that wait because of them go on waiting"
+                "they are gone for good, including events that were never delivered; keys that wait because of them keep waiting"
             } else {
                 "they are gone for good; unresolved ones stay"
             };
@@ -144,11 +148,11 @@ async fn delete(
         Purged::Published => "published events",
         Purged::DeadLetters { .. } => "dead letters",
     };
-    log_change(&format!("{} {what} deleted", ended.done), &config.audit);
+    log_change(&format!("{} deleted", counted(ended.done, what.trim_end_matches('s'))), &config.audit);
     let answer = Answer { what, deleted: ended.done, finished: ended.cut.is_none(), not_reached };
     output.answer(&answer, || answer.text());
     match ended.cut {
-        Some(cut) => Err(with_mend(cut, "nothing is half-done; the same command goes on")),
+        Some(cut) => Err(with_fix(cut, "nothing is half done; run the same command to continue")),
         None => Ok(()),
     }
 }
@@ -174,7 +178,7 @@ async fn delete_chunk(
 
 impl Answer {
     fn text(&self) -> String {
-        let mut text = format!("{} {} deleted\n", self.deleted, self.what);
+        let mut text = format!("{} deleted\n", counted(self.deleted, self.what.trim_end_matches('s')));
         for left in &self.not_reached {
             text += &format!("- {left}\n");
         }

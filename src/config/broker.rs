@@ -1,4 +1,4 @@
-//! How to reach the broker: AMQP URLs as pasted, user, password and certificates beside them.
+//! How to reach the broker: AMQP URLs, and the user, password and certificates given separately.
 
 use crate::cli::services::BrokerArgs;
 use crate::config::problems::Problems;
@@ -17,7 +17,7 @@ pub(super) fn broker(
     Some(BrokerSettings { address, connection_name, declare })
 }
 
-/// Where the broker is and how to log in.
+/// The broker's address and login.
 pub(super) fn address(problems: &mut Problems, args: &BrokerArgs) -> Option<BrokerAddress> {
     const FLAG: &str = "amqp-url";
     let user = problems.secret("amqp-user", args.amqp_user.as_ref(), args.amqp_user_file.as_ref());
@@ -30,7 +30,7 @@ pub(super) fn address(problems: &mut Problems, args: &BrokerArgs) -> Option<Brok
         ([], file) => vec![problems.secret(FLAG, None, file.as_ref())?],
         (urls, None) => urls.iter().map(|url| Secret::from(url.as_str())).collect(),
         (_, Some(_)) => {
-            problems.add(FLAG, "given beside --amqp-url-file; one of them is enough");
+            problems.add(FLAG, "given together with --amqp-url-file; use only one of them");
             return None;
         }
     };

@@ -3,19 +3,19 @@
 use crate::cli::check::CheckArgs;
 use crate::config::run::{RunConfig, run_config};
 
-/// Stands for the broker that was not named; nothing connects to it.
+/// Placeholder if no broker was named; nothing connects to it.
 const NO_BROKER: &str = "amqp://localhost";
 
 /// Everything that `check` needs.
 #[derive(Debug)]
 pub struct CheckConfig {
-    /// What the relay would run with.
+    /// The relay's arguments.
     pub run: RunConfig,
     /// Whether a broker was named.
     pub has_broker: bool,
-    /// Connect to nothing.
+    /// Do not connect to anything.
     pub offline: bool,
-    /// Answer with one JSON document.
+    /// Print one JSON document.
     pub json: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The configuration of the commands that look at the outbox or change it.
+//! The configuration of the commands that read or change the outbox.
 
 use crate::cli::command::CommandArgs;
 use crate::config::PROGRAM;
@@ -6,7 +6,7 @@ use crate::config::database::{check_schema, database};
 use crate::config::problems::Problems;
 use crate::postgres::connect::DatabaseSettings;
 
-/// Which outbox, and how to answer.
+/// Which outbox to use, and how to print the answer.
 #[derive(Debug)]
 pub struct CommandConfig {
     /// The database.

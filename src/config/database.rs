@@ -1,4 +1,5 @@
-//! How to reach the database: PostgreSQL URLs as pasted, user, password and certificates beside them.
+//! How to reach the database: PostgreSQL URLs, and the user, password and certificates given
+//! separately.
 
 use std::path::PathBuf;
 
@@ -12,14 +13,14 @@ pub(super) fn database(problems: &mut Problems, args: &DatabaseArgs, name: &str)
     settings(problems, args, &url, name)
 }
 
-/// The URL under one of its two flags.
+/// A URL, given by one of its two flags.
 pub(super) struct Url<'a> {
     pub(super) flag: &'static str,
     pub(super) text: Option<&'a String>,
     pub(super) file: Option<&'a PathBuf>,
 }
 
-/// The same for another URL with the same login, as LISTEN has it.
+/// The same for another URL with the same login, such as the one for LISTEN.
 pub(super) fn settings(
     problems: &mut Problems,
     args: &DatabaseArgs,
@@ -61,6 +62,7 @@ pub(super) fn check_schema(problems: &mut Problems, schema: &str) {
     let rest = schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     // PostgreSQL cuts names at 63 bytes; the notification channel adds `_events`.
     if !first || !rest || schema.len() > 50 {
-        problems.add("schema", format_args!("'{schema}' is not [a-z_][a-z0-9_]*, at most 50 long"));
+        problems
+            .add("schema", format_args!("must match [a-z_][a-z0-9_]* and have at most 50 characters, got '{schema}'"));
     }
 }

@@ -17,9 +17,9 @@ pub struct DlqListConfig {
     pub common: CommandConfig,
     /// Which dead letters.
     pub selection: Selection,
-    /// So many at most.
+    /// The limit.
     pub limit: usize,
-    /// Resolved ones too.
+    /// Include resolved ones.
     pub all: bool,
 }
 
@@ -30,9 +30,9 @@ pub struct DlqShowConfig {
     pub common: CommandConfig,
     /// An event's id.
     pub event: Option<String>,
-    /// Or a dead letter's.
+    /// Or a dead letter's id.
     pub dead_letter: Option<i64>,
-    /// Whether the payload is shown.
+    /// Whether to show the payload.
     pub payload: bool,
 }
 
@@ -43,9 +43,9 @@ pub struct DlqChangeConfig {
     pub common: CommandConfig,
     /// Which dead letters.
     pub selection: Selection,
-    /// How.
+    /// How its confirm resolved.
     pub execution: Execution,
-    /// `discard`: whether keys that wait for the dead letters go on.
+    /// `discard`: whether to release the keys that wait for the dead letters.
     pub release_key: bool,
 }
 
@@ -54,7 +54,7 @@ pub fn list_config(args: &DlqListArgs) -> Result<DlqListConfig, Vec<String>> {
     let mut problems = Problems::default();
     let selection = chosen(&mut problems, &args.selection, &args.failure);
     if !selection.ids.is_empty() || !selection.dead_letter_ids.is_empty() {
-        problems.add("id", "one dead letter is shown by: outbox-relay dlq show ID");
+        problems.add("id", "to show one dead letter, use: outbox-relay dlq show ID");
     }
     let limit = selection.limit.unwrap_or(LISTED);
     if limit > LISTED_MAX {
@@ -69,7 +69,7 @@ pub fn show_config(args: &DlqShowArgs) -> Result<DlqShowConfig, Vec<String>> {
     let mut problems = Problems::default();
     let (event, dead_letter) = (event_id(&args.id), args.id.parse::<i64>().ok());
     if event.is_none() && dead_letter.is_none() {
-        problems.add("ID", format_args!("'{}' is no dead letter's number and no event id (a UUID)", args.id));
+        problems.add("ID", format_args!("'{}' is neither a dead letter's number nor an event id (a UUID)", args.id));
     }
     let common = problems.with(command_config(&args.common, "dlq"))?;
     Ok(DlqShowConfig { common, event: event.map(|id| id.to_string()), dead_letter, payload: args.payload })
@@ -100,7 +100,7 @@ pub(super) fn require_filter(problems: &mut Problems, selection: &Selection) {
     if selection.is_everything() {
         problems
             .0
-            .push("no filter is given; name what is meant, for example --id, --aggregate-id or --since 2h".into());
+            .push("no filter is given; select events, for example with --id, --aggregate-id or --since 2h".into());
     }
 }
 
@@ -112,7 +112,7 @@ fn chosen(problems: &mut Problems, args: &SelectionArgs, failure: &FailureArgs) 
         && FailureReason::parse(reason).is_none()
     {
         let known = FailureReason::ALL.map(FailureReason::as_str).join(", ");
-        problems.add("reason", format_args!("'{reason}' is none of {known}"));
+        problems.add("reason", format_args!("must be one of {known}, got '{reason}'"));
     }
     selection
 }

@@ -12,35 +12,35 @@ use crate::outbox::route::RouteTable;
 pub struct RoutesListConfig {
     /// Which outbox.
     pub common: CommandConfig,
-    /// The routes that a relay with these arguments has.
+    /// The routes of a relay with these arguments.
     pub routes: RouteTable,
-    /// Whether they are those of a file.
+    /// Whether they come from a file.
     pub from_file: bool,
 }
 
-/// A route that is to wait, and who says so.
+/// A route to put on hold, and who does it.
 #[derive(Debug)]
 pub struct HoldConfig {
     /// Which outbox.
     pub common: CommandConfig,
     /// The route.
     pub name: String,
-    /// The routes of the file, where one is given.
+    /// The file's routes, if a file is given.
     pub routes: Option<RouteTable>,
-    /// Who does it, and why.
+    /// Who makes the change, and why.
     pub audit: Audit,
 }
 
-/// A route or destination that is to go on, and who says so.
+/// A route or destination to release, and who does it.
 #[derive(Debug)]
 pub struct ReleaseConfig {
     /// Which outbox.
     pub common: CommandConfig,
     /// As given.
     pub name: String,
-    /// Which kind is meant.
+    /// Which kind of name it is.
     pub scope: Option<Scope>,
-    /// Who does it, and why.
+    /// Who makes the change, and why.
     pub audit: Audit,
 }
 
@@ -59,7 +59,7 @@ pub fn hold_config(args: &HoldArgs) -> Result<HoldConfig, Vec<String>> {
     let audit = audit(&mut problems, &args.audit);
     let fits = args.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !fits || args.name.is_empty() || args.name.len() > 40 {
-        problems.add("NAME", format_args!("'{}' is no route's name ([a-z0-9-], at most 40 long)", args.name));
+        problems.add("NAME", format_args!("'{}' is not a route's name ([a-z0-9-], at most 40 characters)", args.name));
     }
     let routes = file_routes(&mut problems, &args.routes);
     let common = problems.with(command_config(&args.common, "routes"))?;

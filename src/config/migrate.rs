@@ -7,10 +7,10 @@ use crate::config::problems::Problems;
 use crate::postgres::connect::DatabaseSettings;
 use crate::postgres::grants::{Grants, refusal};
 
-/// What to do about the opt-in trigger.
+/// What to do about the optional trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notify {
-    /// Leave it as it is.
+    /// Keep it as it is.
     Keep,
     /// Create it.
     With,
@@ -23,9 +23,9 @@ pub enum Notify {
 pub enum Mode {
     /// Run it there.
     Apply(DatabaseSettings),
-    /// Print what creates the tables, or the grants alone.
+    /// Print the SQL that creates the tables, or only the grants.
     Print,
-    /// Print what undoes every migration.
+    /// Print the SQL that undoes every migration.
     PrintDown,
 }
 
@@ -36,7 +36,7 @@ pub struct MigrateConfig {
     pub mode: Mode,
     /// The schema.
     pub schema: String,
-    /// The opt-in trigger.
+    /// The optional trigger.
     pub notify: Notify,
     /// The grants, if asked for.
     pub grants: Option<Grants>,

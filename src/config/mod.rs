@@ -1,6 +1,8 @@
-//! From arguments to a configuration: every value is checked before anything is connected, and every problem is reported together.
+//! From arguments to a configuration. Checks every value before anything connects, and reports all
+//! problems together.
 //!
-//! One file a command; `database` and `broker` read the URLs that several share. Called by `main`.
+//! One file per command; `database` and `broker` read the URLs that several commands share. Called
+//! by `main`.
 
 mod broker;
 pub mod check;
@@ -21,10 +23,10 @@ pub mod visible;
 
 use std::path::Path;
 
-/// Prefix of the application and connection names of every relay.
+/// Prefix of every relay's application and connection names.
 pub const PROGRAM: &str = concat!("outbox-relay/", env!("CARGO_PKG_VERSION"));
 
-/// This host's name: Kubernetes and most shells set it, and the kernel knows it.
+/// This host's name, from the environment (Kubernetes and most shells set it) or from the kernel.
 fn host() -> String {
     let from_kernel = || std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok();
     let name = std::env::var("HOSTNAME").ok().or_else(from_kernel).unwrap_or_default();

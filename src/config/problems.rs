@@ -1,4 +1,5 @@
-//! Values as people write them. What is wrong is collected, so that every problem is reported together.
+//! Parses values as people write them, and collects all problems so that they can be reported
+//! together.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +16,7 @@ impl Problems {
         self.0.push(format!("--{flag}: {problem}"));
     }
 
-    /// What others found wrong is added; a value only where nothing is.
+    /// Adds the problems of another check. Returns its value only if there are no problems.
     pub(crate) fn with<T>(mut self, other: Result<T, Vec<String>>) -> Result<T, Vec<String>> {
         match other {
             Ok(value) if self.0.is_empty() => Ok(value),
@@ -32,9 +33,12 @@ impl Problems {
             Ok(duration) if duration >= range.0 && duration <= range.1 => return duration,
             Ok(_) => {
                 let (min, max) = (in_one_unit(range.0), in_one_unit(range.1));
-                self.add(flag, format_args!("'{text}' is out of range; take {min} to {max}"));
+                self.add(flag, format_args!("must be {min} to {max}, got {text}"));
             }
-            Err(_) => self.add(flag, format_args!("'{text}' is no duration such as 250ms, 30s or 7d")),
+            Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.add(flag, format_args!("'{text}' needs a unit: {text}s, {text}m …"));
+            }
+            Err(_) => self.add(flag, format_args!("must be a duration such as 250ms, 30s or 7d, got '{text}'")),
         }
         range.0
     }
@@ -42,7 +46,7 @@ impl Problems {
     pub(crate) fn number(&mut self, flag: &str, text: &str, range: (usize, usize)) -> usize {
         match text.parse::<usize>() {
             Ok(number) if number >= range.0 && number <= range.1 => return number,
-            Ok(_) | Err(_) => self.add(flag, format_args!("'{text}' is no number from {} to {}", range.0, range.1)),
+            Ok(_) | Err(_) => self.add(flag, format_args!("must be {} to {}, got {text}", range.0, range.1)),
         }
         range.0
     }
@@ -53,22 +57,23 @@ impl Problems {
                 Ok(size) if size >= range.0 && size <= range.1 => return size,
                 Ok(_) | Err(_) => {
                     let (min, max) = (bytesize::ByteSize(range.0 as u64), bytesize::ByteSize(range.1 as u64));
-                    self.add(flag, format_args!("'{text}' is out of range; take {min} to {max}"));
+                    self.add(flag, format_args!("must be {min} to {max}, got {text}"));
                 }
             },
-            Err(_) => self.add(flag, format_args!("'{text}' is no size such as 512KiB or 16MiB")),
+            Err(_) => self.add(flag, format_args!("must be a size such as 512KiB or 16MiB, got '{text}'")),
         }
         range.0
     }
 
-    /// The flag under which a problem of certificate files is reported: one that names a file, or the URL that does.
+    /// The flag to blame for a problem with certificate files: one that names a file, or the URL
+    /// that does.
     pub(crate) fn files_flag(&self, url: &'static str, service: &str, files: &TlsFiles) -> String {
         let given = [("ca", &files.ca), ("cert", &files.cert), ("key", &files.key)];
         let named = given.iter().find(|(_, file)| file.is_some());
         named.map_or_else(|| url.to_owned(), |(name, _)| format!("{service}-{name}-file"))
     }
 
-    /// One of the words of `T`.
+    /// One of the words of the enum `T`.
     pub(crate) fn word<T: clap::ValueEnum>(&mut self, flag: &str, text: &str) -> T {
         if let Ok(value) = T::from_str(text, false) {
             return value;
@@ -77,15 +82,16 @@ impl Problems {
             .iter()
             .filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()))
             .collect();
-        self.add(flag, format_args!("'{text}' is none of: {}", words.join(", ")));
+        self.add(flag, format_args!("must be one of {}, got '{text}'", words.join(", ")));
         T::value_variants().first().expect("an enum of words has at least one").clone()
     }
 
-    /// A value that is given directly or in a file; nothing where it is not given or its problem has been added.
+    /// A value given directly or in a file. `None` if it is missing, or if it has a problem, which
+    /// is added.
     pub(crate) fn secret(&mut self, flag: &str, text: Option<&String>, file: Option<&PathBuf>) -> Option<Secret> {
         match (text, file) {
             (Some(_), Some(_)) => {
-                self.add(flag, format_args!("given beside --{flag}-file; one of them is enough"));
+                self.add(flag, format_args!("given together with --{flag}-file; use only one of them"));
                 None
             }
             (Some(text), None) => Some(Secret::Text(text.as_str().into())),
@@ -104,7 +110,7 @@ impl Problems {
     }
 }
 
-/// As people write it: `3650d` and not `9years 11months 29days`.
+/// As people write it: `3650d`, not `9years 11months 29days`.
 fn in_one_unit(duration: Duration) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let millis = duration.as_millis();

@@ -9,14 +9,14 @@ use crate::config::selection::{Audit, Consent, audit};
 
 const AGE_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What is deleted.
+/// What to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purged {
     /// Published events.
     Published,
-    /// Dead letters; unresolved ones too where `unresolved`.
+    /// Dead letters; with `unresolved`, also unresolved ones.
     DeadLetters {
-        /// Whether events that were never delivered go too.
+        /// Whether to delete events that were never delivered.
         unresolved: bool,
     },
 }
@@ -32,9 +32,9 @@ pub struct PurgeConfig {
     pub older_than: Option<Duration>,
     /// Of this aggregate.
     pub aggregate_id: Option<String>,
-    /// Whether to do it at all.
+    /// Whether to make the change.
     pub consent: Consent,
-    /// Who does it, and why.
+    /// Who makes the change, and why.
     pub audit: Audit,
 }
 
@@ -47,8 +47,7 @@ pub fn published_config(args: &PurgeRowsArgs) -> Result<PurgeConfig, Vec<String>
 pub fn dead_letters_config(args: &PurgeDeadLettersArgs) -> Result<PurgeConfig, Vec<String>> {
     let (consent, mut problems) = (args.rows.consent, Problems::default());
     if args.unresolved && !consent.yes && !consent.dry_run {
-        problems
-            .add("unresolved", "events that were never delivered would be gone; add --yes, or --dry-run to look first");
+        problems.add("unresolved", "deletes events that were never delivered; add --yes, or look first with --dry-run");
     }
     config(&args.rows, Purged::DeadLetters { unresolved: args.unresolved }, problems)
 }
@@ -57,10 +56,10 @@ fn config(args: &PurgeRowsArgs, what: Purged, mut problems: Problems) -> Result<
     let older_than =
         args.older_than.as_ref().map(|text| problems.duration("older-than", text, (Duration::ZERO, AGE_MAX)));
     if args.older_than.is_none() && args.aggregate_id.is_none() {
-        problems.0.push("no filter is given; name what is meant: --older-than 30d, --aggregate-id ID, or both".into());
+        problems.0.push("no filter is given; select events with --older-than 30d, --aggregate-id ID, or both".into());
     }
     if args.aggregate_id.as_ref().is_some_and(|id| id.is_empty() || id.contains('\0')) {
-        problems.add("aggregate-id", "no aggregate's id");
+        problems.add("aggregate-id", "must not be empty or contain a NUL");
     }
     let audit = audit(&mut problems, &args.audit);
     let common = problems.with(command_config(&args.common, "purge"))?;

@@ -13,9 +13,9 @@ use crate::outbox::route::RouteTable;
 /// What to do.
 #[derive(Debug)]
 pub enum ReplayTask {
-    /// A new run; with the routes of the file where one route is asked for and a file is given.
+    /// A new run, with the file's routes if both a route and a file are given.
     Start(Box<Selection>, Option<RouteTable>),
-    /// The rest of a run.
+    /// Resume a run.
     Resume(Uuid),
     /// List the latest runs.
     Runs,
@@ -28,7 +28,7 @@ pub struct ReplayConfig {
     pub common: CommandConfig,
     /// What to do.
     pub task: ReplayTask,
-    /// How.
+    /// How its confirm resolved.
     pub execution: Execution,
 }
 
@@ -39,12 +39,13 @@ pub fn replay_config(args: &ReplayArgs) -> Result<ReplayConfig, Vec<String>> {
     let task = match (&args.resume, args.runs) {
         (_, true) => ReplayTask::Runs,
         (Some(run), false) => ReplayTask::Resume(Uuid::try_parse(run).unwrap_or_else(|_| {
-            problems.add("resume", format_args!("'{run}' is no run's id; list them: outbox-relay replay --runs"));
+            problems
+                .add("resume", format_args!("'{run}' is not a run's id; to list the runs: outbox-relay replay --runs"));
             Uuid::nil()
         })),
         (None, false) => {
             let mut selection = selection(&mut problems, &args.selection, Ids::OfEvents);
-            // The route says where events are sent, not which are meant.
+            // The route says where to send events. It does not select any.
             require_filter(&mut problems, &selection);
             selection.route.clone_from(&args.route);
             let routes = args.route.as_ref().and_then(|_| file_routes(&mut problems, &args.routes));

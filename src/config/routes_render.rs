@@ -14,9 +14,9 @@ use crate::outbox::route::RouteTable;
 pub struct RenderConfig {
     /// The routes.
     pub routes: RouteTable,
-    /// The row, but for its payload.
+    /// The row without its payload.
     pub event: Event,
-    /// As one JSON document.
+    /// Whether to print one JSON document.
     pub json: bool,
 }
 
@@ -31,7 +31,7 @@ pub fn render_config(args: &RenderArgs) -> Result<RenderConfig, Vec<String>> {
     }
 }
 
-/// The row as the table would take it.
+/// The row as the table would accept it.
 fn event(problems: &mut Problems, args: &EventArgs) -> Event {
     let columns = [
         ("event-type", Some(&args.event_type)),
@@ -41,13 +41,13 @@ fn event(problems: &mut Problems, args: &EventArgs) -> Event {
     ];
     for (flag, value) in columns {
         if value.is_some_and(|value| value.is_empty() || value.len() > SHORT_STRING_BYTES_MAX) {
-            problems.add(flag, format_args!("the table takes 1 to {SHORT_STRING_BYTES_MAX} bytes"));
+            problems.add(flag, format_args!("must be 1 to {SHORT_STRING_BYTES_MAX} bytes"));
         }
     }
     if let Some(headers) = &args.headers
         && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(headers)
     {
-        problems.add("headers", format_args!("no JSON: {error}"));
+        problems.add("headers", format_args!("not valid JSON: {error}"));
     }
     Event {
         id: args.id,

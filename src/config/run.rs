@@ -42,27 +42,27 @@ pub struct RunConfig {
     pub policy: Policy,
     /// After a dead letter.
     pub on_dead_letter: OnDeadLetter,
-    /// What one claim takes.
+    /// The limits of one claim.
     pub limits: ClaimLimits,
-    /// Workers at the most.
+    /// The most workers.
     pub workers: usize,
     /// How often to look for work.
     pub poll_interval: Duration,
     /// How long a batch may stay open.
     pub batch_deadline: Duration,
-    /// How long a stop may take.
+    /// How long stopping may take.
     pub drain_timeout: Duration,
     /// How long published events are kept.
     pub retention: Option<Duration>,
     /// Where the admin port listens.
     pub admin_addr: Option<SocketAddr>,
-    /// Who may poke.
+    /// Who may `POST /wake`.
     pub wake_from: WakeFrom,
-    /// Form of the log.
+    /// Log format.
     pub log_format: LogFormat,
-    /// Level of the log.
+    /// Log level.
     pub log_level: String,
-    /// This process among the replicas.
+    /// The name of this process among the replicas.
     pub replica: String,
 }
 
@@ -85,7 +85,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         events_of_key: EVENTS_OF_KEY_PER_BATCH,
         payload_bytes: problems.size("max-message-size", &failures.max_message_size, (1 << 10, 512 << 20)),
     };
-    // The transaction's own timeouts cut a batch off after 10 s.
+    // The transaction's own timeouts end a batch after 10 s.
     let batch_deadline = problems.duration("batch-deadline", &pace.batch_deadline, (milli * 100, second * 8));
     if policy.confirm_timeout < batch_deadline {
         problems.add("confirm-timeout", "shorter than --batch-deadline");
@@ -163,7 +163,7 @@ fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAddr> {
         Err(_) => {
             problems.add(
                 "admin-addr",
-                format_args!("'{text}' is no address such as [::]:9632 or 127.0.0.1:9632, and not off"),
+                format_args!("must be off or an address such as [::]:9632 or 127.0.0.1:9632, got '{text}'"),
             );
             None
         }
@@ -176,7 +176,7 @@ fn listen(problems: &mut Problems, args: &RunArgs, name: &str) -> Result<Option<
         WakeMode::Listen => {}
     }
     let (text, file) = (args.listen_database_url.as_ref(), args.listen_database_url_file.as_ref());
-    // What is wrong with the common values has been said once already.
+    // The problems of the common values were already reported.
     let mut own = Problems::default();
     let settings = if text.is_some() || file.is_some() {
         let url = Url { flag: "listen-database-url", text, file };

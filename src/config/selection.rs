@@ -1,4 +1,4 @@
-//! The configuration of the commands that change many rows: selections, times, pace, consent and audit.
+//! The configuration of commands that change many rows: selections, times, rate, consent and audit.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use uuid::Uuid;
 use crate::cli::selection::{AuditArgs, ConsentArgs, ExecutionArgs, SelectionArgs};
 use crate::config::problems::Problems;
 
-/// Texts of an operator are kept this long, in bytes.
+/// Longest text of an operator, in bytes.
 const TEXT_BYTES_MAX: usize = 1_000;
 const IDS_MAX: usize = 10_000;
-/// So many rows or rows a second at most.
+/// Upper limit for counts of rows, and for rows per second.
 const COUNT_MAX: usize = 100_000_000;
 
-/// What must be true of a row. Empty is everything.
+/// Filters that a row must match. An empty selection matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
     /// Events, by id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
-    /// Dead letters, by their own id.
+    /// Dead letters, by their own ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dead_letter_ids: Vec<i64>,
     /// Of this aggregate.
@@ -32,44 +32,44 @@ pub struct Selection {
     /// Of this type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
-    /// Dead letters: that failed on this route. Published events: the only route that is sent.
+    /// Dead letters: those that failed on this route. Published events: the only route to send on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// Dead letters of this reason.
+    /// Dead letters with this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Published, or dead-lettered, from this moment on; RFC 3339.
+    /// Published or dead-lettered at or after this time (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Before this moment.
+    /// Before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// So many at most, the lowest seq first.
+    /// The limit; lowest seq first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Dead letters: every route is sent, not only those that failed.
+    /// Dead letters: whether to send on all routes, not only on those that failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all_routes: bool,
 }
 
 impl Selection {
-    /// Whether nothing narrows it.
+    /// Whether it has no filter.
     pub fn is_everything(&self) -> bool {
         *self == Self { limit: self.limit, all_routes: self.all_routes, ..Self::default() }
     }
 
-    /// Whether its rows are named one by one.
+    /// Whether it names its rows by id.
     pub fn is_by_id(&self) -> bool {
         !self.ids.is_empty() || !self.dead_letter_ids.is_empty()
     }
 }
 
-/// Whether to do it at all.
+/// Whether to make the change.
 #[derive(Debug, Clone, Copy)]
 pub struct Consent {
-    /// Only say what would be done.
+    /// Only show what would change.
     pub dry_run: bool,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     pub yes: bool,
 }
 
@@ -79,10 +79,10 @@ impl From<ConsentArgs> for Consent {
     }
 }
 
-/// Who does it, and why; recorded.
+/// Who makes the change, and why, for the audit trail.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    /// None: the database role.
+    /// `None` for the database role.
     pub by: Option<String>,
     /// Why.
     pub note: Option<String>,
@@ -91,15 +91,15 @@ pub struct Audit {
 /// How a change of many rows is made.
 #[derive(Debug, Clone)]
 pub struct Execution {
-    /// Rows a second at most.
+    /// The most rows per second.
     pub rate: Option<usize>,
-    /// Whether to do it at all.
+    /// Whether to make the change.
     pub consent: Consent,
-    /// Who does it, and why.
+    /// Who makes the change, and why.
     pub audit: Audit,
 }
 
-/// Which ids a command takes beside those of events.
+/// Which ids a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
     /// None.
@@ -113,7 +113,7 @@ pub(super) fn audit(problems: &mut Problems, args: &AuditArgs) -> Audit {
     let by = args.by.clone().or_else(from_environment);
     for (flag, text) in [("by", &by), ("note", &args.note)] {
         if text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {
-            problems.add(flag, format_args!("longer than {TEXT_BYTES_MAX} bytes, or with a NUL"));
+            problems.add(flag, format_args!("must be at most {TEXT_BYTES_MAX} bytes, without a NUL"));
         }
     }
     Audit { by, note: args.note.clone() }
@@ -124,7 +124,7 @@ pub(super) fn execution(problems: &mut Problems, args: &ExecutionArgs) -> Execut
     Execution { rate, consent: args.consent.into(), audit: audit(problems, &args.audit) }
 }
 
-/// Reads a selection; `None` for what is not given.
+/// Reads a selection; filters that are not given are `None`.
 pub(super) fn selection(problems: &mut Problems, args: &SelectionArgs, ids: Ids) -> Selection {
     let mut selection = Selection {
         aggregate_id: args.aggregate_id.clone(),
@@ -135,7 +135,7 @@ pub(super) fn selection(problems: &mut Problems, args: &SelectionArgs, ids: Ids)
         ..Selection::default()
     };
     if args.ids.len() > IDS_MAX {
-        problems.add("id", format_args!("more than {IDS_MAX}"));
+        problems.add("id", format_args!("must be at most {IDS_MAX} ids"));
     }
     for id in args.ids.iter().map(|id| id.trim()) {
         match (event_id(id), id.parse::<i64>()) {
@@ -144,8 +144,10 @@ pub(super) fn selection(problems: &mut Problems, args: &SelectionArgs, ids: Ids)
             (None, _) => problems.add(
                 "id",
                 match ids {
-                    Ids::OfEvents => format!("'{id}' is no event id (a UUID, with or without 'msg-')"),
-                    Ids::OfDeadLettersToo => format!("'{id}' is no dead letter's number and no event id (a UUID)"),
+                    Ids::OfEvents => format!("'{id}' is not an event id (a UUID, with or without 'msg-')"),
+                    Ids::OfDeadLettersToo => {
+                        format!("'{id}' is neither a dead letter's number nor an event id (a UUID)")
+                    }
                 },
             ),
         }
@@ -153,22 +155,22 @@ pub(super) fn selection(problems: &mut Problems, args: &SelectionArgs, ids: Ids)
     if let (Some(since), Some(until)) = (&selection.since, &selection.until)
         && since >= until
     {
-        problems.add("since", format_args!("{since} is not before --until, {until}"));
+        problems.add("since", format_args!("must be before --until ({until}), got {since}"));
     }
     for (flag, text) in [("aggregate-id", &selection.aggregate_id), ("event-type", &selection.event_type)] {
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
-            problems.add(flag, "a NUL is in no event");
+            problems.add(flag, "must not contain a NUL");
         }
     }
     selection
 }
 
-/// An event's id, also as consumers see it in the standard envelope.
+/// An event's id, with or without the prefix it has in the standard envelope.
 pub(super) fn event_id(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text.strip_prefix("msg-").unwrap_or(text)).ok()
 }
 
-/// A moment, written as RFC 3339 in UTC, all of one length so that they compare as texts.
+/// A time in RFC 3339 and UTC. All have the same length, so that they compare as texts.
 fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
     let ago = |ago: Duration| OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?);
     let parsed =
@@ -184,7 +186,7 @@ fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
     }
     problems.add(
         flag,
-        format_args!("'{text}' is neither a moment such as 2026-11-21T12:00:00Z nor a time ago such as 2h or 30m"),
+        format_args!("must be a time such as 2026-11-21T12:00:00Z, or an age such as 2h or 30m, got '{text}'"),
     );
     None
 }

@@ -1,7 +1,7 @@
-//! Secrets on the command line, which every user of the host can read in the process list. Refusing them would break what people try
-//! first, so they are taken, and said once at the start.
+//! Secrets on the command line, which every user of the host can read in the process list. Refusing
+//! them would break what people try first, so they are accepted, with one warning at start.
 
-/// The flags in `arguments` whose values hold a secret.
+/// The flags in `arguments` whose values contain a secret.
 pub fn visible_secrets(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let (mut found, mut arguments) = (Vec::new(), arguments.peekable());
     while let Some(argument) = arguments.next() {
@@ -18,7 +18,7 @@ pub fn visible_secrets(arguments: impl Iterator<Item = String>) -> Vec<String> {
     found
 }
 
-/// `user:password@` before the path of any of the URLs, or `password=` as libpq takes it.
+/// Whether any of the URLs has `user:password@` before its path, or libpq's `password=`.
 fn has_password(url: &str) -> bool {
     let in_authority = url.split("://").skip(1).any(|rest| {
         let authority = rest.split(['/', '?']).next().unwrap_or("");

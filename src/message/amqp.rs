@@ -1,7 +1,9 @@
-//! The message stage: one event on one route as an AMQP message, or why it can never become one.
+//! The message stage: makes an AMQP message of an event on a route, or says why it can never be
+//! one.
 //!
-//! Called per event and route after the envelope is known; `own_headers` once per event before. Refuses here what would close the broker's channel, or the connection,
-//! and with it the confirms of every neighbour (hazards B6, B7): such a row is judged without touching the broker.
+//! Called per event and route, after the envelope; before that, `own_headers` is called once per
+//! event. Refuses whatever would make the broker close the channel or the connection, which would
+//! lose other messages' confirms (hazards B6, B7). Such a row never reaches the broker.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -15,17 +17,18 @@ use crate::outbox::time::timestamp;
 
 const HEADERS_DEPTH_MAX: usize = 16;
 
-/// The event cannot become an AMQP message; nothing but a change of the row mends it.
+/// The event cannot become an AMQP message, unless the row changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidEvent(String);
 
-/// Whether the payload can be sent at all: JSON `null` says that nothing happened.
+/// Whether the payload can be sent. JSON `null` would mean that nothing happened.
 pub fn check_payload(text: &str) -> Result<(), InvalidEvent> {
     if text.trim() == "null" { Err(InvalidEvent("the payload is null".into())) } else { Ok(()) }
 }
 
-/// Builds the message of `event` with its rendered `body`; `headers` are the event's own and its route's.
+/// Builds the message of `event` with its rendered `body`; `headers` are the event's and its
+/// route's.
 pub fn build(
     token: Token,
     event: &Event,
@@ -43,9 +46,7 @@ pub fn build(
     add_relay_headers(&mut headers, event, now);
     let bytes = table_bytes(&headers);
     if bytes > HEADERS_BYTES_MAX {
-        return Err(InvalidEvent(format!(
-            "the headers take {bytes} bytes, more than the {HEADERS_BYTES_MAX} of a frame"
-        )));
+        return Err(InvalidEvent(format!("the headers have {bytes} bytes; a frame holds {HEADERS_BYTES_MAX}")));
     }
     let properties = Properties {
         message_type: labels.message_type.clone(),
@@ -61,10 +62,10 @@ pub fn build(
 fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {
     if text.len() > SHORT_STRING_BYTES_MAX {
         let bytes = text.len();
-        return Err(InvalidEvent(format!("{what} takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}")));
+        return Err(InvalidEvent(format!("{what} has {bytes} bytes; AMQP allows {SHORT_STRING_BYTES_MAX}")));
     }
     if text.contains('\0') {
-        return Err(InvalidEvent(format!("{what} holds a NUL")));
+        return Err(InvalidEvent(format!("{what} contains a NUL")));
     }
     Ok(())
 }
@@ -73,7 +74,7 @@ fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {
 pub fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEvent> {
     let Some(text) = text else { return Ok(Map::new()) };
     let value: Value =
-        serde_json::from_str(text).map_err(|error| InvalidEvent(format!("the headers cannot be read: {error}")))?;
+        serde_json::from_str(text).map_err(|error| InvalidEvent(format!("the headers cannot be parsed: {error}")))?;
     let headers = match value {
         Value::Object(headers) => headers,
         Value::Null => return Ok(Map::new()),
@@ -91,8 +92,8 @@ pub fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEven
     Ok(headers)
 }
 
-/// Whether neither a row nor a route may set this header: `CC` and `BCC` add routes behind the relay's back; the others are the broker's
-/// and ours to write.
+/// Whether rows and routes may not set this header. `CC` and `BCC` would add destinations that the
+/// relay does not see; only the broker and the relay write the others.
 pub fn is_reserved(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     matches!(lower.as_str(), "cc" | "bcc")
@@ -122,7 +123,8 @@ fn add_relay_headers(headers: &mut Map<String, Value>, event: &Event, now: Offse
     }
 }
 
-/// Bytes of a table on the wire (AMQP 0-9-1 section 4.2.5.5): per field a short name, a type octet and the value.
+/// The bytes of a table on the wire (AMQP 0-9-1, section 4.2.5.5): a short name, a type octet and
+/// the value per field.
 pub fn table_bytes(table: &Map<String, Value>) -> usize {
     4 + table.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum::<usize>()
 }

@@ -1,6 +1,6 @@
-//! What an event becomes: the stages route, envelope and message in a row, without a broker. Pure.
+//! From an event to its messages: the stages route, envelope and message, without a broker. Pure.
 //!
-//! Called by `run_batch` for each event when its turn comes, and by the command that shows messages before anything runs.
+//! Called for each event of a batch when its turn comes, and by `routes render`.
 
 pub mod amqp;
 pub mod envelope;
@@ -17,7 +17,7 @@ use crate::outbox::outcome::Fate;
 use crate::outbox::route::Route;
 use crate::outbox::route::RouteTable;
 
-/// What an event would become on every route, without a broker; or what would become of it instead. For `routes render`.
+/// An event's messages on all its routes, or its fate if it would not be sent. For `routes render`.
 pub fn render(
     routes: &RouteTable,
     event: &Event,
@@ -42,7 +42,7 @@ pub(crate) struct Draft<'a> {
 /// Where an event goes.
 pub(crate) type Ways = Vec<(Arc<Route>, Destination)>;
 
-/// The route stage, and before it what would stop the event on every route.
+/// The route stage, after checks that would stop the event on every route.
 pub(crate) fn draft<'a>(routes: &RouteTable, event: &'a Event, limit: usize) -> Result<(Draft<'a>, Ways), Fate> {
     if let Some(error) = event.defect.clone() {
         return Err(Fate::Invalid { error });

@@ -4,12 +4,12 @@ pub mod jitter;
 pub mod secret;
 pub mod tls;
 
-/// Whether a host is this machine, as far as its name tells.
+/// Whether a host is this machine, judging by its name.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The operating system's words without their number.
+/// The operating system's message, without its number.
 pub(super) fn io_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

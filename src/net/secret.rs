@@ -1,7 +1,8 @@
-//! A value that must not be shown (a password, a URL), or the file that holds it. Files are read again at each connect, so that a
-//! rotated secret needs no restart.
+//! A value that must not be shown (a password, a URL), or the file with it. Files are read again at
+//! each connect, so that rotating a secret needs no restart.
 //!
-//! Used by the settings of both services. Refuses files that cannot be a secret: unreadable, empty, or larger than any secret is.
+//! Used by the settings of both services. Refuses files that cannot be a secret: unreadable, empty,
+//! or too large.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,15 +11,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::net::io_words;
 
-/// More than any password or list of URLs needs.
+/// Larger than any password or list of URLs.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
-/// Where a secret comes from. `Debug` shows no secret.
+/// Where a secret comes from. `Debug` hides it.
 #[derive(Debug, Clone)]
 pub enum Secret {
     /// Given directly.
     Text(SecretString),
-    /// In a file; a newline at its end does not count.
+    /// In a file; a newline at the end is ignored.
     File(PathBuf),
 }
 

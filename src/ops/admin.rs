@@ -1,12 +1,15 @@
-//! The admin port's pages: `/livez`, `/readyz`, `/metrics`, `/status` and `POST /wake`. `serve` takes the connections; `app` starts it.
+//! The pages of the admin port: `/livez`, `/readyz`, `/metrics`, `/status` and `POST /wake`.
+//! `serve` handles the connections; `app` starts it.
 //!
-//! A sidecar's readiness is the pod's: `/readyz` says that the configuration is loaded and the loop runs, never how the broker or the
-//! database are, or a broker outage would take the order service down (hazard D2). For the same reason it stays 200 while the relay
-//! drains: the order service beside it may go on for as long as it likes. `/livez` fails only where a step of a loop does not end.
+//! A sidecar's readiness is its pod's. So `/readyz` says only that the configuration is loaded and
+//! the loop runs, not whether the broker or the database is up; otherwise a broker outage would
+//! take down the order service (hazard D2). It also stays 200 while the relay drains, because the
+//! order service may keep running. `/livez` fails only if a step of a loop does not end.
 //!
-//! Only `/wake` changes anything, and that only from loopback unless configured: the address is the connection's, whatever
-//! `X-Forwarded-For` says. A request that a browser sends for another site's page is refused, or any page open on a developer's machine
-//! could poke. The other pages can be read by anyone who reaches the port, and hold nothing that they should not.
+//! Only `/wake` has an effect, and only from loopback unless configured otherwise. The address is
+//! the connection's; `X-Forwarded-For` is ignored. Requests that a browser sends for a web page are
+//! refused, or any page open on a developer's machine could wake the relay. Anybody who reaches the
+//! port can read the other pages, so they contain no secrets.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,12 +31,12 @@ use crate::ops::status::{self, Process, Sources};
 use crate::outbox::broker::LinkState;
 use crate::outbox::hints::{Cause, Hints};
 
-/// A request is answered within this, its body included.
+/// The deadline for a request and its body.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Nothing that is sent here needs a body.
+/// No request here needs a body.
 const BODY_BYTES_MAX: usize = 1_024;
 
-/// Who may poke the relay.
+/// Who may wake the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum WakeFrom {
     /// This host only.
@@ -42,24 +45,24 @@ pub enum WakeFrom {
     Any,
 }
 
-/// What the admin port shows and does.
+/// What the admin port needs.
 #[derive(Clone)]
 pub struct Admin {
     /// The counters.
     pub metrics: Arc<Metrics>,
-    /// Where pokes go.
+    /// Where `/wake` reports its hints.
     pub hints: Hints,
-    /// What `/status` is made of, and the liveness.
+    /// The sources of `/status` and of the liveness.
     pub sources: Sources,
-    /// What `/status` says first.
+    /// The constant part of `/status`.
     pub process: Process,
-    /// Who may poke.
+    /// Who may `POST /wake`.
     pub wake_from: WakeFrom,
     /// Cancelled when the relay stops.
     pub draining: CancellationToken,
 }
 
-/// The pages. Each request carries the peer's address as an extension.
+/// The router. Each request carries the peer's address as an extension.
 pub fn pages(admin: Admin) -> Router {
     let checked = middleware::from_fn_with_state(admin.clone(), may_wake);
     Router::new()
@@ -114,7 +117,7 @@ async fn show_status(State(admin): State<Admin>) -> Response {
     Json(document).into_response()
 }
 
-/// Before the body is read: whoever may not wake the relay cannot make it wait either.
+/// Checked before the body is read, so that nobody who may not wake the relay can make it wait.
 async fn may_wake(
     State(admin): State<Admin>,
     Extension(from): Extension<SocketAddr>,
@@ -133,7 +136,7 @@ async fn may_wake(
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: u64| length > BODY_BYTES_MAX as u64) {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "no body is needed\n").into_response();
+        return (StatusCode::PAYLOAD_TOO_LARGE, "send no body\n").into_response();
     }
     next.run(request).await
 }
@@ -143,7 +146,7 @@ async fn wake(State(admin): State<Admin>, _body: Bytes) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Browsers say for whom they ask; nothing else sends these headers.
+/// Whether a web page sent the request: only browsers send these headers.
 fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
 }

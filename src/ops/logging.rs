@@ -1,18 +1,20 @@
-//! Log output: text for people, JSON for machines. Set up once by `main`.
+//! Log output: text for people, JSON for machines. Set up once, by `main`.
 //!
-//! lapin logs each returned message with its body at WARN, every frame it reads (bodies of returned messages among them) and writes (the
-//! login among them) at TRACE. Bodies hold personal data, so those targets are off whatever the level says. tokio-postgres writes
-//! the parameters of statements (keys of orders, texts of errors) at DEBUG, so it is quiet unless its name is given. There are no
-//! colours, on a terminal neither: what is piped, collected and pasted is what was seen.
+//! lapin logs each returned message with its body at WARN. At TRACE it logs every frame that it
+//! reads (including returned bodies) and writes (including the login). Bodies contain personal
+//! data, so these targets are off at every level. tokio-postgres logs the parameters of statements
+//! (keys of orders, error texts) at DEBUG, so it is quiet unless its name is given. There are no
+//! colours, not even on a terminal, so that copied and collected logs look the same.
 //!
-//! Lines about an event carry `event_id`, `key`, `event_type`, `correlation_id`, `route`, `attempt`; lines about a destination
-//! `exchange`, `routing_key`, `route`, `hold`; what went wrong is `error`, and `left_out` says how often the same words were left out.
+//! Lines about an event have the fields `event_id`, `key`, `event_type`, `correlation_id`, `route`
+//! and `attempt`. Lines about a destination have `exchange`, `routing_key`, `route` and `hold`.
+//! `error` says what went wrong, and `left_out` counts equal lines that were suppressed.
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The form of the log.
+/// The log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// One line per event, for people.
@@ -21,10 +23,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// Noise and secrets of libraries, kept out at every level.
+/// Noise and secrets of libraries; off at every level.
 const ALWAYS: &str = "lapin::returned_messages=off,lapin::channels=off,lapin::frames=off,lapin::io_loop=off";
 
-/// Libraries that are worth a line only when somebody asks for them by name.
+/// Libraries that log only if somebody names them.
 const UNLESS_NAMED: &str = "lapin=off,tokio_postgres=warn";
 
 /// Starts logging to standard error. `level` is a level or a filter such as `info,lapin=debug`.
@@ -39,9 +41,9 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
-/// The filter of `level`, with what must never be logged taken out. By targets alone: filters by span and field bring a library of regular
-/// expressions along.
+/// The filter of `level`, without what must never be logged. Filters only by target, because
+/// filters by span and field would need a library for regular expressions.
 pub fn filter(level: &str) -> Result<Targets, String> {
     let directives = format!("{UNLESS_NAMED},{level},{ALWAYS}");
-    directives.parse::<Targets>().map_err(|error| format!("'{level}' is no log level or filter: {error}"))
+    directives.parse::<Targets>().map_err(|error| format!("'{level}' is not a log level or filter: {error}"))
 }

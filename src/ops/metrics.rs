@@ -1,6 +1,7 @@
-//! The relay's counters, gauges and histograms (design section 8), and their text form.
+//! The relay's counters, gauges and histograms, and their text format.
 //!
-//! `backlog` has those about the whole database. One registry per process, made by `app` and passed down. Labels never hold ids; every counter exists from the start at 0.
+//! `backlog` has the gauges about the whole database. `app` makes one registry per process and
+//! passes it down. Labels never contain ids. Every counter exists from the start, at 0.
 
 mod backlog;
 
@@ -16,12 +17,12 @@ pub use crate::ops::metrics::backlog::BacklogNow;
 use crate::outbox::event::FailureReason;
 use crate::outbox::hints::Cause;
 
-/// Buckets up to an hour: an outage must not end in `+Inf`.
+/// Buckets up to an hour, so that an outage does not end up in `+Inf`.
 const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
-/// Why something did not go through; the label of `outbox_failures_total`.
+/// What can fail; the label of `outbox_failures_total`.
 const FAILURES: &[&str] = &[
     "returned",
     "nacked",
@@ -37,7 +38,7 @@ const FAILURES: &[&str] = &[
     "upkeep",
 ];
 
-/// Everything that is counted.
+/// All metrics.
 pub struct Metrics {
     registry: Registry,
     published: IntCounterVec,
@@ -70,12 +71,12 @@ impl Metrics {
         let metrics = Self {
             published: make.counters(
                 "outbox_published_total",
-                "messages confirmed by the broker and not returned",
+                "messages that the broker confirmed and did not return",
                 &["event_type", "route"],
             ),
             attempts: make.counters("outbox_publish_attempts_total", "messages sent", &["route"]),
-            failures: make.counters("outbox_failures_total", "what did not go through, by reason", &["reason"]),
-            retries: make.counter("outbox_retries_total", "attempts charged that are followed by another"),
+            failures: make.counters("outbox_failures_total", "failures, by reason", &["reason"]),
+            retries: make.counter("outbox_retries_total", "charged attempts that are followed by another one"),
             dead_lettered: make.counters(
                 "outbox_dead_lettered_total",
                 "events moved to the dead letters, by reason",
@@ -83,30 +84,30 @@ impl Metrics {
             ),
             unrouted: make.counters(
                 "outbox_unrouted_total",
-                "returned messages of routes that may be unrouted",
+                "returned messages of routes with on_unroutable = ignore",
                 &["route"],
             ),
             route_held: make.gauges(
                 "outbox_route_held",
-                "1 while a destination of the route is on hold, seen every few seconds",
+                "1 while a destination of the route is on hold; updated every few seconds",
                 &["route"],
             ),
-            no_route: make.counter("outbox_no_route_total", "looks at an event whose type no route names"),
+            no_route: make.counter("outbox_no_route_total", "times that an event was found whose type no route names"),
             possible_duplicates: make.counter(
                 "outbox_possible_duplicates_total",
-                "messages that may arrive twice: in flight when a channel or a transaction was lost, or not confirmed in time",
+                "messages that may arrive twice: in flight when a channel or transaction was lost, or not confirmed in time",
             ),
-            wakeups: make.counters("outbox_wakeups_total", "looks for work, by cause", &["cause"]),
-            late_rows: make.counter("outbox_late_rows_total", "events that the sweep found below the floor"),
-            worker_panics: make.counter("outbox_worker_panics_total", "panics contained in a worker"),
+            wakeups: make.counters("outbox_wakeups_total", "times that the relay looked for work, by cause", &["cause"]),
+            late_rows: make.counter("outbox_late_rows_total", "late events that the sweep found below the floor"),
+            worker_panics: make.counter("outbox_worker_panics_total", "worker panics, each contained"),
             delivery_lag: make.histogram(
                 "outbox_delivery_lag_seconds",
-                "from created_at to the confirm, replays left out",
+                "time from created_at to the confirm, without replays",
                 SECONDS,
             ),
-            confirm_duration: make.histogram("outbox_confirm_duration_seconds", "from sending to the confirm", SECONDS),
+            confirm_duration: make.histogram("outbox_confirm_duration_seconds", "time from sending to the confirm", SECONDS),
             batch_events: make.histogram("outbox_batch_events", "events in a batch", EVENTS),
-            in_flight: make.gauge("outbox_in_flight_messages", "events sent and not settled"),
+            in_flight: make.gauge("outbox_in_flight_messages", "events that are sent but not settled"),
             broker_connected: make.gauge("outbox_broker_connected", "1 while connected to the broker"),
             broker_blocked: make.gauge("outbox_broker_blocked", "1 while the broker blocks the connection"),
             database_connected: make.gauge("outbox_database_connected", "1 while the database answers"),
@@ -160,7 +161,7 @@ impl Metrics {
         self.attempts.with_label_values(&[route]).inc();
     }
 
-    /// Something did not go through.
+    /// Something failed.
     pub fn failure(&self, reason: &str) {
         self.failures.with_label_values(&[reason]).inc();
     }
@@ -175,7 +176,7 @@ impl Metrics {
         self.dead_lettered.with_label_values(&[reason]).inc();
     }
 
-    /// A message came back where nobody has to listen.
+    /// A message was returned on a route where nobody has to listen.
     pub fn unrouted(&self, route: &str) {
         self.unrouted.with_label_values(&[route]).inc();
     }
@@ -195,7 +196,7 @@ impl Metrics {
         self.possible_duplicates.inc_by(messages as u64);
     }
 
-    /// A look for work.
+    /// The relay looked for work.
     pub fn wakeup(&self, cause: &str) {
         self.wakeups.with_label_values(&[cause]).inc();
     }
@@ -210,12 +211,12 @@ impl Metrics {
         self.worker_panics.inc();
     }
 
-    /// From `created_at` to the confirm; clocks that differ make it no less than 0.
+    /// The time from `created_at` to the confirm; never below 0, even if the clocks differ.
     pub fn delivery_lag(&self, seconds: f64) {
         self.delivery_lag.observe(seconds.max(0.0));
     }
 
-    /// From sending to the confirm.
+    /// The time from sending to the confirm.
     pub fn confirm_duration(&self, duration: Duration) {
         self.confirm_duration.observe(duration.as_secs_f64());
     }
@@ -225,12 +226,12 @@ impl Metrics {
         self.batch_events.observe(events as f64);
     }
 
-    /// Events sent and not settled.
+    /// Events that are sent but not settled.
     pub fn in_flight(&self, events: usize) {
         self.in_flight.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
-    /// Events sent and not settled, as last counted.
+    /// Events that are sent but not settled, at the last count.
     pub fn in_flight_now(&self) -> i64 {
         self.in_flight.get()
     }
@@ -251,13 +252,13 @@ impl Metrics {
         self.backlog.set(&self.registry, now, unix_seconds);
     }
 
-    /// Another replica computes them now: old figures must not stay.
+    /// Another replica computes them now, so old figures must go.
     pub fn no_backlog(&self) {
         self.backlog.unregister(&self.registry);
     }
 }
 
-/// Makes and registers metrics; a name that is taken or wrong is a bug that the first test finds.
+/// Makes and registers metrics. A taken or invalid name is a bug that the first test finds.
 struct Maker<'a>(&'a Registry);
 
 impl Maker<'_> {
@@ -287,7 +288,7 @@ impl Maker<'_> {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid metric name"))
     }
 
-    /// A gauge that is always 1 and says something by its label.
+    /// A gauge that is always 1 and carries information in its label.
     fn info(&self, name: &str, help: &str, label: &str, value: &str) {
         let options = Opts::new(name, help).const_label(label, value);
         self.register(Gauge::with_opts(options).expect("a valid metric name")).set(1.0);

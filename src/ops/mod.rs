@@ -1,4 +1,4 @@
-//! What operators see of the process: the admin port, metrics, logs, and how it stops.
+//! What operators see of the process: the admin port, metrics, logs, and stopping.
 
 pub mod admin;
 pub mod logging;

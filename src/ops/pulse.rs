@@ -1,8 +1,10 @@
-//! Whether the process makes progress, for `/livez`: each loop says when it begins a step and when it rests.
+//! Whether the process makes progress, for `/livez`: each loop reports when it starts a step and
+//! when it rests.
 //!
-//! Made by `Vitals`; the workers and the probe beat. A rest is any wait for a reason to go on (the poll interval, a broker or a database
-//! that is away, a blocked connection), however long, so no service can make a relay look dead. A step waits too, but every wait
-//! in it has a deadline: one that never ends is a bug, and only a restart mends it (hazard D3).
+//! Made by `Vitals`; the workers and the probe report to it. A rest is any wait for a reason to
+//! continue: the poll interval, a missing broker or database, a blocked connection. It may last as
+//! long as it likes, so no service can make a relay look dead. A step waits too, but every wait in
+//! it has a deadline. A step that never ends is a bug that only a restart fixes (hazard D3).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Far above the longest wait within a step, which is 15 s, and a batch of them in a row: a restart costs duplicates.
+/// Far longer than the longest wait within a step (15 s), even a series of them, because a restart
+/// causes duplicates.
 const STEP_MAX: Duration = Duration::from_secs(300);
 
 /// The loops of the process.
@@ -20,25 +23,25 @@ pub struct Pulse(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     loops: Mutex<Vec<Loop>>,
-    /// Whether any loop has ever begun a step.
+    /// Whether any loop has ever started a step.
     has_begun: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Loop {
     name: String,
-    /// Absent while it rests.
+    /// `None` while it rests.
     step_since: Option<Instant>,
 }
 
-/// One loop's own; a loop that ends takes it along and is no longer watched.
+/// Belongs to one loop. When the loop ends, it is dropped and no longer watched.
 #[derive(Debug)]
 pub struct Heart {
     pulse: Pulse,
     name: String,
 }
 
-/// A loop whose step does not end.
+/// A loop that is stuck in a step.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stuck {
     /// Which loop.
@@ -48,18 +51,18 @@ pub struct Stuck {
 }
 
 impl Pulse {
-    /// Watches one more loop.
+    /// Starts watching a loop.
     pub fn heart(&self, name: String) -> Heart {
         self.loops().push(Loop { name: name.clone(), step_since: None });
         Heart { pulse: self.clone(), name }
     }
 
-    /// Whether any loop has begun to work; it stays so when they end.
+    /// Whether any loop has started to work. Stays true when they end.
     pub fn has_begun(&self) -> bool {
         self.0.has_begun.load(Ordering::Relaxed)
     }
 
-    /// The loop that has been in one step for the longest, where that is too long.
+    /// The loop that has been in one step for the longest, if that is too long.
     pub fn stuck(&self, now: Instant) -> Option<Stuck> {
         let loops = self.loops();
         let steps = loops.iter().filter_map(|watched| Some((watched, now.duration_since(watched.step_since?))));
@@ -73,12 +76,12 @@ impl Pulse {
 }
 
 impl Heart {
-    /// A step begins.
+    /// A step starts.
     pub fn works(&self) {
         self.beat(Some(Instant::now()));
     }
 
-    /// The step has ended; what comes is a wait for a reason to go on.
+    /// The step has ended; the loop waits for a reason to continue.
     pub fn rests(&self) {
         self.beat(None);
     }

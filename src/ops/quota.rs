@@ -1,7 +1,8 @@
-//! Bounds the log, so that an outage is a few lines and not one per row, batch or probe.
+//! Limits the log, so that an outage takes a few lines and not one per row, batch or probe.
 //!
-//! Shared by the workers, the probe and the upkeep, of whom only the first to notice speaks. Two rules: lines about single events, so
-//! many in a while, then only how many more there were; and the same words once a minute, with how often they were left out.
+//! Shared by the workers, the probe and the upkeep; only the first to notice something logs it.
+//! There are two rules. Lines about single events are limited per period, then only counted. Equal
+//! lines are logged once a minute, with a count of those suppressed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +12,14 @@ use tokio::time::Instant;
 
 const LINES_MAX: u32 = 50;
 const PER: Duration = Duration::from_secs(30);
-/// What goes on is said again this often.
+/// How often an ongoing problem is logged again.
 pub const REMIND_EVERY: Duration = Duration::from_secs(60);
-/// Ends of troubles that are believed, per `REMIND_EVERY`.
+/// How many ends of problems are believed, per `REMIND_EVERY`.
 const ENDS_MAX: u32 = 3;
-/// Different words remembered.
+/// How many different texts are remembered.
 const WORDS_MAX: usize = 64;
 
-/// One budget of lines; clones share it.
+/// A budget of log lines; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Quota(Arc<Shared>);
 
@@ -43,8 +44,8 @@ struct Window {
 }
 
 impl Quota {
-    /// Whether `words` are news, or were said so long ago that they are worth saying again; with it, how often they were left out
-    /// since.
+    /// Whether to log `words`: they are new, or were logged long ago. If so, returns how often they
+    /// were suppressed since.
     pub fn news(&self, words: &str) -> Option<u64> {
         let mut said = self.0.words.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -59,7 +60,7 @@ impl Quota {
         if said.len() >= WORDS_MAX {
             said.retain(|_, known| now.duration_since(known.at) < REMIND_EVERY);
         }
-        // So many different words at one time are not state changes.
+        // This many different texts at once are not state changes.
         if said.len() >= WORDS_MAX {
             return None;
         }
@@ -67,7 +68,8 @@ impl Quota {
         Some(0)
     }
 
-    /// Forgets what was said: it is over, and will be news when it begins again. What comes and goes all the time stays known.
+    /// Forgets what was logged: the problem is over, and is new if it starts again. Problems that
+    /// come and go all the time stay remembered.
     pub fn forget(&self) {
         let mut ends = self.0.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -80,7 +82,7 @@ impl Quota {
         }
     }
 
-    /// Whether a line may be written now; with it, how many were left out before it.
+    /// Whether a line may be logged now. If so, returns how many were suppressed before it.
     pub fn take(&self) -> Option<u64> {
         let mut window = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,8 +1,10 @@
-//! The admin port's connections: bounded in number, time and size, so that nobody who reaches the port can keep others from it.
+//! The admin port's connections. Their number, time and size are limited, so that nobody who
+//! reaches the port can lock out others.
 //!
-//! Called by `app` with the pages of `admin`. One request a connection, and a deadline for all of it: no connection lives longer than
-//! `CONNECTION_MAX`, however slowly it sends or reads. Beyond `CONNECTIONS_MAX` the oldest that has not sent its request yet makes
-//! room, so idle ones, a thousand of them too, keep no scrape waiting and use up no file descriptors.
+//! Called by `app` with the pages of `admin`. Each connection serves one request and lives no
+//! longer than `CONNECTION_MAX`, however slowly it sends or reads. Beyond `CONNECTIONS_MAX`, the
+//! oldest connection that has not sent its request yet is closed. So idle connections, even a
+//! thousand, neither delay a scrape nor use up file descriptors.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,18 +25,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
 
-/// A request's head arrives within this.
+/// The deadline for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// A request's head has at most this many bytes; more is answered with 431.
+/// The largest head of a request, in bytes; larger ones get 431.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-/// Head, answer and the reading of it.
+/// The deadline for a whole connection: head, answer, and reading the answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(15);
-/// Open at one time.
+/// The most open connections.
 const CONNECTIONS_MAX: usize = 64;
-/// After accepting failed, as it does without file descriptors.
+/// The pause after accepting failed, for example without file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`.
+/// Serves until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, pages: Router, stop: CancellationToken) {
     let (mut tasks, mut open) = (JoinSet::new(), VecDeque::new());
     loop {
@@ -63,7 +65,7 @@ struct Open {
     asked: Arc<AtomicBool>,
 }
 
-/// Ends the oldest connection that has asked nothing yet, or else the oldest, where there are too many.
+/// If there are too many connections, ends the oldest one without a request, or the oldest of all.
 fn make_room(open: &mut VecDeque<Open>) {
     open.retain(|connection| !connection.task.is_finished());
     if open.len() < CONNECTIONS_MAX {
@@ -89,8 +91,8 @@ async fn converse(stream: TcpStream, from: SocketAddr, pages: Router, asked: Arc
         .max_buf_size(HEAD_BYTES_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // What goes wrong here is the peer's: it went away, was too slow or sent no HTTP.
-    match deadline(CONNECTION_MAX, "a conversation on the admin port", connection).await {
+    // Only the peer fails here: it went away, was too slow, or did not speak HTTP.
+    match deadline(CONNECTION_MAX, "a connection to the admin port", connection).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::trace!(%error, "a connection to the admin port ended"),
         Err(error) => tracing::trace!(%error, "a connection to the admin port was cut off"),

@@ -1,4 +1,5 @@
-//! Stopping: the first SIGTERM or SIGINT drains, the second ends the process at once. Either is safe; a drained stop makes no duplicate.
+//! Stopping: the first SIGTERM or SIGINT drains, the second ends the process at once. Both are
+//! safe; only the second can cause duplicates.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts listening.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
@@ -25,7 +26,7 @@ impl Signals {
     /// Cancels `draining` at the first signal and returns at the second.
     pub async fn drain_then_end(mut self, draining: CancellationToken) {
         let name = self.next().await;
-        tracing::info!(signal = name, "stopping: nothing more is claimed, confirms are awaited");
+        tracing::info!(signal = name, "stopping: claiming nothing more, waiting for confirms");
         draining.cancel();
         let name = self.next().await;
         tracing::warn!(signal = name, "second signal: ending at once");

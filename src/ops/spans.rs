@@ -1,8 +1,10 @@
-//! Spans for OpenTelemetry: one per message that was sent, made of facts when its answer is known. Only builds with the cargo feature
-//! `opentelemetry` have them; in any other build `Spans` is empty and its calls are nothing.
+//! Spans for OpenTelemetry: one per sent message, made when its answer is known. Only builds with
+//! the cargo feature `opentelemetry` have them. In other builds, `Spans` is empty and its methods
+//! do nothing.
 //!
-//! Told by `relay::collect`, started and closed by `app`. Promises: a call never waits and never fails; what cannot be exported is
-//! dropped and counted. The stages and their nouns know nothing of it, and neither does the message: its headers are the row's own.
+//! Called by `relay::collect`; started and closed by `app`. A call never waits and never fails:
+//! spans that cannot be exported are dropped and counted. The stages and their nouns do not know
+//! about spans. Messages do not change either; their headers come from the row.
 
 #[cfg(feature = "opentelemetry")]
 mod client;
@@ -28,12 +30,12 @@ pub use off::Spans;
 #[cfg(feature = "opentelemetry")]
 pub use on::Spans;
 
-/// A message that went out, and what came of it.
+/// A message that was sent, and what happened to it.
 #[derive(Debug, Clone, Copy)]
 pub struct SentMessage<'a> {
-    /// What it told.
+    /// Its event.
     pub event: &'a Event,
-    /// By which route.
+    /// Its route.
     pub route: &'a str,
     /// Where to.
     pub destination: &'a Destination,
@@ -41,8 +43,8 @@ pub struct SentMessage<'a> {
     pub body_bytes: usize,
     /// When it was handed to the channel.
     pub sent_at: Instant,
-    /// When the broker answered; absent where it did not while the batch was open.
+    /// When the broker answered; `None` if it did not while the batch was open.
     pub answered_at: Option<Instant>,
-    /// What it answered.
+    /// The broker's answer.
     pub answer: &'a Answer,
 }

@@ -1,6 +1,8 @@
-//! The document of `/status`: what this relay is, how its services are, what it does. Read by people, `kubectl` and scripts.
+//! The document of `/status`: what this relay is, the state of its services, and what it is doing.
+//! Read by people, `kubectl` and scripts.
 //!
-//! Whoever reaches the port may read it, so it has no URLs, users, payloads or texts of errors; errors are kinds, one word each.
+//! Anybody who reaches the port can read it, so it contains no URLs, users, payloads or error
+//! texts. Errors are kinds, one word each.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -11,29 +13,29 @@ use crate::outbox::broker::LinkState;
 use crate::outbox::link_report::LinkReport;
 use crate::outbox::time::timestamp;
 
-/// What does not change while the process lives.
+/// What stays constant while the process runs.
 #[derive(Debug, Clone)]
 pub struct Process {
     /// Schema of the outbox tables.
     pub schema: String,
     /// `poll` or `listen`.
     pub wake: &'static str,
-    /// Workers at the most.
+    /// The most workers.
     pub workers: usize,
-    /// Routes in force.
+    /// The number of routes.
     pub routes: usize,
     /// When it started.
     pub started_at: OffsetDateTime,
 }
 
-/// Where the parts that change are read from.
+/// The sources of the parts that change.
 #[derive(Clone)]
 pub struct Sources {
     /// The broker link.
     pub link: watch::Receiver<LinkState>,
-    /// Since when, where, and what went wrong last.
+    /// Since when, to which node, and the last error.
     pub report: watch::Receiver<LinkReport>,
-    /// Whether LISTEN is in force.
+    /// Whether LISTEN is active.
     pub listening: watch::Receiver<bool>,
     /// The rest.
     pub vitals: Vitals,

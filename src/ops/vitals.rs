@@ -1,7 +1,9 @@
-//! What the process has last seen of itself and of the database, for `/status`, `/livez`, `/readyz` and the gauges.
+//! What the process last saw of itself and of the database, for `/status`, `/livez`, `/readyz` and
+//! the gauges.
 //!
-//! One per process, made by `app`; the workers, the probe and the upkeep write it, the admin port reads it. Facts of the broker
-//! are the supervisor's (`link::report`). Holds no ids, no words of any service, no secrets.
+//! `app` makes one per process. The workers, the probe and the upkeep write it; the admin port
+//! reads it. The broker's supervisor reports on the broker separately. Contains no ids, no texts of
+//! services, and no secrets.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,24 +26,24 @@ struct Facts {
     holds: Option<usize>,
 }
 
-/// How the database was at the last look.
+/// The state of the database at the last look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatabaseSeen {
     /// Whether it answered.
     pub connected: bool,
-    /// Since when that is so; absent before the first look.
+    /// Since when; `None` before the first look.
     pub since: Option<OffsetDateTime>,
-    /// The kind of the last error; absent while all is well.
+    /// The kind of the last error; `None` while all is well.
     pub error: Option<&'static str>,
 }
 
 impl Vitals {
-    /// Watches one more loop.
+    /// Starts watching a loop.
     pub fn heart(&self, name: String) -> Heart {
         self.pulse.heart(name)
     }
 
-    /// A look at the database ended like this; `error` is a kind, never a text.
+    /// The result of a look at the database; `error` is a kind, never a text.
     pub fn saw_database(&self, connected: bool, error: Option<&'static str>) {
         let mut facts = self.facts();
         let seen = &mut facts.database;
@@ -51,7 +53,7 @@ impl Vitals {
         (seen.connected, seen.error) = (connected, error);
     }
 
-    /// The database answered something, which says nothing about the claims.
+    /// The database answered. This says nothing about claims.
     pub fn reached_database(&self) {
         let error = self.database().error.filter(|kind| !matches!(*kind, "unreachable" | "schema"));
         self.saw_database(true, error);
@@ -62,7 +64,7 @@ impl Vitals {
         self.facts().last_batch_at = Some(OffsetDateTime::now_utc());
     }
 
-    /// So many destinations are on hold.
+    /// The number of destinations on hold.
     pub fn saw_holds(&self, holds: usize) {
         self.facts().holds = Some(holds);
     }

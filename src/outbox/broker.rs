@@ -1,6 +1,7 @@
-//! The seam to the message broker: what the hot path sends through it and what it hears back.
+//! The seam to the message broker: what the hot path sends, and the answers.
 //!
-//! The relay runs on RabbitMQ through `link::broker`; the simulation of the tests implements the same traits in memory.
+//! `rabbitmq` implements it for RabbitMQ; the tests' simulation implements the same traits in
+//! memory.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,25 +12,25 @@ use uuid::Uuid;
 
 use crate::outbox::destination::Destination;
 
-/// Names a message on its channel; given by the worker, unique there.
+/// Identifies a message on its channel; chosen by the worker.
 pub type Token = u64;
 
 /// A message ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// The AMQP message id.
     pub event_id: Uuid,
     /// Where to.
     pub destination: Destination,
-    /// What consumers read.
+    /// The body.
     pub body: Vec<u8>,
     /// The AMQP properties.
     pub properties: Properties,
 }
 
-/// AMQP properties besides the message id and the delivery mode, which are always set.
+/// AMQP properties other than the message id and the delivery mode, which are always set.
 #[derive(Debug, Clone)]
 pub struct Properties {
     /// `type`.
@@ -42,20 +43,20 @@ pub struct Properties {
     pub correlation_id: Option<String>,
     /// `content_type`.
     pub content_type: &'static str,
-    /// The row's own headers and ours (`x-outbox-*`).
+    /// The row's headers, the route's and ours (`x-outbox-*`).
     pub headers: Map<String, Value>,
 }
 
-/// The broker's word about one message.
+/// The broker's answer to one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Acked, and certainly not returned.
+    /// Acked and certainly not returned.
     Confirmed,
-    /// No queue is bound; the broker's text.
+    /// No queue is bound; the broker's message.
     Returned(String),
     /// Refused.
     Nacked,
-    /// The channel ended first: stored or not, nobody can tell.
+    /// The channel ended first, so nobody knows whether the broker stored it.
     Unknown,
 }
 
@@ -64,20 +65,21 @@ pub enum Reply {
 pub struct CloseReason {
     /// The AMQP reply code, if the broker gave one.
     pub code: Option<u16>,
-    /// The broker's or the system's words.
+    /// The broker's or the system's message.
     pub text: String,
-    /// Whether the connection went with it.
+    /// Whether the connection ended too.
     pub connection_lost: bool,
 }
 
-/// The state of the connection. Each connection is a generation of its own; nothing of an older one is ever used.
+/// The state of the connection. Each connection is a new generation; nothing of an older one is
+/// ever used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkState {
-    /// Not connected; the supervisor is trying.
+    /// Not connected; the supervisor is trying to connect.
     Down,
     /// Connected.
     Up(u64),
-    /// Connected, and the broker takes nothing (memory or disk alarm).
+    /// Connected, but the broker takes no messages (memory or disk alarm).
     Blocked(u64),
 }
 
@@ -88,7 +90,7 @@ pub enum BrokerError {
     #[error("not connected to the broker")]
     Down,
     /// The channel could not be opened.
-    #[error("the channel could not be opened: {0}")]
+    #[error("cannot open the channel: {0}")]
     Open(String),
 }
 
@@ -103,7 +105,7 @@ pub trait Broker: Send + Sync + 'static {
     /// The connection's state, now and as it changes.
     fn link(&self) -> watch::Receiver<LinkState>;
 
-    /// Gives a connection up that has fallen silent; a fresh one takes its place.
+    /// Gives up a connection that has fallen silent; a new one replaces it.
     fn end_generation(&self, generation: u64, why: &str);
 }
 
@@ -112,18 +114,19 @@ pub trait Channel: Send + 'static {
     /// The connection it belongs to.
     fn generation(&self) -> u64;
 
-    /// Hands a message over; the order of calls is the order on the wire. Never waits.
+    /// Hands over a message. The order of calls is the order on the wire. Never waits.
     fn send(&mut self, message: Message);
 
     /// Whether the socket has taken what was sent, so that another burst may follow.
     fn is_flushed(&self) -> bool;
 
-    /// Waits until messages were judged or the last burst was flushed, and returns what is known. Cancel safe.
+    /// Waits for answers, or until the last burst was flushed, and returns the known answers.
+    /// Cancel safe.
     fn progress(&mut self) -> impl Future<Output = Vec<(Token, Reply)>> + Send;
 
     /// Messages without an answer.
     fn outstanding(&self) -> usize;
 
-    /// Set once the channel has ended; everything outstanding is then answered `Unknown`.
+    /// Set once the channel has ended. Every outstanding message is then answered `Unknown`.
     fn close_reason(&self) -> Option<&CloseReason>;
 }

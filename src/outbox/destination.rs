@@ -6,9 +6,9 @@ use std::sync::Arc;
 /// An exchange and a rendered routing key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Destination {
-    /// The exchange; empty is the broker's default exchange.
+    /// The exchange; empty for the broker's default exchange.
     pub exchange: Arc<str>,
-    /// The routing key, templates filled in.
+    /// The routing key, with its fields filled in.
     pub routing_key: Arc<str>,
 }
 
@@ -18,14 +18,14 @@ impl fmt::Display for Destination {
     }
 }
 
-/// What becomes of an event whose message came back because no queue is bound for it.
+/// What to do with an event whose message was returned because no queue is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUnroutable {
-    /// Retry, then dead letter.
+    /// Retry it, then dead-letter it.
     DeadLetter,
-    /// The destination goes on hold at once.
+    /// Put the destination on hold at once.
     Hold,
-    /// Nobody listens, and that is fine: it counts as confirmed.
+    /// Nobody has to listen, so it counts as confirmed.
     Ignore,
 }
 
@@ -42,7 +42,7 @@ impl OnUnroutable {
         }
     }
 
-    /// Reads the word back.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.as_str() == word)
     }

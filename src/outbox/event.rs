@@ -1,4 +1,5 @@
-//! The event: one row of `outbox.events` as a claim hands it to the stages. Nouns only; every stage may use them.
+//! The event: one row of `outbox.events`, as a claim passes it to the stages. Nouns only; every
+//! stage may use them.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -9,7 +10,8 @@ pub type HoldId = i64;
 /// One claimed event.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The AMQP message id; never derived from a sequence, which a failover may hand out twice (hazard A21).
+    /// The AMQP message id; never derived from a sequence, which may repeat values after a failover
+    /// (hazard A21).
     pub id: Uuid,
     /// The order within the key.
     pub seq: i64,
@@ -17,17 +19,17 @@ pub struct Event {
     pub lane: i16,
     /// For example `Order`.
     pub aggregate_type: String,
-    /// The aggregate whose events keep their order, unless `partition_key` says otherwise.
+    /// The aggregate whose events keep their order, unless there is a `partition_key`.
     pub aggregate_id: String,
     /// For example `order.created`.
     pub event_type: String,
-    /// Overrules `aggregate_id` as the key.
+    /// The key, in place of `aggregate_id`.
     pub partition_key: Option<String>,
     /// Version of the payload's schema; null in the table means `1.0`.
     pub event_version: Option<String>,
     /// JSON text, passed through byte for byte.
     pub payload: Payload,
-    /// JSON object as text: the producer's own message headers.
+    /// The producer's message headers, as the text of a JSON object.
     pub headers: Option<String>,
     /// Correlates the messages of one business transaction.
     pub correlation_id: Option<String>,
@@ -35,11 +37,11 @@ pub struct Event {
     pub created_at: OffsetDateTime,
     /// Set when an operator sends a published event again.
     pub replay_id: Option<Uuid>,
-    /// Set by a replay: of its routes only these are sent. None is all of them.
+    /// The only routes to send, set by a replay; `None` for all of them.
     pub only_routes: Option<Vec<String>>,
-    /// Why it can never be sent, where the claim could not even read it.
+    /// Why it can never be sent, if the claim could not even read it.
     pub defect: Option<String>,
-    /// What `outbox.waits` knows of it, if its key waited.
+    /// Its row in `outbox.waits`, if its key waited.
     pub waited: Option<Waited>,
 }
 
@@ -48,7 +50,7 @@ pub struct Event {
 pub enum Payload {
     /// The JSON text.
     Text(String),
-    /// Larger than the limit, so left in the database; its size in bytes.
+    /// Larger than the limit and therefore not fetched; its size in bytes.
     TooLarge(usize),
 }
 
@@ -59,12 +61,13 @@ pub struct Waited {
     pub reason: WaitReason,
     /// Attempts charged so far.
     pub attempts: u32,
-    /// Routes that confirmed already; they are not sent again.
+    /// Routes that have confirmed it; it is not sent there again.
     pub routes_confirmed: Vec<String>,
 }
 
 impl Event {
-    /// The key whose order is kept: `coalesce(partition_key, aggregate_id)`, as in the lane's definition.
+    /// The key whose order is kept: `coalesce(partition_key, aggregate_id)`, as in the definition
+    /// of the lane.
     pub fn key(&self) -> &str {
         self.partition_key.as_deref().unwrap_or(&self.aggregate_id)
     }
@@ -74,12 +77,12 @@ impl Event {
         self.waited.as_ref().map_or(0, |waited| waited.attempts)
     }
 
-    /// Whether a route of this name confirmed it in an earlier batch.
+    /// Whether a route with this name confirmed it in an earlier batch.
     pub fn has_confirmed(&self, route: &str) -> bool {
         self.waited.as_ref().is_some_and(|waited| waited.routes_confirmed.iter().any(|name| name == route))
     }
 
-    /// Bytes of payload that this event holds in memory.
+    /// The bytes of payload that this event keeps in memory.
     pub fn payload_bytes(&self) -> usize {
         match &self.payload {
             Payload::Text(text) => text.len(),
@@ -91,15 +94,15 @@ impl Event {
 /// Why the head of a key may not leave yet (`outbox.waits.reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitReason {
-    /// An attempt failed; the next one is due at a known time.
+    /// An attempt failed; the time of the next one is known.
     Retry,
     /// Its destination is on hold.
     Held,
     /// No route names its type.
     NoRoute,
-    /// Sent, and the confirm may still come.
+    /// Sent; the confirm may still come.
     Unconfirmed,
-    /// Its predecessor was dead-lettered and the policy is to wait for an operator.
+    /// Its predecessor was dead-lettered, and the policy is to wait for an operator.
     AfterDeadLetter,
 }
 
@@ -118,7 +121,7 @@ impl WaitReason {
         }
     }
 
-    /// Reads the word back.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
@@ -129,13 +132,13 @@ impl WaitReason {
 pub enum FailureReason {
     /// No queue was bound for it, on every attempt.
     Unroutable,
-    /// The broker closes the channel on this message and on no other of its destination.
+    /// The broker closes the channel on this message, but on no other of its destination.
     ChannelClosed,
-    /// Over the relay's or the broker's limit.
+    /// It exceeds the relay's or the broker's limit.
     PayloadTooLarge,
     /// It cannot become an AMQP message.
     InvalidEvent,
-    /// An operator took it out of the way (`keys dead-letter`).
+    /// An operator moved it out of the way (`keys dead-letter`).
     Operator,
 }
 
@@ -155,7 +158,7 @@ impl FailureReason {
         }
     }
 
-    /// Reads the word back.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }

@@ -33,7 +33,7 @@ impl Cause {
     }
 }
 
-/// Where hints are given. Many hints before the next look are one.
+/// Collects hints. Several hints before the next look count as one.
 #[derive(Debug, Clone, Default)]
 pub struct Hints(Arc<Hint>);
 
@@ -44,7 +44,7 @@ struct Hint {
 }
 
 impl Hints {
-    /// Says that there may be work.
+    /// Reports that there may be work.
     pub fn give(&self, cause: Cause) {
         self.0.cause.store(cause as u8, Ordering::Relaxed);
         self.0.notify.notify_one();

@@ -15,12 +15,12 @@ pub enum HoldScope {
     Key(Destination),
     /// A whole exchange.
     Exchange(Arc<str>),
-    /// A route by name, held by an operator.
+    /// A route, held by an operator.
     Route(Arc<str>),
 }
 
 impl HoldScope {
-    /// Whether a message of `route` for `destination` has to wait.
+    /// Whether a message of `route` to `destination` must wait.
     pub fn covers(&self, route: &str, destination: &Destination) -> bool {
         match self {
             Self::Key(held) => held == destination,
@@ -29,7 +29,7 @@ impl HoldScope {
         }
     }
 
-    /// Whether the relay puts such holds and lifts them; a route by name is held by an operator alone.
+    /// Whether the relay itself creates and lifts such holds. Only operators hold routes.
     pub fn is_automatic(&self) -> bool {
         match self {
             Self::Key(_) | Self::Exchange(_) => true,
@@ -46,7 +46,7 @@ impl HoldScope {
         }
     }
 
-    /// Reads the columns back; an unknown scope is none of ours.
+    /// Parses the columns; `None` for an unknown scope.
     pub fn from_columns(scope: &str, exchange: &str, routing_key: &str, route: &str) -> Option<Self> {
         match scope {
             "key" => Some(Self::Key(Destination { exchange: exchange.into(), routing_key: routing_key.into() })),
@@ -72,15 +72,15 @@ impl fmt::Display for HoldScope {
 pub enum HoldKind {
     /// The broker nacked: queue full, no leader, internal error.
     Refused,
-    /// A missing binding: many events in a row came back and none was routed, or what probed a hold came back.
+    /// A binding is missing: many events in a row came back, or a probe of a hold did.
     Unroutable,
     /// The exchange does not exist.
     Missing,
-    /// The user may not write there.
+    /// The user may not write to it.
     Forbidden,
-    /// It takes messages and never confirms them, while others are confirmed.
+    /// It takes messages but never confirms them, while others confirm.
     Unconfirmed,
-    /// The broker closes the channel on whatever is sent there.
+    /// The broker closes the channel on everything sent there.
     Closed,
 }
 
@@ -101,25 +101,25 @@ impl HoldKind {
         }
     }
 
-    /// Reads the word back.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// What an operator reads first.
+    /// The reason, for operators.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Refused => "the broker refuses messages for it (queue full, or its queue has no leader)",
             Self::Unroutable => "no queue is bound for it",
             Self::Missing => "the exchange does not exist",
             Self::Forbidden => "the relay's user may not write to it",
-            Self::Unconfirmed => "it takes messages but does not confirm them, while others are confirmed",
+            Self::Unconfirmed => "it takes messages but does not confirm them, while others confirm",
             Self::Closed => "the broker closes the channel on every message for it",
         }
     }
 }
 
-/// A hold as a claim reads it.
+/// A hold, as claims read it.
 #[derive(Debug, Clone)]
 pub struct Hold {
     /// Its row.
@@ -132,32 +132,33 @@ pub struct Hold {
 #[derive(Debug, Clone, Default)]
 pub struct Holds {
     all: Vec<Hold>,
-    /// What the hold covers that the batch probes, if it does.
+    /// What the hold that this batch probes covers, if it probes one.
     probed: Option<HoldScope>,
 }
 
 impl Holds {
-    /// Takes the rows as read.
+    /// All holds that were read.
     pub fn new(holds: Vec<Hold>) -> Self {
         Self { all: holds, probed: None }
     }
 
-    /// The same for the probe of one of them.
+    /// The same, for a probe of one of them.
     pub fn probing(mut self, id: HoldId) -> Self {
         self.probed = self.scope_of(id);
         self.all.retain(|hold| hold.id != id);
         self
     }
 
-    /// The hold that a message of `route` for `destination` has to wait for. Where that is what a probe tries, only an operator is in
-    /// its way: two holds of one destination, its exchange's and its own, would wait for each other for ever.
+    /// The hold that a message of `route` to `destination` must wait for. A probe of that
+    /// destination only respects operators' holds: otherwise two holds of one destination (its own
+    /// and its exchange's) would wait for each other for ever.
     pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
         let is_probed = self.is_probed(route, destination);
         let stands = |hold: &&Hold| hold.scope.covers(route, destination) && !(is_probed && hold.scope.is_automatic());
         self.all.iter().find(stands)
     }
 
-    /// Whether a message of `route` for `destination` probes a hold.
+    /// Whether a message of `route` to `destination` probes a hold.
     pub fn is_probed(&self, route: &str, destination: &Destination) -> bool {
         self.probed.as_ref().is_some_and(|scope| scope.covers(route, destination))
     }
@@ -167,7 +168,7 @@ impl Holds {
         self.all.iter().find(|hold| hold.id == id).map(|hold| hold.scope.clone())
     }
 
-    /// All of them, for the gauge.
+    /// All holds, for the gauge.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
         self.all.iter()
     }

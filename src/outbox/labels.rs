@@ -1,4 +1,5 @@
-//! What a message's body and its properties both say. Nouns shared by the routes, the envelope and the message stage.
+//! What both a message's body and its properties contain. Nouns shared by the routes, the envelope
+//! and the message stage.
 
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ pub enum Envelope {
     Standard,
     /// The event bus envelope of seed documents 000 and 004.
     Domain,
-    /// Seed document 001's, around an aggregate.
+    /// The aggregate envelope of seed document 001.
     Aggregate,
     /// CloudEvents 1.0, structured mode.
     CloudEvents,
-    /// The payload alone.
+    /// Only the payload.
     Raw,
 }
 
@@ -21,7 +22,7 @@ impl Envelope {
     /// Every envelope, for the routes file, docs and tests.
     pub const ALL: [Self; 5] = [Self::Standard, Self::Domain, Self::Aggregate, Self::CloudEvents, Self::Raw];
 
-    /// The word in the routes file and in what is shown.
+    /// The word in the routes file and in output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Standard => "standard",
@@ -32,12 +33,12 @@ impl Envelope {
         }
     }
 
-    /// Reads the word back.
+    /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|envelope| envelope.as_str() == word)
     }
 
-    /// The media type of a body of this shape.
+    /// The media type of a body with this envelope.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Standard | Self::Domain | Self::Aggregate | Self::Raw => "application/json",
@@ -46,14 +47,14 @@ impl Envelope {
     }
 }
 
-/// What a route says about a message, besides the event itself.
+/// What a route adds to an event's message.
 #[derive(Debug, Clone)]
 pub struct Labels {
     /// The type on the wire.
     pub message_type: Arc<str>,
-    /// Overrules the row's version.
+    /// Overrides the row's version.
     pub version: Option<Arc<str>>,
-    /// Who publishes, for example `order-service`.
+    /// The publisher, for example `order-service`.
     pub source: Arc<str>,
     /// The body's media type.
     pub content_type: &'static str,

@@ -1,16 +1,17 @@
-//! What the broker's supervisor reports for `/status`: since when, which node, what kind of error was last. The words of errors stay in
-//! the log: they may name users and more than a page that anyone may read should say.
+//! What the broker's supervisor reports for `/status`: since when, which node, and the kind of the
+//! last error. Error texts stay in the log: they may name users and other things that do not belong
+//! on a page that anybody may read.
 
 use time::OffsetDateTime;
 
 /// The last change, and the last error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkReport {
-    /// Since when the link is up, or down; absent before the first connection.
+    /// Since when the link is up or down; `None` before the first connection.
     pub since: Option<OffsetDateTime>,
     /// Host and port of the node, while connected.
     pub node: Option<String>,
-    /// The kind of the last error; it stays after the connection is back.
+    /// The kind of the last error. It stays after the connection is back.
     pub last_error: Option<&'static str>,
 }
 
@@ -27,14 +28,15 @@ impl LinkReport {
         self.last_error = Some(if words.starts_with("blocked") { "blocked" } else { "connection_ended" });
     }
 
-    /// A node could not be connected to.
+    /// Connecting to a node failed.
     pub fn failed(&mut self, words: &str) {
         self.since.get_or_insert_with(OffsetDateTime::now_utc);
         self.last_error = Some(kind(words));
     }
 }
 
-/// The words are those of `broker_connect` and `secret`, which know more than a page that anyone may read should say.
+/// The texts come from `broker_connect` and `secret`; they say more than a page that anybody may
+/// read should.
 fn kind(words: &str) -> &'static str {
     let known = [
         ("refused the login", "login_refused"),

@@ -1,5 +1,6 @@
-//! What happened to a message and to its event, and what follows. Nouns: the publish stage's report becomes answers, the verdict stage
-//! turns answers into a fate and a fate into a verdict, the settle stage carries it out.
+//! What happened to a message and its event, and what follows. Nouns only: the publish stage's
+//! report becomes answers, the verdict stage turns answers into a fate and the fate into a verdict,
+//! and the settle stage carries it out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +12,19 @@ use crate::outbox::hold::{HoldKind, HoldScope};
 /// What happened to one message of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// Acked, and returned by none.
+    /// Acked and not returned.
     Confirmed,
-    /// Came back: no queue is bound.
+    /// Returned: no queue is bound.
     Returned {
         /// Where it was sent.
         destination: Destination,
-        /// What its route says about that.
+        /// What its route wants done about that.
         on_unroutable: OnUnroutable,
-        /// Different events that came back from there since one was routed.
+        /// How many different events came back from there since one was routed.
         streak: u32,
-        /// Whether it probed a hold.
+        /// Whether it was a probe of a hold.
         is_probe: bool,
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
     /// The broker refused it.
@@ -31,66 +32,66 @@ pub enum Answer {
         /// Where it was sent.
         destination: Destination,
     },
-    /// The channel closed over it, or around it.
+    /// The channel closed because of it, or while it was in flight.
     Closed {
         /// Where it was sent.
         destination: Destination,
-        /// What the close says about it.
+        /// What the close says about this message.
         fault: ChannelFault,
     },
-    /// Sent; the answer is still to come.
+    /// Sent, but not answered yet.
     Unconfirmed,
     /// Not sent: its destination is on hold.
     Held {
         /// The hold.
         hold: HoldId,
     },
-    /// Not sent: its destination has stopped confirming while others go on.
+    /// Not sent: its destination has stopped confirming, while others confirm.
     Stalled {
-        /// Where it was to go.
+        /// Where it should have gone.
         destination: Destination,
     },
-    /// Not sent, for a reason that is not its own.
+    /// Not sent, for a reason that has nothing to do with it.
     NotSent,
 }
 
-/// What a closed channel says about one message that was in flight on it.
+/// What a closed channel says about one message that was in flight.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChannelFault {
     /// 404: this exchange does not exist.
     ExchangeMissing {
         /// The exchange.
         exchange: Arc<str>,
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
     /// 403: the user may not write to what the reply text names.
     Forbidden {
         /// What the text names.
         scope: HoldScope,
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
-    /// 406, and the size in the reply text is this message's alone.
+    /// 406, and only this message has the size in the reply text.
     TooLarge {
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
-    /// Tried alone it closed the channel again, while another message of its destination passed.
+    /// Tried alone, it closed the channel again, while another message of its destination passed.
     Culprit {
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
-    /// Tried alone it closed the channel again, and nothing of its destination passes.
+    /// Tried alone, it closed the channel again, and no message of its destination passes.
     DestinationClosed {
-        /// The broker's words.
+        /// The broker's message.
         text: String,
     },
-    /// The channel or connection went away; nothing says that this message had a part in it.
+    /// The channel or connection was lost, and nothing suggests that this message caused it.
     Bystander,
 }
 
-/// What happened to an event, all its routes together.
+/// What happened to an event on all its routes together.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
     /// The broker took it on every route.
@@ -102,14 +103,14 @@ pub enum Fate {
         /// Why.
         error: String,
     },
-    /// Over the relay's limit.
+    /// It exceeds the relay's limit.
     TooLarge {
         /// Its size.
         bytes: usize,
         /// The limit.
         limit: usize,
     },
-    /// At least one route did not confirm; the answer that decides.
+    /// At least one route did not confirm it; the answer that decides.
     Refused(Answer),
 }
 
@@ -118,34 +119,34 @@ pub enum Fate {
 pub enum Verdict {
     /// Marked published.
     Published,
-    /// One attempt is charged; the key waits for the next.
+    /// Charge one attempt; the key waits for the next one.
     Retry {
-        /// Charged so far, this one included.
+        /// Attempts charged so far, including this one.
         attempts: u32,
-        /// Until the next.
+        /// The pause before the next attempt.
         pause: Duration,
-        /// What happened.
+        /// The error.
         error: String,
     },
-    /// Moved to `outbox.dead_letters`.
+    /// Move it to `outbox.dead_letters`.
     DeadLetter {
         /// Why.
         reason: FailureReason,
-        /// Charged in all.
+        /// Attempts charged in total.
         attempts: u32,
-        /// What happened.
+        /// The error.
         error: String,
     },
-    /// Its destination goes on hold; the key waits for it, nothing is charged.
+    /// Put its destination on hold; the key waits for the hold, and nothing is charged.
     Hold {
         /// What goes on hold.
         scope: HoldScope,
         /// Why.
         kind: HoldKind,
-        /// The broker's words.
+        /// The broker's message.
         error: String,
     },
-    /// The key waits for a hold that is there already.
+    /// The key waits for an existing hold.
     WaitForHold {
         /// The hold.
         hold: HoldId,
@@ -157,9 +158,9 @@ pub enum Verdict {
     },
     /// The key waits for a route.
     NoRoute {
-        /// Until it is looked at again.
+        /// The pause before the next look.
         pause: Duration,
     },
-    /// Stays pending as it is.
+    /// Leave it pending.
     Leave,
 }

@@ -1,8 +1,8 @@
-//! The route stage: which messages an event becomes, and where each goes.
+//! The route stage: decides which messages an event becomes, and where each goes.
 //!
-//! Called once per claimed event. The relay knows no event of its own; without a routes file one route takes every type. Refuses an
-//! event that two routes would send to the same place: a returned message says only its id, exchange and routing key, so nobody could
-//! tell which of the two came back.
+//! Called once per claimed event. The relay has no built-in event types; without a routes file, one
+//! route takes every type. Refuses an event that two routes would send to the same destination: a
+//! return names only id, exchange and routing key, so nobody could tell which of the two came back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,38 +15,38 @@ use crate::outbox::hold::HoldScope;
 use crate::outbox::labels::{Envelope, Labels};
 use crate::outbox::template::Template;
 
-/// What the metrics call the types that no route names.
+/// The metrics' label for types that no route names.
 pub const OTHER_TYPES: &str = "_other";
-/// What the metrics call the routes of a relay without a routes file.
+/// The metrics' label for the routes of a relay without a routes file.
 const NO_FILE: &str = "none";
 
-/// One way out for the events of a type.
+/// One route for the events of a type.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Unique, `[a-z0-9-]{1,40}`; stored with events and shown everywhere.
     pub name: Arc<str>,
-    /// The type whose events take it; none is every type that no other route names.
+    /// The type whose events take it; `None` for every type that no other route names.
     pub event_type: Option<Arc<str>>,
     /// Where to.
     pub exchange: Arc<str>,
-    /// The routing key before its fields are filled in.
+    /// The routing key, before its fields are filled in.
     pub routing_key: Template,
-    /// The body's shape.
+    /// The envelope of the body.
     pub envelope: Envelope,
-    /// The type on the wire; the event type if absent.
+    /// The type on the wire; `None` for the event type.
     pub message_type: Option<Arc<str>>,
-    /// Overrules the row's version.
+    /// Overrides the row's version.
     pub version: Option<Arc<str>>,
-    /// Who publishes.
+    /// The publisher.
     pub source: Arc<str>,
-    /// What a returned message means.
+    /// What to do with a returned message.
     pub on_unroutable: OnUnroutable,
-    /// Set on every message, over the row's own headers of the same name.
+    /// Headers of every message; they override the row's headers with the same name.
     pub headers: Map<String, Value>,
 }
 
 impl Route {
-    /// What a message of `event` says about itself on this route.
+    /// The labels of a message of `event` on this route.
     pub fn labels(&self, event: &Event) -> Labels {
         Labels {
             message_type: self.message_type.clone().unwrap_or_else(|| event.event_type.as_str().into()),
@@ -56,23 +56,23 @@ impl Route {
         }
     }
 
-    /// Where `event`, whose own headers are `headers`, goes on this route; or why that cannot be said.
+    /// Where `event`, with its own `headers`, goes on this route; or why that is not known.
     pub fn destination(&self, event: &Event, headers: &Map<String, Value>) -> Result<Destination, String> {
         let routing_key = self.routing_key.render(event, headers);
         let routing_key = routing_key.map_err(|error| format!("the routing key of route '{}' {error}", self.name))?;
         Ok(Destination { exchange: self.exchange.clone(), routing_key: routing_key.into() })
     }
 
-    /// The headers of a message: the row's `own`, and the route's over them.
+    /// The headers of a message: the row's `own`, overridden by the route's.
     pub fn headers_over(&self, own: &Map<String, Value>) -> Map<String, Value> {
-        // With room for those that the relay adds.
+        // With room for the relay's headers.
         let mut headers = Map::with_capacity(own.len() + self.headers.len() + 4);
         headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers
     }
 
-    /// Whether a hold of this scope is in the way of messages of this route, or of some of them.
+    /// Whether a hold of this scope blocks some or all messages of this route.
     pub fn is_held_by(&self, scope: &HoldScope) -> bool {
         match scope {
             HoldScope::Key(held) => held.exchange == self.exchange && self.routing_key.may_render(&held.routing_key),
@@ -85,7 +85,7 @@ impl Route {
 /// The routes by event type.
 #[derive(Debug, Clone)]
 pub struct RouteTable {
-    /// As in the file.
+    /// In the order of the file.
     all: Vec<Arc<Route>>,
     exact: HashMap<Arc<str>, Vec<Arc<Route>>>,
     any: Vec<Arc<Route>>,
@@ -123,19 +123,20 @@ impl RouteTable {
         Self { all, exact, any, sha: sha.into() }
     }
 
-    /// The routes of a type; none means that its key waits as `no_route`.
+    /// The routes of a type. If there are none, its key waits as `no_route`.
     pub fn routes_for(&self, event_type: &str) -> &[Arc<Route>] {
         self.exact.get(event_type).unwrap_or(&self.any)
     }
 
-    /// The routes that `event` takes: those of its type, and of a replayed event only those it was replayed for.
+    /// The routes of `event`: those of its type; for a replayed event, only those it was replayed
+    /// for.
     pub fn routes_of<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a Arc<Route>> {
         let only = event.only_routes.as_deref();
         let wanted = move |route: &&Arc<Route>| only.is_none_or(|names| names.iter().any(|name| **name == *route.name));
         self.routes_for(&event.event_type).iter().filter(wanted)
     }
 
-    /// Where `event`, whose own headers are `headers`, goes on each of its routes; or why it can go nowhere.
+    /// Where `event`, with its own `headers`, goes on each of its routes; or why it cannot be sent.
     pub fn ways(&self, event: &Event, headers: &Map<String, Value>) -> Result<Vec<(Arc<Route>, Destination)>, String> {
         let mut ways: Vec<(Arc<Route>, Destination)> = Vec::new();
         for route in self.routes_of(event) {
@@ -143,7 +144,7 @@ impl RouteTable {
             if let Some((other, _)) = ways.iter().find(|(_, taken)| *taken == destination) {
                 let (first, second) = (&other.name, &route.name);
                 return Err(format!(
-                    "the routes '{first}' and '{second}' both send it to {destination}; give one of them another routing key"
+                    "the routes '{first}' and '{second}' both send it to {destination}; change the routing key of one of them"
                 ));
             }
             ways.push((Arc::clone(route), destination));
@@ -156,12 +157,13 @@ impl RouteTable {
         self.all.iter()
     }
 
-    /// Whether there is a route of this name.
+    /// Whether there is a route with this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.all.iter().any(|route| *route.name == *name)
     }
 
-    /// The type as a metric label: unbounded input must not make unbounded series.
+    /// The type as a metric label. Unknown types share one label, so that input cannot create
+    /// unlimited series.
     pub fn label_for<'a>(&self, event_type: &'a str) -> &'a str {
         if self.exact.contains_key(event_type) { event_type } else { OTHER_TYPES }
     }
@@ -171,7 +173,7 @@ impl RouteTable {
         self.all.iter().map(|route| (route.event_type.as_deref().unwrap_or(OTHER_TYPES), &*route.name))
     }
 
-    /// Identifies the routes file: the beginning of its SHA-256, or `none`.
+    /// Identifies the routes file: the start of its SHA-256, or `none`.
     pub fn sha(&self) -> &str {
         &self.sha
     }

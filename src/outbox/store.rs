@@ -1,6 +1,7 @@
-//! The seam to the database: claiming events and settling what became of them.
+//! The seam to the database: claims events, and settles the outcome.
 //!
-//! The relay runs on PostgreSQL through `link::store`; the simulation of the tests implements the same traits in memory.
+//! `postgres::store` implements it for PostgreSQL; the tests' simulation implements the same traits
+//! in memory.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,31 +13,31 @@ use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, FailureReason, HoldId, WaitReason};
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
 
-/// How much one claim may take.
+/// The limits of one claim.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimLimits {
     /// Lanes, 1 to 64.
     pub lanes: usize,
     /// Events.
     pub events: usize,
-    /// Bytes of payload; a single larger event goes alone.
+    /// Bytes of payload; a larger event is claimed alone.
     pub bytes: usize,
     /// Events of one key.
     pub events_of_key: usize,
-    /// The largest payload that is fetched, in bytes.
+    /// The largest payload to fetch, in bytes.
     pub payload_bytes: usize,
 }
 
-/// What a claim took. The batch holds the lanes until it is settled or dropped.
+/// The result of a claim. The batch holds the lanes until it is settled or dropped.
 #[derive(Debug)]
 pub struct Claim<B> {
-    /// The open transaction; absent when nothing was due.
+    /// The open transaction; `None` if nothing was due.
     pub batch: Option<B>,
     /// In `seq` order.
     pub events: Vec<Event>,
     /// The holds in force.
     pub holds: Holds,
-    /// Whether a limit cut it short, so that more is due at once.
+    /// Whether a limit cut it short, so that more events are due now.
     pub full: bool,
 }
 
@@ -55,7 +56,7 @@ pub struct ProbeClaim<B> {
     pub probes: u32,
     /// Why the destination is on hold.
     pub kind: HoldKind,
-    /// The other holds in force, for a probe of this one.
+    /// The other holds in force, from the view of this probe.
     pub holds: Holds,
 }
 
@@ -68,7 +69,7 @@ pub enum Until {
     Lifted,
 }
 
-/// A key that has to wait from now on.
+/// A key that must wait from now on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewWait {
     /// The key.
@@ -87,35 +88,35 @@ pub struct NewWait {
     pub until: Until,
     /// The hold that it waits for.
     pub hold: Option<WaitsFor>,
-    /// What happened, for an operator.
+    /// The error, for operators.
     pub error: Option<String>,
-    /// Routes that are done with.
+    /// Routes that are done.
     pub routes_confirmed: Vec<String>,
 }
 
 /// The hold of a wait.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WaitsFor {
-    /// One that is there.
+    /// An existing hold.
     Existing(HoldId),
-    /// One that the same settlement puts in force.
+    /// A hold that the same settlement creates.
     New(HoldScope),
 }
 
-/// A destination that goes on hold.
+/// A destination to put on hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewHold {
     /// What it covers.
     pub scope: HoldScope,
     /// Why.
     pub kind: HoldKind,
-    /// What the broker said.
+    /// The broker's message.
     pub error: String,
     /// When it is probed first.
     pub probe_after: Duration,
 }
 
-/// An event that will not be tried again.
+/// An event to give up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewDeadLetter {
     /// The event.
@@ -124,44 +125,44 @@ pub struct NewDeadLetter {
     pub key: String,
     /// Why.
     pub reason: FailureReason,
-    /// What happened.
+    /// The error.
     pub error: String,
     /// Attempts charged.
     pub attempts: u32,
-    /// Routes that have it.
+    /// Routes that confirmed it.
     pub routes_confirmed: Vec<String>,
-    /// Routes that do not.
+    /// Routes that failed.
     pub routes_failed: Vec<String>,
-    /// Set where the policy is to keep the key waiting.
+    /// Lane and seq, if the policy is to keep the key waiting.
     pub key_waits: Option<(i16, i64)>,
 }
 
-/// What a probe found out about its hold.
+/// The result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeResult {
-    /// The destination takes messages again: the hold and the waits it caused are lifted.
+    /// The destination takes messages again: lift the hold and the waits it caused.
     Accepted(HoldId),
-    /// Not yet: the next probe comes after the pause.
+    /// Not yet: probe again after the pause.
     Refused(HoldId, Duration),
 }
 
-/// Everything a batch changes, in one transaction.
+/// Everything that a batch changes, in one transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settlement {
-    /// Events that are marked published.
+    /// Events to mark published.
     pub published: Vec<Uuid>,
-    /// Keys that wait.
+    /// Keys that must wait.
     pub waits: Vec<NewWait>,
-    /// Destinations that go on hold.
+    /// Destinations to put on hold.
     pub holds: Vec<NewHold>,
-    /// Events that are moved to the dead letters.
+    /// Events to move to the dead letters.
     pub dead_letters: Vec<NewDeadLetter>,
-    /// What a probe found.
+    /// The result of the probe.
     pub probe: Option<ProbeResult>,
 }
 
 impl Settlement {
-    /// For how many events anything changes.
+    /// How many events it changes.
     pub fn changes(&self) -> usize {
         self.published.len() + self.waits.len() + self.dead_letters.len()
     }
@@ -170,12 +171,13 @@ impl Settlement {
 /// What settling could not do; the rest is committed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Waits and dead letters that the database refused, by event; their events stay pending.
+    /// Waits and dead letters that the database refused, by event. Their events stay pending.
     pub refused: Vec<(Uuid, String)>,
 }
 
-/// A copy of an event that the broker confirmed on every route, and that may not be marked yet. The replay tells it from a copy that was
-/// sent before the event was replayed, whose confirm says nothing of the one that the replay asks for.
+/// A copy of an event that the broker confirmed on every route, and that may not be marked yet. The
+/// replay distinguishes it from copies sent before the event was replayed, whose confirms say
+/// nothing about the copy that the replay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfirmedCopy {
     /// The event.
@@ -184,7 +186,7 @@ pub struct ConfirmedCopy {
     pub replay_id: Option<Uuid>,
 }
 
-/// A route that confirmed late, of an event that is not done with.
+/// A route that confirmed late, of an event that is not done yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateRoute {
     /// The event.
@@ -195,28 +197,30 @@ pub struct LateRoute {
     pub route: Arc<str>,
 }
 
-/// The database cannot be used, or said no.
+/// The database cannot be used, or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No usable connection.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
-    /// A statement failed or took too long; the transaction is gone.
+    /// A statement failed or took too long; the transaction is lost.
     #[error("{action}: {error}")]
     Failed {
         /// What was being done.
         action: &'static str,
-        /// What the database said.
+        /// The database's message.
         error: String,
-        /// Whether the same again may succeed: a deadlock, a serialization failure, a lock that took too long.
+        /// Whether a second try may succeed: a deadlock, a serialization failure, a lock that took
+        /// too long.
         passing: bool,
     },
-    /// The tables are missing or not of this relay's version.
+    /// The tables are missing, or have another version than this relay needs.
     #[error("{0}")]
     Schema(String),
-    /// Fewer events were marked than were confirmed, and they are still pending: a trigger or a policy is in the way.
+    /// Some confirmed events were not marked and are still pending, because of a trigger or a
+    /// policy.
     #[error(
-        "{still_pending} confirmed events could not be marked published; look for a trigger or a row policy on the events table"
+        "{still_pending} confirmed events cannot be marked published; look for a trigger or a row policy on the events table"
     )]
     MarksRefused {
         /// How many.
@@ -225,7 +229,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Its kind, one word, for `/status`.
+    /// Its kind for `/status`, as one word.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
@@ -246,8 +250,8 @@ pub trait Store: Send + Sync + 'static {
     /// Its open transaction.
     type Batch: Batch;
 
-    /// Claims due events of free lanes. `hinted` says that somebody knows of some; otherwise a store may ask first, where the last claim
-    /// left nothing behind.
+    /// Claims due events of free lanes. `hinted` says that there probably are some; otherwise a
+    /// store may ask first if the last claim left nothing behind.
     fn claim(
         &self,
         limits: &ClaimLimits,
@@ -260,14 +264,15 @@ pub trait Store: Send + Sync + 'static {
         limits: &ClaimLimits,
     ) -> impl Future<Output = Result<Option<ProbeClaim<Self::Batch>>, StoreError>> + Send;
 
-    /// Marks events whose confirm came after their batch, and lets their keys go on. True whoever does it, so it takes no lane. An event
-    /// that was replayed since the copy was sent is left alone.
+    /// Marks events whose confirm came after their batch, and lets their keys continue. The mark is
+    /// true whoever writes it, so this takes no lane. Skips an event that was replayed after the
+    /// copy was sent.
     fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes routes that confirmed late, of events that wait for another route.
+    /// Records routes that confirmed late, for events that wait for another route.
     fn note_routes(&self, routes: &[LateRoute]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Makes unconfirmed events due at once: their answer came late, and it was not a confirm.
+    /// Makes unconfirmed events due at once: their answer came late and was not a confirm.
     fn recheck(&self, events: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Puts the destinations of events that stay unconfirmed on hold.
@@ -281,8 +286,9 @@ pub trait Store: Send + Sync + 'static {
     fn lift_unconfirmed(&self, destinations: &[Destination]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// An open batch. Dropping it gives the lanes back and changes nothing.
+/// An open batch. Dropping it releases the lanes and changes nothing.
 pub trait Batch: Send + 'static {
-    /// Writes everything and commits. On an error nothing was committed, or it is unknown whether it was.
+    /// Writes everything and commits. On an error, nothing was committed, or it is unknown whether
+    /// it was.
     fn settle(self, settlement: &Settlement) -> impl Future<Output = Result<Settled, StoreError>> + Send;
 }

@@ -20,11 +20,11 @@ enum Part {
     Header(String),
 }
 
-/// The fields of a template, as the mend in error texts names them.
+/// The fields of a template, for the fix in error messages.
 const FIELDS: &str = "{event_type}, {aggregate_type}, {aggregate_id}, {key} or {header.NAME}";
 
 impl Template {
-    /// Reads a template; the error says what is wrong with it.
+    /// Parses a template. The error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some(open) = rest.find('{') {
@@ -52,7 +52,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The same template where the event type is known, so that two that mean the same are equal.
+    /// The same template for a known event type, so that equivalent templates are equal.
     pub fn for_type(&self, event_type: &str) -> Self {
         let mut parts: Vec<Part> = Vec::with_capacity(self.0.len());
         for part in &self.0 {
@@ -72,7 +72,8 @@ impl Template {
         Self(parts)
     }
 
-    /// Fills the fields in; `headers` are the row's own. The error goes on after "the routing key of route 'x'".
+    /// Fills in the fields; `headers` are the row's own. The error continues "the routing key of
+    /// route 'x'".
     pub fn render(&self, event: &Event, headers: &Map<String, Value>) -> Result<String, String> {
         let mut key = String::with_capacity(64);
         for part in &self.0 {
@@ -95,7 +96,7 @@ impl Template {
         Ok(key)
     }
 
-    /// Whether some event could be given this routing key.
+    /// Whether some event could get this routing key.
     pub fn may_render(&self, key: &str) -> bool {
         let (mut rest, mut is_open) = (key, false);
         for (place, part) in self.0.iter().enumerate() {
@@ -123,7 +124,7 @@ impl Template {
         })
     }
 
-    /// Bytes that it takes at the least.
+    /// The least bytes that it can have.
     pub fn text_bytes(&self) -> usize {
         let bytes = |part: &Part| match part {
             Part::Text(text) => text.len(),

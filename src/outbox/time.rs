@@ -2,8 +2,9 @@
 
 use time::OffsetDateTime;
 
-/// A time in bodies and headers: RFC 3339, UTC, milliseconds. By hand, because every message has two and the library's general way
-/// takes ten times as long; of the years that four digits hold, which are all that a claim lets through.
+/// A time in bodies and headers: RFC 3339, UTC, with milliseconds. Written by hand, because every
+/// message has two and the library takes ten times as long. Only for years of four digits; claims
+/// let no others through.
 pub fn timestamp(at: OffsetDateTime) -> String {
     let at = at.to_offset(time::UtcOffset::UTC);
     let (year, month, day) = at.to_calendar_date();
@@ -21,7 +22,7 @@ pub fn timestamp(at: OffsetDateTime) -> String {
     text
 }
 
-/// The decimal digits of `value`, from the one that `unit` counts on.
+/// Appends the decimal digits of `value`, starting with the one at `unit`.
 fn push_digits(text: &mut String, value: u32, mut unit: u32) {
     while unit > 0 {
         text.push(char::from(b'0' + (value / unit % 10) as u8));

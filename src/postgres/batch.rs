@@ -1,6 +1,7 @@
-//! An open batch in PostgreSQL: one transaction that holds lane locks, and settling it.
+//! An open batch in PostgreSQL: one transaction that holds lane locks.
 //!
-//! Dropping it closes its connection, which rolls back and frees the lanes; so does a panic of its owner.
+//! Dropping it, for example in a panic, closes its connection, which rolls back and frees the
+//! lanes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct PgBatch {
 }
 
 impl PgBatch {
-    /// Takes a connection on which a transaction is about to be opened.
+    /// Takes a connection, on which the caller then opens a transaction.
     pub(crate) fn new(client: Object, queries: Arc<Queries>, floors: Floors) -> Self {
         Self { client: Some(client), queries, floors, lanes: Vec::new(), has_waits: false }
     }
@@ -41,7 +42,7 @@ impl PgBatch {
         self.has_waits = has_waits;
     }
 
-    /// Commits, and gives the connection back to the pool.
+    /// Commits, and returns the connection to the pool.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         call::batch(self.client(), "committing", "COMMIT").await?;
         self.client = None;
@@ -55,7 +56,7 @@ impl PgBatch {
         Ok(())
     }
 
-    /// Ends due waits whose events are settled already, where nothing else was due.
+    /// Ends due waits whose events are already settled, when nothing else is due.
     pub(crate) async fn end_waits_only(self) -> Result<(), StoreError> {
         if !self.has_waits {
             return self.abandon().await;
@@ -64,7 +65,7 @@ impl PgBatch {
         self.commit().await
     }
 
-    /// Marks events, and makes sure that they are marked.
+    /// Marks events, and checks that they are marked.
     pub(crate) async fn mark(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
@@ -82,7 +83,7 @@ impl PgBatch {
         }
     }
 
-    /// Puts a destination on hold, or finds the hold that is there.
+    /// Puts a destination on hold, or finds the existing hold.
     pub(crate) async fn put_hold(
         &self,
         scope: &HoldScope,
@@ -126,7 +127,7 @@ impl PgBatch {
         call::execute(self.client(), "ending waits", &self.queries.end_waits, &params).await.map(|_| ())
     }
 
-    /// Runs `work` in a savepoint: what fails there must not lose the marks.
+    /// Runs `work` in a savepoint, so that a failure there does not lose the marks.
     pub(super) async fn in_savepoint(
         &self,
         work: impl Future<Output = Result<(), StoreError>>,
@@ -145,13 +146,14 @@ impl PgBatch {
 impl Drop for PgBatch {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            // Out of the pool: dropping the client closes the connection, and the server rolls back.
+            // Takes it out of the pool: dropping the client closes the connection, and the server
+            // rolls back.
             drop(Object::take(client));
         }
     }
 }
 
-/// What a hold's scope leaves empty is no field of a log line.
+/// `None` for a column that is empty in this scope, which drops the field from the log line.
 pub(super) fn some(column: &str) -> Option<&str> {
     (!column.is_empty()).then_some(column)
 }

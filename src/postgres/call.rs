@@ -1,4 +1,4 @@
-//! Single database calls: unnamed statements, each with a deadline, each error saying what was being done.
+//! Single database calls: unnamed statements, each with a deadline. Errors say what was being done.
 //!
 //! Used by the store, the batch and the upkeep.
 
@@ -13,10 +13,10 @@ use crate::deadline::deadline;
 use crate::outbox::store::StoreError;
 use crate::postgres::connect::chain;
 
-/// Above the server's statement timeout of 5 s, which then speaks first.
+/// Longer than the server's statement timeout of 5 s, so that the server's error comes first.
 const CALL_DEADLINE: Duration = Duration::from_secs(8);
 
-/// A value and its type: with both, a statement takes one round trip and no name.
+/// A value and its type. With both, a statement needs one round trip and no name.
 pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// All rows.
@@ -29,7 +29,7 @@ pub(crate) async fn rows(
     bounded(CALL_DEADLINE, action, client.query_typed(sql, params)).await
 }
 
-/// All rows of a statement that may take longer than a call of the relay: an operator's.
+/// All rows of an operator's statement, which may take longer than the relay's.
 pub(crate) async fn rows_within(
     limit: Duration,
     client: &Client,
@@ -60,7 +60,7 @@ pub(crate) async fn one(
     bounded(CALL_DEADLINE, action, client.query_typed_one(sql, params)).await
 }
 
-/// How many rows were changed.
+/// The number of changed rows.
 pub(crate) async fn execute(
     client: &Client,
     action: &'static str,
@@ -70,7 +70,7 @@ pub(crate) async fn execute(
     bounded(CALL_DEADLINE, action, client.execute_typed(sql, params)).await
 }
 
-/// How many rows were changed by a statement that may take longer than a call of the relay: an operator's.
+/// The number of rows changed by an operator's statement, which may take longer than the relay's.
 pub(crate) async fn execute_within(
     limit: Duration,
     client: &Client,
@@ -86,7 +86,7 @@ pub(crate) async fn batch(client: &Client, action: &'static str, sql: &str) -> R
     bounded(CALL_DEADLINE, action, client.batch_execute(sql)).await
 }
 
-/// The same for an operator's, which may take longer than a call of the relay.
+/// The same for an operator's statements, which may take longer than the relay's.
 pub(crate) async fn batch_within(
     limit: Duration,
     client: &Client,
@@ -103,7 +103,7 @@ async fn bounded<T>(
 ) -> Result<T, StoreError> {
     match deadline(limit, action, call).await {
         Ok(Ok(value)) => Ok(value),
-        // Whatever was being done: one outage, one line in the log.
+        // The same error whatever was being done: one outage, one log line.
         Ok(Err(error)) if error.is_closed() => Err(StoreError::Unreachable(chain(&error))),
         Ok(Err(error)) => {
             let passing = error.code().is_some_and(|code| {

@@ -1,7 +1,8 @@
-//! The events of a claim whose lanes are locked: read, put in order, cut to the limits of a batch.
+//! Reads the events of a claim's locked lanes, sorts them, and cuts them to the limits of a batch.
 //!
-//! Called by the store. Reads small rows whole at once and the bodies of large ones only when it is known which of them stay, so that a
-//! claim never holds more than about twice its limit of bytes, however large the rows are.
+//! Called by the store. Reads small rows completely, but the bodies of large rows only once it
+//! knows which of them stay. So a claim never holds more than about twice its limit of bytes,
+//! however large the rows are.
 
 use std::collections::HashMap;
 
@@ -20,13 +21,13 @@ use crate::postgres::rows;
 use crate::postgres::rows::ClaimedRow;
 use crate::quick::QuickMap;
 
-/// What was read of the locked lanes.
+/// What was read from the locked lanes.
 pub(super) struct Reading {
     /// In `seq` order, within the limits.
     pub events: Vec<Event>,
     /// The holds in force.
     pub holds: Holds,
-    /// Whether a limit left something behind.
+    /// Whether a limit left some events behind.
     pub cut_short: bool,
 }
 
@@ -39,7 +40,8 @@ pub(super) async fn read(
 ) -> Result<Reading, StoreError> {
     let per_lane = limits.events.div_ceil(lanes.len().max(1)).max(1);
     let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    // Of each kind, due heads and pending events, so many rows: what is read at once is at most twice the limit.
+    // This many due heads and this many pending events, so that the first read takes at most twice
+    // the limit.
     let share = limits.bytes / (lanes.len() * per_lane).max(1);
     let (rows_max, body_bytes) = (clamp(per_lane), clamp(share.min(limits.payload_bytes)));
     let client = batch.client();
@@ -48,7 +50,7 @@ pub(super) async fn read(
         biased;
         call::rows(client, "claiming events", &queries.claim_events, &params),
         call::rows(client, "reading the holds", &queries.list_holds, &[]),
-        call::batch(client, "planning as ever", &queries.plan_settle)
+        call::batch(client, "resetting planner settings", &queries.plan_settle)
     )?;
     let mut of_lane: QuickMap<i16, usize> = QuickMap::default();
     let mut claimed: Vec<ClaimedRow> =
@@ -65,8 +67,9 @@ pub(super) async fn read(
     Ok(Reading { events, holds: Holds::new(holds.iter().filter_map(rows::hold).collect()), cut_short })
 }
 
-/// Puts the rows in `seq` order and drops what does not fit: of a key all after so many, and all after the first that is too much for the
-/// batch. The first row of all fits whatever its size. Says whether the batch was full.
+/// Sorts the rows by `seq` and drops what does not fit: the rest of a key after its limit, and
+/// everything after the first row that is too much for the batch. The very first row always fits.
+/// Returns whether the batch was full.
 fn cut(rows: &mut Vec<ClaimedRow>, limits: &ClaimLimits) -> bool {
     rows.sort_unstable_by_key(|row| row.event.seq);
     let mut of_key: QuickMap<&str, usize> = QuickMap::default();
@@ -91,7 +94,8 @@ fn cut(rows: &mut Vec<ClaimedRow>, limits: &ClaimLimits) -> bool {
     is_full
 }
 
-/// Reads what the claim left out for its size. A row that somebody has deleted meanwhile ends the batch before it.
+/// Reads the bodies that were too large for the claim. A row that was deleted in the meantime ends
+/// the batch before it.
 async fn read_bodies(batch: &PgBatch, queries: &Queries, claimed: &mut Vec<ClaimedRow>) -> Result<bool, StoreError> {
     let ids: Vec<Uuid> = claimed.iter().filter(|row| row.unread).map(|row| row.event.id).collect();
     if ids.is_empty() {
@@ -102,7 +106,7 @@ async fn read_bodies(batch: &PgBatch, queries: &Queries, claimed: &mut Vec<Claim
     let params: [call::Param<'_>; 2] = [(&ids, Type::UUID_ARRAY), (&headers_bytes, Type::INT4)];
     let (bodies, ()) = tokio::try_join!(
         call::rows(client, "reading large payloads", &queries.claim_bodies, &params),
-        call::batch(client, "planning as ever", &queries.plan_settle)
+        call::batch(client, "resetting planner settings", &queries.plan_settle)
     )?;
     let mut bodies: HashMap<Uuid, Row> = bodies.into_iter().map(|row| (row.get(0), row)).collect();
     for position in 0..claimed.len() {

@@ -1,4 +1,4 @@
-//! Up to where the floors may move: what was observed, and when it may be used.
+//! How far the floors may move: what was observed, and when it may be used.
 //!
 //! Claims start at their lane's floor, so that published rows whose index entries an old snapshot keeps alive are not walked again and
 //! again (design section 4: 240 ms and 429,000 buffers without it, 0.2 ms with it). An observation is a bound, the seq that is next, and
@@ -180,7 +180,7 @@ impl Floors {
         let params: [call::Param<'_>; 3] =
             [(&due.lanes, Type::INT2_ARRAY), (&due.seq, Type::INT8), (&step, Type::INT8)];
         let ((), row) = tokio::try_join!(
-            call::batch(batch.client(), "planning as for a claim", &queries.plan_claim),
+            call::batch(batch.client(), "setting a claim's planner settings", &queries.plan_claim),
             call::one(batch.client(), "moving floors", &queries.move_floors, &params)
         )?;
         let (moved, done): (i64, Vec<i16>) = (row.get(0), row.get(1));

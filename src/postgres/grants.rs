@@ -1,7 +1,7 @@
-//! The grants of the outbox's three roles, as SQL: what a producer, a relay and an operator need and no more. Used by `migrate`, which
-//! prints or applies them.
+//! The grants of the outbox's three roles, as SQL: exactly what a producer, a relay and an operator
+//! need. Used by `migrate`, which prints or applies them.
 //!
-//! Only ever adds: what a role was granted otherwise stays. Role names are quoted.
+//! Only adds grants and never revokes any. Role names are quoted.
 
 use crate::postgres::queries::in_schema;
 
@@ -9,9 +9,9 @@ const CREATE_ROLE: &str = include_str!("../../sql/grants/create_role.sql");
 const WRITER: &str = include_str!("../../sql/grants/writer.sql");
 const RELAY: &str = include_str!("../../sql/grants/relay.sql");
 const ADMIN: &str = include_str!("../../sql/grants/admin.sql");
-/// Stands for the role in those files.
+/// The placeholder for the role in those files.
 const PLACE: &str = "the_role";
-/// PostgreSQL cuts longer names.
+/// PostgreSQL truncates longer names.
 const NAME_BYTES_MAX: usize = 63;
 
 /// Who gets which grants.
@@ -21,9 +21,9 @@ pub struct Grants {
     pub writer: Option<String>,
     /// Runs the relay.
     pub relay: Option<String>,
-    /// Looks and mends.
+    /// Inspects and repairs.
     pub admin: Option<String>,
-    /// Whether roles that are missing are created.
+    /// Whether to create missing roles.
     pub create_roles: bool,
 }
 
@@ -45,12 +45,12 @@ impl Grants {
     }
 }
 
-/// Why a name can be no role's, if it cannot.
+/// Why a name is not allowed for a role; `None` if it is allowed.
 pub fn refusal(role: &str) -> Option<String> {
     if role.is_empty() || role.len() > NAME_BYTES_MAX {
-        Some(format!("a role's name has 1 to {NAME_BYTES_MAX} bytes"))
+        Some(format!("a role's name must have 1 to {NAME_BYTES_MAX} bytes"))
     } else if role.chars().any(char::is_control) || role.contains('$') {
-        Some("a role's name has no control characters and no $ here".to_owned())
+        Some("a role's name must not contain control characters or $".to_owned())
     } else {
         None
     }

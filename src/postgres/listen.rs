@@ -1,6 +1,8 @@
-//! LISTEN on a connection of its own: hints for the first worker. A lost connection falls back to polling, says so, and comes back.
+//! LISTEN on its own connection: gives hints to the first worker. If the connection is lost, logs
+//! it, falls back to polling, and reconnects.
 //!
-//! Started by `app` with `--wake listen`. Needs a direct connection: LISTEN does not pass a pooler in transaction mode (hazard A14).
+//! Started by `app` with `--wake listen`. Needs a direct connection: LISTEN does not work through a
+//! pooler in transaction mode (hazard A14).
 
 use std::time::Duration;
 
@@ -18,15 +20,15 @@ use crate::postgres::queries::Queries;
 
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who hears of it.
+/// Who gets the notifications.
 pub struct Listener {
-    /// Where notifications go.
+    /// Where notifications are reported.
     pub hints: Hints,
-    /// Whether LISTEN is in force.
+    /// Whether LISTEN is active.
     pub listening: watch::Sender<bool>,
 }
 
-/// Listens until `stop`.
+/// Listens until `stop` is cancelled.
 pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listener, stop: CancellationToken) {
     let (mut jitter, mut said) = (Jitter::for_services(), Said::default());
     loop {
@@ -36,7 +38,7 @@ pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listen
         };
         listener.listening.send_replace(false);
         if !said.polling {
-            tracing::warn!(error = ended, "not listening; polling goes on");
+            tracing::warn!(error = ended, "not listening; polling instead");
             said.polling = true;
         }
         tokio::select! {
@@ -46,14 +48,14 @@ pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listen
     }
 }
 
-/// What the log says already.
+/// What was already logged.
 #[derive(Default)]
 struct Said {
     polling: bool,
     no_trigger: bool,
 }
 
-/// Returns why it ended.
+/// Listens on one connection; returns why it ended.
 async fn listen_once(
     settings: &DatabaseSettings,
     schema: &str,
@@ -86,7 +88,7 @@ async fn listen_once(
         Ok(Ok(false)) => {
             said.no_trigger = true;
             tracing::warn!(
-                "no trigger wakes listening relays, so polling does; run: outbox-relay migrate --schema {schema} --with-notify"
+                "no trigger wakes listening relays, so the relay polls; run: outbox-relay migrate --schema {schema} --with-notify"
             );
         }
         Ok(Err(error)) => return error,
@@ -96,7 +98,7 @@ async fn listen_once(
     said.polling = false;
     listener.listening.send_replace(true);
     jitter.reset();
-    // What was inserted while nobody listened.
+    // For rows inserted while nobody was listening.
     listener.hints.give(Cause::Listen);
     loop {
         match messages.next().await {

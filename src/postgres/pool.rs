@@ -1,5 +1,6 @@
-//! The connection pool to PostgreSQL: bounded, with a deadline on every wait, and empty but for one connection when there is nothing
-//! to do. Made by `app`; the store and the upkeep take connections from it.
+//! The connection pool to PostgreSQL: bounded, with a deadline for every wait, and down to one
+//! connection when there is nothing to do. Made by `app`; the store and the upkeep take connections
+//! from it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +18,12 @@ use crate::postgres::connect::DatabaseSettings;
 use crate::postgres::connect::words::chain;
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Above the deadline of one host, so that its error is heard; where several are tried, those that fit in.
+/// Longer than the deadline of one host, so that its error is reported. Several hosts must share
+/// it.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection that nobody has used for this long is closed.
+/// Connections that are idle for this long are closed.
 const IDLE_MAX: Duration = Duration::from_secs(20);
-/// A short question is over by then.
+/// Longer than a short query takes.
 const TURN_TIMEOUT: Duration = Duration::from_millis(5);
 
 type Turn = tokio::sync::Mutex<()>;
@@ -39,17 +41,17 @@ pub struct Database {
 pub type Object = deadpool_postgres::Object;
 
 impl Database {
-    /// A pool of at most `connections`; nothing is connected yet.
+    /// A pool of at most `connections`. Does not connect yet.
     pub fn new(settings: DatabaseSettings, connections: usize) -> Self {
         let failure = Failure::default();
         let connects = Connects::default();
         let connector = Connector { settings, failure: failure.clone(), connects: connects.clone() };
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        // The configuration is made anew at each connect; this one is never used.
+        // Each connect makes a new configuration; this one is never used.
         let manager = Manager::from_connect(Config::new(), connector, manager_config);
         let pool = Pool::builder(manager)
             .max_size(connections)
-            // The other order would use every connection in turn, so that none would ever be idle.
+            // The other order would use all connections in turn, so that none would ever be idle.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_TIMEOUT))
@@ -59,7 +61,7 @@ impl Database {
         Self { pool, failure, turn: Arc::default(), connects }
     }
 
-    /// A connection, within the pool's deadlines.
+    /// Takes a connection, within the pool's deadlines.
     pub async fn connection(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| {
             StoreError::Unreachable(match error {
@@ -70,18 +72,18 @@ impl Database {
         })
     }
 
-    /// How often this pool has connected: after each, the server may be another one.
+    /// How often this pool has connected. After each connect, the server may be a different one.
     pub(crate) fn connects(&self) -> &Connects {
         &self.connects
     }
 
-    /// Waits a moment for the other one's turn to end, so that the upkeep and a relay at rest share one connection; both go on without it
-    /// where it takes longer.
+    /// Waits a moment for the other's turn to end, so that the upkeep and an idle relay share one
+    /// connection. If it takes longer, both continue without it.
     pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
         deadline(TURN_TIMEOUT, "waiting for a turn", self.turn.lock()).await.ok()
     }
 
-    /// Closes connections that have been idle for long.
+    /// Closes connections that have been idle for too long.
     pub fn close_idle(&self) {
         self.pool.retain(|_, metrics| metrics.last_used() < IDLE_MAX);
     }
@@ -92,19 +94,19 @@ impl Database {
 pub(crate) struct Connects(Arc<AtomicU64>);
 
 impl Connects {
-    /// One more.
+    /// Counts one connect.
     pub(crate) fn connected(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many until now.
+    /// The number of connects so far.
     pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Why the last connect failed. The pool passes on errors of the driver only, and most of ours are none: a file that cannot be read, what
-/// each of several hosts said.
+/// Why the last connect failed. The pool only passes on errors of the driver, and most of ours are
+/// not: a file that cannot be read, or the errors of several hosts.
 #[derive(Debug, Clone, Default)]
 struct Failure(Arc<Mutex<Option<String>>>);
 
@@ -113,10 +115,10 @@ impl Failure {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps `words`, and makes the error that stands for them.
+    /// Stores `words`, and makes a driver's error that stands for them.
     fn keep(&self, words: String) -> tokio_postgres::Error {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
-        "port=none".parse::<Config>().expect_err("a port that is no number is refused")
+        "port=none".parse::<Config>().expect_err("a port that is not a number is refused")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The SQL of `sql/queries`, with the schema filled in. The only place that reads those files.
+//! The SQL of `sql/queries`, with the schema filled in. Only this file reads it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ macro_rules! queries {
     ($($name:ident),+ $(,)?) => {
         /// One field per file in `sql/queries`.
         #[derive(Debug)]
-        #[expect(missing_docs, reason = "each field is documented at the head of its file")]
+        #[expect(missing_docs, reason = "the head of its file documents each field")]
         pub struct Queries { $(pub $name: String),+ }
 
         impl Queries {
@@ -17,7 +17,7 @@ macro_rules! queries {
                 })
             }
 
-            /// Every query with its name, for the tests that look at them.
+            /// Every query with its name, for tests.
             pub fn all(&self) -> Vec<(&'static str, &str)> {
                 vec![$((stringify!($name), self.$name.as_str())),+]
             }
@@ -43,7 +43,8 @@ queries! {
     trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,
 }
 
-/// Replaces the word `outbox` by the quoted schema. Identifiers that only contain it, such as `outbox_relay`, stay, and so do comments.
+/// Replaces the word `outbox` with the quoted schema, except in comments and in identifiers that
+/// only contain it, such as `outbox_relay`.
 pub fn in_schema(sql: &str, schema: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     for line in sql.split_inclusive('\n') {

@@ -1,5 +1,5 @@
-//! From rows to nouns. Used by the store; the column order is that of `claim_events.sql`, `claim_bodies.sql` and
-//! `claim_probe_event.sql`.
+//! Turns rows into nouns. Used by the store. The column order is that of `claim_events.sql`,
+//! `claim_bodies.sql` and `claim_probe_event.sql`.
 
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -12,21 +12,21 @@ use crate::outbox::store::StoreError;
 
 /// The columns of one claimed event.
 pub(super) struct ClaimedRow {
-    /// The event; without payload and headers where `unread`.
+    /// The event; without payload and headers if `unread`.
     pub(super) event: Event,
-    /// Bytes of its payload and headers, as far as they are fetched at all.
+    /// Bytes of its payload and headers, if they are fetched at all.
     pub(super) bytes: usize,
-    /// Whether payload and headers were left for `claim_bodies`.
+    /// Whether `claim_bodies` still has to read payload and headers.
     pub(super) unread: bool,
     headers_bytes: Option<i32>,
 }
 
-/// One event of a claim. Payloads over `payload_bytes_max` are not fetched.
+/// Reads one event of a claim. Payloads over `payload_bytes_max` are not fetched.
 pub(super) fn claimed(row: &Row, payload_bytes_max: usize) -> Result<ClaimedRow, StoreError> {
     read_claimed(row, payload_bytes_max).map_err(unreadable)
 }
 
-/// One event whose row has everything, as a probe's has.
+/// Reads one event whose row has everything, as a probe's has.
 pub(super) fn event(row: &Row) -> Result<Event, StoreError> {
     claimed(row, 0).map(|row| row.event)
 }
@@ -35,16 +35,17 @@ fn unreadable(error: tokio_postgres::Error) -> StoreError {
     StoreError::Failed { action: "reading a claimed event", error: error.to_string(), passing: false }
 }
 
-/// A row's columns from left to right. By position, because a look-up by name compares with all the names before it.
+/// A row's columns from left to right. By position, because a lookup by name compares with all
+/// names before it.
 struct Columns<'a> {
     row: &'a Row,
     at: usize,
 }
 
 impl<'a> Columns<'a> {
-    /// The next column, which has to be the one of this name.
+    /// The next column, which must have this name.
     fn next<T: FromSql<'a>>(&mut self, name: &str) -> Result<T, tokio_postgres::Error> {
-        debug_assert_eq!(self.row.columns()[self.at].name(), name, "the statement's columns come in another order");
+        debug_assert_eq!(self.row.columns()[self.at].name(), name, "the statement's columns are in another order");
         self.at += 1;
         self.row.try_get(self.at - 1)
     }
@@ -93,13 +94,13 @@ fn read_claimed(row: &Row, payload_bytes_max: usize) -> Result<ClaimedRow, tokio
 }
 
 impl ClaimedRow {
-    /// For tests: an event whose row was read, of this size.
+    /// For tests: an event of this size, whose row was read.
     #[cfg(test)]
     pub(super) fn sized(event: Event, bytes: usize) -> Self {
         Self { event, bytes, unread: false, headers_bytes: None }
     }
 
-    /// Takes a row of `claim_bodies`.
+    /// Adds a row of `claim_bodies`.
     pub(super) fn take_body(&mut self, row: &Row) -> Result<(), StoreError> {
         let payload: String = row.try_get(1).map_err(unreadable)?;
         self.event.payload = Payload::Text(payload);
@@ -113,12 +114,12 @@ impl ClaimedRow {
         if bytes <= HEADERS_BYTES_MAX { bytes } else { 0 }
     }
 
-    /// Once payload and headers were read: headers that were left out are a defect.
+    /// Called once payload and headers were read: headers that were left out are a defect.
     fn note_headers(&mut self) {
         if let (None, Some(bytes)) = (&self.event.headers, self.headers_bytes) {
-            self.event.defect.get_or_insert_with(|| {
-                format!("the headers take {bytes} bytes, more than the {HEADERS_BYTES_MAX} of a frame")
-            });
+            self.event
+                .defect
+                .get_or_insert_with(|| format!("the headers have {bytes} bytes; a frame holds {HEADERS_BYTES_MAX}"));
         }
     }
 }
@@ -128,14 +129,15 @@ fn waited(columns: &mut Columns<'_>) -> Result<Option<Waited>, tokio_postgres::E
     let attempts: i32 = columns.next("attempts")?;
     let _held_by: Option<i64> = columns.next("hold_id")?;
     Ok(Some(Waited {
-        // A reason of a newer relay is handled like a retry: the key's head is due, whatever it waited for.
+        // An unknown reason, from a newer relay, counts as a retry: the key's head is due, whatever
+        // it waited for.
         reason: WaitReason::parse(reason).unwrap_or(WaitReason::Retry),
         attempts: u32::try_from(attempts).unwrap_or(0),
         routes_confirmed: columns.next("routes_confirmed")?,
     }))
 }
 
-/// One hold; a scope of a newer relay is none of ours.
+/// Reads one hold; `None` for an unknown scope from a newer relay.
 pub(crate) fn hold(row: &Row) -> Option<Hold> {
     let scope = HoldScope::from_columns(row.get(1), row.get(2), row.get(3), row.get(4))?;
     Some(Hold { id: row.get(0), scope })

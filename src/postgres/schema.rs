@@ -5,10 +5,10 @@ use crate::postgres::call;
 use crate::postgres::queries::Queries;
 use tokio_postgres::Client;
 
-/// The schema that this relay writes; it runs on any newer one that allows it.
+/// The schema version that this relay writes. It also runs on newer versions that allow it.
 pub const SCHEMA_VERSION: i32 = 2;
 
-/// Whether the tables are there and of a version that this program works with.
+/// Checks that the tables exist, in a version that this program works with.
 pub(crate) async fn check_schema(client: &Client, queries: &Queries, schema: &str) -> Result<(), StoreError> {
     let row = call::one(client, "reading the schema version", &queries.schema_version, &[]).await;
     let row = match row {
@@ -26,11 +26,11 @@ pub(crate) async fn check_schema(client: &Client, queries: &Queries, schema: &st
             "the schema '{schema}' has version {version}, this relay needs {SCHEMA_VERSION}; run: outbox-relay migrate --schema {schema}"
         ))),
         (Some(version), Some(needed)) if needed > SCHEMA_VERSION => Err(StoreError::Schema(format!(
-            "the schema '{schema}' has version {version}, which this relay is too old for; run a newer outbox-relay"
+            "the schema '{schema}' has version {version}, which needs a newer outbox-relay"
         ))),
         (Some(_), _) => Ok(()),
         (None, _) => Err(StoreError::Schema(format!(
-            "the schema '{schema}' is only half there; run: outbox-relay migrate --schema {schema}"
+            "the schema '{schema}' is incomplete; run: outbox-relay migrate --schema {schema}"
         ))),
     }
 }

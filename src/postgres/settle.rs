@@ -35,7 +35,7 @@ impl PgBatch {
         let moved = call::execute(self.client(), "moving an event to the dead letters", sql, &params).await?;
         crash::point(crash::Point::InDeadLetter);
         self.end_waits(&[letter.event_id]).await?;
-        // Nothing moved: a late confirm has marked it meanwhile, and its key goes on.
+        // Nothing moved: a late confirm has marked it in the meantime, and its key continues.
         let Some((lane, seq)) = letter.key_waits.filter(|_| moved > 0) else { return Ok(()) };
         let wait = NewWait {
             key: letter.key.clone(),
@@ -77,8 +77,9 @@ impl PgBatch {
         Ok(())
     }
 
-    /// Puts the new holds in force, locks the old ones, and drops the waits whose hold has just been lifted: they are due anyway. What a
-    /// route has confirmed meanwhile must not be lost with them.
+    /// Creates the new holds, locks the old ones, and drops the waits whose hold was just lifted,
+    /// because they are due anyway. Routes that were confirmed in the meantime must not be lost
+    /// with them.
     pub(super) async fn put_held_waits(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let mut new_holds: Vec<_> = settlement.holds.iter().collect();
         new_holds.sort_by(|left, right| left.scope.columns().cmp(&right.scope.columns()));
@@ -123,8 +124,9 @@ impl PgBatch {
             return Ok(());
         }
         let Err(error) = self.in_savepoint(self.put_held_waits(settlement)).await? else { return Ok(()) };
-        tracing::debug!(%error, "the waits of a batch were refused together; trying them one by one");
-        // One of them is in the way; the others must not suffer from it. A hold that none of them names comes again with the next refusal.
+        tracing::debug!(%error, "the waits of a batch were refused; trying them one by one");
+        // Only one of them is bad, and the others must not suffer from it. A hold that none of them
+        // names comes back with the next refusal.
         for wait in &settlement.waits {
             let holds = settlement.holds.iter().filter(|hold| wait.hold == Some(WaitsFor::New(hold.scope.clone())));
             let alone =
@@ -136,13 +138,13 @@ impl PgBatch {
         Ok(())
     }
 
-    /// Moves the floors of the batch's lanes, where that is due. Last, so that it sees what was marked and which keys wait; what goes wrong
-    /// there is not the batch's concern.
+    /// Moves the floors of the batch's lanes that are due. Runs last, so that it sees the marks and
+    /// the waits. Its failure does not fail the batch.
     pub(super) async fn move_floors(&self) -> Result<(), StoreError> {
         self.floors.settles();
         let Some(due) = self.floors.due(&self.lanes) else { return Ok(()) };
         if let Err(error) = self.in_savepoint(self.floors.move_held(self, &self.queries, &due, floors::STEP)).await? {
-            tracing::debug!(%error, "the floors stay where they are");
+            tracing::debug!(%error, "cannot move the floors; they stay where they are");
             self.floors.failed();
         }
         Ok(())
@@ -205,7 +207,7 @@ fn log_lifted(hold: &Hold) {
     tracing::info!(hold = hold.id, exchange, routing_key, route, "off hold: the destination takes messages again");
 }
 
-/// The waits, column by column, as `put_waits.sql` takes them.
+/// The columns of the waits, as `put_waits.sql` takes them.
 struct WaitColumns<'a> {
     keys: Vec<&'a str>,
     lanes: Vec<i16>,

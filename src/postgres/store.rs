@@ -1,7 +1,7 @@
-//! PostgreSQL as the relay's store: claims under lane locks, and the calls that need no batch. `batch` settles.
+//! PostgreSQL as the relay's store: claims under lane locks, and the calls that need no batch.
 //!
-//! Every statement is unnamed, so that pgbouncer in transaction mode is no obstacle (hazard A24); every wait has a deadline above the
-//! server's own.
+//! Every statement is unnamed, so that pgbouncer works in transaction mode (hazard A24). Every wait
+//! has a deadline longer than the server's own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +37,10 @@ pub struct PgStore {
     schema: Arc<str>,
     begin_claim: Arc<str>,
     floors: Floors,
-    /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
+    /// Whether the last claim left nothing behind. The next one then asks first, before it opens a
+    /// transaction.
     idle: Arc<AtomicBool>,
-    /// Whether the schema was looked at since the last error.
+    /// Whether the schema was checked since the last error.
     schema_seen: Arc<AtomicBool>,
 }
 
@@ -70,7 +71,7 @@ impl PgStore {
         &self.queries
     }
 
-    /// Up to where floors may move.
+    /// How far floors may move.
     pub(crate) fn floors(&self) -> &Floors {
         &self.floors
     }
@@ -80,7 +81,8 @@ impl PgStore {
         self.begin().await
     }
 
-    /// The same for a job that reads what is pending or published by an index in its order, planned as a claim is.
+    /// The same, with a claim's planner settings, for jobs that read pending or published rows in
+    /// index order.
     pub(crate) async fn begin_upkeep_as_claim(&self) -> Result<PgBatch, StoreError> {
         self.begin_by(&self.begin_claim).await
     }
@@ -100,13 +102,14 @@ impl PgStore {
         Ok(batch)
     }
 
-    /// A connection for a batch.
+    /// Takes a connection for a batch, without opening a transaction.
     async fn unopened(&self) -> Result<PgBatch, StoreError> {
         let client = self.database.connection().await?;
         Ok(PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone()))
     }
 
-    /// Opens the transaction of a claim and locks lanes in it, in one round trip once the schema is known: an event waits for both.
+    /// Opens a claim's transaction and locks lanes in it. Once the schema is known, this is a
+    /// single round trip, because events wait for it.
     async fn claim_lanes(&self, limits: &ClaimLimits) -> Result<(PgBatch, Vec<Row>), StoreError> {
         let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
         let params = [(&lanes_max as _, Type::INT8)];
@@ -116,7 +119,8 @@ impl PgStore {
             return Ok((batch, lanes));
         }
         let batch = self.unopened().await?;
-        // Sent in this order. Where the first fails, the second takes locks that end with it, and its answer is not looked at.
+        // Sent in this order. If the first one fails, the second one takes locks that end with it,
+        // and its answer is ignored.
         let ((), lanes) = tokio::try_join!(
             biased;
             call::batch(batch.client(), OPENING, &self.begin_claim),
@@ -125,7 +129,7 @@ impl PgStore {
         Ok((batch, lanes))
     }
 
-    /// Forgets that the schema was fine, and that nothing was due, when anything went wrong.
+    /// After any error, forgets that the schema was fine and that nothing was due.
     fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if result.is_err() {
             self.schema_seen.store(false, Ordering::Relaxed);
@@ -134,14 +138,14 @@ impl PgStore {
         result
     }
 
-    /// Whether a claim is worth its transaction: most looks of a relay at rest are not.
+    /// Whether a claim is worth a transaction. For an idle relay, it mostly is not.
     async fn has_work(&self) -> Result<bool, StoreError> {
         let _turn = self.database.turn().await;
         let client = self.database.connection().await?;
         match call::one(&client, "looking for work", &self.queries.has_work, &[]).await {
             Ok(row) => Ok(row.get(0)),
             Err(error) => {
-                // Out of the pool: the question may still be running there.
+                // Takes it out of the pool: the query may still be running there.
                 drop(Object::take(client));
                 Err(error)
             }
@@ -165,7 +169,8 @@ impl PgStore {
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
         let Reading { events, holds, cut_short } = claim::read(&batch, &self.queries, &lanes, limits).await?;
         let bytes: usize = events.iter().map(Event::payload_bytes).sum();
-        // A claim that took fewer lanes than are due and free, or nearly filled its limits, leaves work behind.
+        // A claim leaves work behind if it took fewer lanes than are due and free, or nearly filled
+        // its limits.
         let full = cut_short
             || bytes.saturating_mul(4) >= limits.bytes.saturating_mul(3)
             || (lanes.len() >= limits.lanes && due > i64::try_from(lanes.len()).unwrap_or(i64::MAX));
@@ -187,7 +192,7 @@ impl PgStore {
             return Ok(None);
         };
         let (hold, probes): (i64, i32) = (due.get(0), due.get(1));
-        // A kind of a newer relay is probed like a refusal.
+        // An unknown kind, from a newer relay, is probed like a refusal.
         let kind = HoldKind::parse(due.get(2)).unwrap_or(HoldKind::Refused);
         let hold_param = [(&hold as _, Type::INT8)];
         let so_far = i64::from(probes);

@@ -1,11 +1,13 @@
-//! Tells confirmed messages from returned ones on a lapin channel.
+//! Tells confirmed messages from returned ones on a lapin channel. A pure function; `channel` does
+//! the I/O.
 //!
-//! lapin 4.12.3 puts returns into a queue and pops one at whatever confirm resolves next (hazard B3), so the confirm that carries a
-//! return need not be its own. `Ack(None)` proves only that the message's return, if any, went to a confirm that resolved earlier.
-//! The rule (design section 5.2; 0 wrong of 400,000 on a hostile broker, every simpler rule failed there): given every confirm that
-//! has resolved so far, a message that is in the set of returns is returned, `Ack(None)` otherwise is good, and `Ack(Some(another))`
-//! waits until its own return appears, or a message sent after it was seen resolves with `None`, or nothing is outstanding and no
-//! confirm erred. Pure; used by `channel`, which owns the draining.
+//! lapin 4.12.3 puts returns into a queue, and attaches one to whatever confirm resolves next
+//! (hazard B3), so a confirm may carry another message's return. `Ack(None)` proves only that the
+//! message's return, if any, went to a confirm that resolved earlier. So, given every confirm that
+//! has resolved so far: a message in the set of returns was returned; otherwise `Ack(None)` means
+//! confirmed; and `Ack(Some(another))` waits until its own return appears, or a message sent after
+//! it was seen resolves with `None`, or nothing is outstanding and no confirm failed. Every simpler
+//! rule was wrong on a hostile broker (docs/decisions.md).
 
 use std::collections::HashMap;
 
@@ -16,7 +18,7 @@ use crate::outbox::destination::Destination;
 /// What identifies a message in a return.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// AMQP message id; absent only in a return that is none of ours, which then matches nothing.
+    /// AMQP message id; `None` only in a return that is not ours, which then matches nothing.
     pub message_id: Option<Uuid>,
     /// Exchange and routing key.
     pub destination: Destination,
@@ -36,13 +38,13 @@ pub enum Resolution {
 /// A returned message.
 #[derive(Debug, Clone)]
 pub struct Returned {
-    /// Whose.
+    /// Which message it is.
     pub identity: Identity,
     /// The broker's code and text.
     pub text: String,
 }
 
-/// The word on one message.
+/// The result for one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
     /// Acked and not returned.
@@ -51,15 +53,15 @@ pub enum Judged {
     Returned(String),
     /// Refused.
     Nacked,
-    /// Nobody can tell.
+    /// Unknown.
     Unknown,
 }
 
-/// The rule's memory for one channel. `M` names a message.
+/// The state of the rule for one channel. `M` identifies a message.
 #[derive(Debug)]
 pub struct Judge<M> {
     sent: u64,
-    /// Sent last among those that resolved with `Ack(None)`.
+    /// The message sent last among those that resolved with `Ack(None)`.
     latest_none: Option<u64>,
     erred: bool,
     returns: HashMap<Identity, String>,
@@ -70,25 +72,25 @@ pub struct Judge<M> {
 struct Deferred<M> {
     message: M,
     identity: Identity,
-    /// Messages sent when it was seen: one of those after it must resolve with `None`.
+    /// How many messages had been sent when it was seen. A later one must resolve with `None`.
     seen_at: u64,
 }
 
 /// A message whose confirm resolved.
 #[derive(Debug)]
 pub struct Resolved<M> {
-    /// Its place in the order of sending.
+    /// Its position in the order of sending.
     pub number: u64,
-    /// Its name.
+    /// The caller's name for it.
     pub message: M,
     /// Its identity.
     pub identity: Identity,
-    /// How.
+    /// How its confirm resolved.
     pub resolution: Resolution,
 }
 
 impl<M> Judge<M> {
-    /// For a fresh channel.
+    /// For a new channel.
     pub fn new() -> Self {
         Self { sent: 0, latest_none: None, erred: false, returns: HashMap::new(), deferred: Vec::new() }
     }
@@ -99,12 +101,13 @@ impl<M> Judge<M> {
         self.sent - 1
     }
 
-    /// Messages that resolved and still wait for their word.
+    /// Resolved messages whose result is not known yet.
     pub fn deferred(&self) -> usize {
         self.deferred.len()
     }
 
-    /// Judges what one drain found; a drain polls every confirm that was woken until none is left, so whatever resolved before is in it.
+    /// Matches what one drain found. A drain polls every woken confirm until none is left, so it
+    /// includes whatever resolved before.
     pub fn judge(&mut self, drained: Vec<Resolved<M>>, outstanding: usize) -> Vec<(M, Judged)> {
         let mut words = Vec::with_capacity(drained.len());
         let mut acked = Vec::with_capacity(drained.len());

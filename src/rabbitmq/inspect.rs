@@ -1,8 +1,9 @@
-//! Looks at a broker as a relay would use it, and publishes nothing. Called by `check`.
+//! Inspects a broker the way a relay would use it, without publishing anything. Called by `check`.
 //!
-//! Whether an exchange is there and may be written to is tried with a message that cannot be accepted: RabbitMQ refuses its properties
-//! (406) after it has looked at the permission (403) and the exchange (404), and before it routes. That is what a publish meets, where a
-//! passive declare asks for another permission on 4.3 and later (hazard B22). Each try has a channel of its own, which it closes.
+//! To test whether an exchange exists and may be written to, it sends a message that cannot be
+//! accepted: RabbitMQ refuses its properties (406) after checking the permission (403) and the
+//! exchange (404), but before routing it. A passive declare would need another permission on 4.3
+//! and later (hazard B22). Each try uses its own channel, which it closes.
 
 use std::time::Duration;
 
@@ -34,34 +35,34 @@ pub struct Inspection {
     pub is_tls: bool,
 }
 
-/// What a publish to an exchange would meet.
+/// What would happen to a publish to an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// It is there and may be written to.
+    /// It exists and may be written to.
     Writable,
-    /// There is no such exchange.
+    /// The exchange does not exist.
     Missing(String),
     /// The user may not write to it.
     Forbidden(String),
     /// The user may write to it, but not with this routing key.
     TopicForbidden(String),
-    /// No answer that means anything; why.
+    /// No meaningful answer, and why.
     Unknown(String),
 }
 
-/// Whether an exchange is of the kind that `--declare` would give it.
+/// Whether an exchange has the kind that `--declare` would give it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// It is.
     Same,
     /// It has other arguments.
     Different(String),
-    /// The user may not ask, or the broker did not say.
+    /// The user may not ask, or the broker did not answer.
     Unknown(String),
 }
 
 impl Inspection {
-    /// Connects to one node of the settings: logs in, opens the vhost and declares nothing.
+    /// Connects to one node of the settings: logs in and opens the vhost, but declares nothing.
     pub(crate) async fn open(settings: &BrokerSettings, node: Node) -> Result<Self, String> {
         let undeclared = BrokerSettings { declare: Vec::new(), ..settings.clone() };
         let is_tls = node.is_tls();
@@ -82,10 +83,10 @@ impl Inspection {
         }
     }
 
-    /// Tries what a publish to the exchange would meet.
+    /// Tries what would happen to a publish to the exchange.
     pub async fn access(&self, exchange: &str, routing_key: &str) -> Access {
         match deadline(TRY_TIMEOUT, "trying an exchange", self.try_publish(exchange, routing_key)).await {
-            // Nothing refused it, so it was accepted, and mandatory or not it had no body: an old or foreign broker.
+            // Nothing refused it, so it was accepted, without a body: an old or different broker.
             Ok(Ok(None)) => Access::Writable,
             Ok(Ok(Some(reason))) => read(reason),
             Ok(Err(error)) => Access::Unknown(error),
@@ -93,7 +94,8 @@ impl Inspection {
         }
     }
 
-    /// Declares an exchange that is known to be there, as `--declare` would: it changes nothing and is refused where it differs.
+    /// Declares an exchange that is known to exist, as `--declare` would. This changes nothing, and
+    /// is refused if it differs.
     pub async fn kind(&self, exchange: &str, kind: ExchangeKind) -> Kind {
         match deadline(TRY_TIMEOUT, "comparing an exchange", self.try_declare(exchange, kind)).await {
             Ok(Ok(None)) => Kind::Same,
@@ -104,7 +106,8 @@ impl Inspection {
         }
     }
 
-    /// Why the broker takes no messages at the moment, if it has said so; it does after the first publish.
+    /// Why the broker takes no messages now, if it has said so. It does so only after the first
+    /// publish.
     #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
     pub fn blocked(&mut self) -> Option<String> {
         let mut blocked = None;
@@ -118,7 +121,8 @@ impl Inspection {
         blocked
     }
 
-    /// Parts in good order where that can work; a blocked connection hangs on close (hazard B12), so it is only dropped.
+    /// Closes cleanly if that can work. A blocked connection would hang on close (hazard B12), so
+    /// it is only dropped.
     pub async fn close(mut self) {
         if self.blocked().is_some() {
             return;
@@ -126,8 +130,8 @@ impl Inspection {
         let Ok(text) = wire::short("checked") else { return };
         match deadline(CLOSE_TIMEOUT, "closing", self.connection.close(200, text)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close in good order"),
-            Err(error) => tracing::debug!(%error, "the broker connection did not close in good order"),
+            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close cleanly"),
+            Err(error) => tracing::debug!(%error, "the broker connection did not close cleanly"),
         }
     }
 
@@ -137,7 +141,7 @@ impl Inspection {
         Ok(channel)
     }
 
-    /// Why the channel closed; `None` is that it did not.
+    /// Why the channel closed; `None` if it did not.
     async fn try_publish(&self, exchange: &str, routing_key: &str) -> Result<Option<CloseReason>, String> {
         let channel = self.channel().await.map_err(|error| error.to_string())?;
         let too_long = |error: wire::TooLong| error.to_string();

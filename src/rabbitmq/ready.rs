@@ -1,13 +1,15 @@
-//! Which of a channel's outstanding messages may have news: each has a waker of its own, and whatever wakes it puts its slot on a list.
+//! The list of a channel's outstanding messages that may have an answer. Each message has its own
+//! waker, which puts its slot on the list.
 //!
-//! Used by `channel`, so that a drain polls those that lapin has woken and not all that are outstanding, hundreds for each that
-//! had news. Promises that a wake is on the list before the call that wakes returns: so of two confirms that one thread resolves, one
-//! after the other, the earlier is on the list by the time the later can be seen.
+//! Used by `channel`, so that a drain polls only the messages that lapin has woken, not hundreds of
+//! others. A wake is on the list before the waking call returns. So if one thread resolves two
+//! confirms one after the other, the earlier one is on the list by the time the later one can be
+//! seen.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-/// The list, and one waker a slot.
+/// The list, and one waker per slot.
 pub(super) struct Ready {
     list: Arc<List>,
     wakers: Vec<Waker>,
@@ -19,7 +21,7 @@ struct List(Mutex<Woken>);
 #[derive(Default)]
 struct Woken {
     slots: Vec<usize>,
-    /// Who waits for the list to be no longer empty.
+    /// Who waits until the list is no longer empty.
     waiting: Option<Waker>,
 }
 
@@ -28,7 +30,7 @@ impl Ready {
         Self { list: Arc::default(), wakers: Vec::new() }
     }
 
-    /// A slot's waker; slots are used again and again, and a wake that comes late for one is only a poll too many.
+    /// A slot's waker. Slots are reused; a late wake for an old use only causes one extra poll.
     pub(super) fn waker(&mut self, slot: usize) -> &Waker {
         while self.wakers.len() <= slot {
             let nudge = Nudge { slot: self.wakers.len(), list: Arc::clone(&self.list) };
@@ -37,18 +39,18 @@ impl Ready {
         &self.wakers[slot]
     }
 
-    /// Puts a slot on the list that nothing can have woken yet.
+    /// Puts a slot on the list that cannot have been woken yet.
     pub(super) fn push(&self, slot: usize) {
         self.list.woken().slots.push(slot);
     }
 
-    /// Takes the list into `slots`, which is empty; false if nothing was on it.
+    /// Moves the list into `slots`, which must be empty. Returns false if the list was empty.
     pub(super) fn take(&self, slots: &mut Vec<usize>) -> bool {
         std::mem::swap(&mut self.list.woken().slots, slots);
         !slots.is_empty()
     }
 
-    /// Has `waker` called once a slot is on the list; false if one is already.
+    /// Calls `waker` once a slot is on the list. Returns false if one already is.
     pub(super) fn wait(&self, waker: &Waker) -> bool {
         let mut woken = self.list.woken();
         if !woken.slots.is_empty() {

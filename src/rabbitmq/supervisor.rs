@@ -1,8 +1,8 @@
-//! The connection to RabbitMQ and its supervisor: connects, watches, gives up and connects again.
+//! The connection to RabbitMQ and its supervisor, which connects, watches, gives up and reconnects.
 //!
-//! lapin's auto-recovery is off; each connection is a generation of its own (design section 5, rules 6 and 7). The supervisor is a task
-//! that `app` starts; workers see its state through `Broker`. Refuses nothing and never ends by itself: a broker that is away for days
-//! costs a connection attempt every 30 s at the most.
+//! lapin's auto-recovery is off; each connection is a new generation. `app` starts the supervisor
+//! as a task, and workers see its state through `Broker`. It never gives up by itself: a broker
+//! that is down for days costs one connection attempt every 30 s.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,17 +25,17 @@ use crate::rabbitmq::wire;
 
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that has been blocked for this long is replaced: it may be stuck where a fresh one is not.
+/// A connection that is blocked for this long is replaced: it may be stuck where a new one is not.
 const BLOCKED_MAX: Duration = Duration::from_secs(300);
-/// While the broker stays away, it is said again this often.
+/// How often the log repeats that the broker is down.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// How to reach the broker.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
-    /// One or several nodes, tried in random order, and the login.
+    /// One or more nodes, tried in random order, and the login.
     pub address: BrokerAddress,
-    /// Shown in the broker's management pages.
+    /// The name shown in the broker's management UI.
     pub connection_name: String,
     /// Exchanges to declare after each connect.
     pub declare: Vec<Exchange>,
@@ -44,7 +44,7 @@ pub struct BrokerSettings {
 /// An exchange that the relay may declare.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// Its name.
+    /// The caller's name for it.
     pub name: String,
     /// Its kind.
     pub kind: ExchangeKind,
@@ -63,7 +63,7 @@ struct Shared {
 }
 
 impl RabbitMq {
-    /// Not connected; run the supervisor.
+    /// Not connected yet; the supervisor connects.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             state: watch::Sender::new(LinkState::Down),
@@ -74,12 +74,12 @@ impl RabbitMq {
         }))
     }
 
-    /// Since when, where, and what went wrong last.
+    /// Since when, to which node, and the last error.
     pub fn report(&self) -> watch::Receiver<LinkReport> {
         self.0.report.subscribe()
     }
 
-    /// Keeps a connection up until `stop`, then closes it.
+    /// Keeps a connection up until `stop` is cancelled, then closes it.
     pub async fn supervise(self, settings: BrokerSettings, stop: CancellationToken) {
         let (mut jitter, mut generation, mut outage) = (Jitter::for_services(), 0, Outage::default());
         loop {
@@ -116,9 +116,9 @@ impl RabbitMq {
         }
     }
 
-    /// Serves one connection until it ends, is given up or the relay stops. Returns why.
+    /// Watches one connection until it ends, is given up, or the relay stops. Returns why.
     async fn watch_over(&self, connection: Connection, generation: u64, stop: &CancellationToken) -> String {
-        // Subscribed before anything is published: the notice of an alarm must not be missed (rule 7).
+        // Subscribe before publishing anything, so that no notice of an alarm is missed.
         let mut events = Box::pin(connection.events_listener());
         let connection = Arc::new(connection);
         *lock(&self.0.connection) = Some((generation, Arc::clone(&connection)));
@@ -165,7 +165,8 @@ impl RabbitMq {
         why
     }
 
-    /// Closes in good order where that can work; a blocked connection hangs on close (hazard B12), so it is only dropped.
+    /// Closes cleanly if that can work. A blocked connection would hang on close (hazard B12), so
+    /// it is only dropped.
     async fn part(&self, connection: Arc<Connection>, blocked: bool, stop: &CancellationToken) {
         if blocked || !stop.is_cancelled() {
             return;
@@ -173,8 +174,8 @@ impl RabbitMq {
         let Ok(text) = wire::short("the relay stops") else { return };
         match deadline(CLOSE_TIMEOUT, "closing the broker connection", connection.close(200, text)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close in good order"),
-            Err(error) => tracing::debug!(%error, "the broker connection did not close in good order"),
+            Ok(Err(error)) => tracing::debug!(%error, "the broker connection did not close cleanly"),
+            Err(error) => tracing::debug!(%error, "the broker connection did not close cleanly"),
         }
     }
 }
@@ -199,9 +200,10 @@ impl Broker for RabbitMq {
             Ok(Ok(channel)) => Ok(LapinChannel::new(channel, generation)),
             Ok(Err(error)) => Err(BrokerError::Open(error.to_string())),
             Err(error) => {
-                // Opening hangs where the I/O thread is dead or blocked; only a fresh connection helps the former.
+                // Opening hangs if the I/O thread is dead or blocked. A dead one needs a new
+                // connection.
                 if *self.0.state.borrow() == LinkState::Up(generation) {
-                    self.end_generation(generation, "a channel could not be opened in time");
+                    self.end_generation(generation, "cannot open a channel in time");
                 }
                 Err(BrokerError::Open(error.to_string()))
             }
@@ -218,7 +220,7 @@ impl Broker for RabbitMq {
     }
 }
 
-/// Says that the broker is away once, then now and then, and says when it is back.
+/// Logs once that the broker is down, repeats it now and then, and logs when it is back.
 #[derive(Default)]
 struct Outage {
     since: Option<Instant>,
@@ -248,7 +250,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection, and what the log and `/status` say about it.
+/// A connection, and how the log and `/status` describe it.
 struct Connected {
     connection: Connection,
     place: String,
@@ -279,8 +281,8 @@ pub(crate) async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<
     Ok(connection)
 }
 
-/// Declares a durable exchange on a channel of its own: one that exists with other arguments closes the channel, and that is
-/// a finding for the log, not a reason to stay away.
+/// Declares a durable exchange on its own channel. An exchange with other arguments closes the
+/// channel, which is worth a log line but no reason to disconnect.
 async fn declare(connection: &Connection, exchange: &Exchange) {
     let declaring = async {
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
@@ -294,6 +296,6 @@ async fn declare(connection: &Connection, exchange: &Exchange) {
     let declared = deadline(OPEN_TIMEOUT, "declaring", declaring).await;
     if let Err(error) = declared.map_err(|error| error.to_string()).and_then(|declared| declared) {
         let exchange = &exchange.name;
-        tracing::warn!(exchange, error, "the exchange could not be declared; going on as if it were there");
+        tracing::warn!(exchange, error, "cannot declare the exchange; continuing as if it existed");
     }
 }

@@ -1,7 +1,8 @@
-//! From our message to lapin's types: the only file that makes AMQP short strings.
+//! Converts our message to lapin's types. The only file that makes AMQP short strings.
 //!
-//! `ShortString::from` panics over 255 bytes, and one poison row must never be a crash loop (hazard B7). `try_from` is no better: it is
-//! the standard library's blanket one, which goes through `From`. Everything here goes through `try_new`.
+//! `ShortString::from` panics over 255 bytes, and one poison row must never cause a crash loop
+//! (hazard B7). `try_from` is no better: it is the standard library's blanket implementation, which
+//! uses `From`. So everything here uses `try_new`.
 
 use lapin::BasicProperties;
 use lapin::message::BasicReturnMessage;
@@ -17,7 +18,7 @@ const PERSISTENT: u8 = 2;
 
 /// The text does not fit an AMQP short string.
 #[derive(Debug, thiserror::Error)]
-#[error("a text of {0} bytes does not fit AMQP's 255")]
+#[error("a text of {0} bytes does not fit into AMQP's 255")]
 pub struct TooLong(usize);
 
 /// An AMQP short string, or the length that does not fit.
@@ -32,13 +33,13 @@ pub struct Frame {
     pub exchange: ShortString,
     /// Routing key.
     pub routing_key: ShortString,
-    /// Properties, message id and delivery mode included.
+    /// Properties, including message id and delivery mode.
     pub properties: BasicProperties,
-    /// What a return of it will carry.
+    /// How a return identifies it.
     pub identity: Identity,
 }
 
-/// Converts a message; the error is a message that validation should have refused.
+/// Converts a message. Fails only for a message that validation should have refused.
 pub fn frame(message: &Message) -> Result<Frame, TooLong> {
     let mut message_id = Uuid::encode_buffer();
     let message_id = &*message.event_id.hyphenated().encode_lower(&mut message_id);
@@ -50,8 +51,8 @@ pub fn frame(message: &Message) -> Result<Frame, TooLong> {
     })
 }
 
-/// Properties that RabbitMQ refuses after it has checked permissions and before it routes: an expiration that is no number, and, should
-/// a broker not look at that, a user who is somebody else.
+/// Properties that RabbitMQ refuses after it has checked permissions and before it routes: an
+/// expiration that is not a number, and, in case a broker does not check that, another user's name.
 pub fn refused_properties() -> Result<BasicProperties, TooLong> {
     Ok(BasicProperties::default().with_expiration(short("never sent")?).with_user_id(short("outbox-relay check")?))
 }
@@ -96,7 +97,7 @@ fn field(value: &Value) -> Result<AMQPValue, TooLong> {
     })
 }
 
-/// Reads a return. One without a message id, or with one that is no event's, was not ours to match.
+/// Reads a return. One without an event's message id is not ours, and matches nothing.
 pub fn returned(message: BasicReturnMessage) -> Box<Returned> {
     let text = format!("{} {}", message.reply_code, message.reply_text.as_str());
     let delivery = message.delivery;

@@ -4,7 +4,7 @@
 //! wake ──► claim ──► route ──► envelope ──► message ──► publish ──► verdict ──► settle
 //! ```
 //!
-//! `worker` and `probe` claim and call `run_batch` again and again.
+//! `worker` and `probe` claim batches and call `run_batch`.
 
 use crate::crash;
 use crate::outbox::broker::Broker;

@@ -1,5 +1,5 @@
-//! From the report of what was published to an answer for each message: what the broker replied, what it says beyond this batch, and
-//! what a closed channel tells.
+//! Turns the report of what was published into an answer for each message: the broker's reply, what
+//! it means beyond this batch, and what a closed channel says.
 //!
 //! Called by `batch`, between publish and the verdict.
 

@@ -1,6 +1,6 @@
-//! Route, envelope and message: what an event becomes when its turn to be published comes.
+//! Route, envelope and message: composes an event's messages when it is its turn to be published.
 //!
-//! Called by `batch` for one event at a time, in the order that publish asks for.
+//! Called by `batch` for one event at a time, in the order that publish asks for them.
 
 use crate::message;
 use crate::outbox::broker::{Broker, Message, Token};

@@ -1,6 +1,7 @@
-//! From the answers of an event's messages to a decision about the event, by the verdict. Pure but for the counters.
+//! Turns the answers to an event's messages into a decision about the event, with the verdict.
+//! Pure, except for counters.
 //!
-//! Called by `batch`, between the answers and the settle.
+//! Called by `batch`, between the answers and settling.
 
 use crate::outbox::broker::Broker;
 use crate::outbox::event::Event;

@@ -1,7 +1,9 @@
-//! What this process has seen of destinations, events and connections beyond one batch: the facts that verdicts need.
+//! What this process has seen of destinations, events and connections beyond one batch: facts that
+//! verdicts need.
 //!
-//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never
-//! correctness. An event that stays noted as in flight is not claimed by this process: whoever notes one has to land it.
+//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, but
+//! never correctness. This process does not claim an event that is recorded as in flight, so
+//! whoever records one must remove it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,5 @@
-//! When a worker has to stop: the link is blocked or gone, or the relay is shutting down. Made by the worker, asked by the stages.
+//! When a worker must stop: the link is blocked or lost, or the relay is shutting down. Made by the
+//! worker, checked by the stages.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -1,8 +1,9 @@
 //! The hot path: batches of rows from PostgreSQL to RabbitMQ.
 //!
-//! Read `batch` first: it is the order of the stages and nothing else. `worker` and `probe` are the loops that call it; `compose`,
-//! `collect` and `decide` are what it does between the stages `publish`, `verdict` and `settle`. `evidence`, `late`, `closing`, `pace` and
-//! `halt` know what lasts longer than one message.
+//! Read `batch` first: it has only the order of the stages. `worker` and `probe` are the loops that
+//! call it. `compose`, `collect` and `decide` do its work between the stages `publish`, `verdict`
+//! and `settle`. `evidence`, `late`, `closing`, `pace` and `halt` remember what outlasts a single
+//! message.
 
 pub mod batch;
 mod closing;
@@ -66,11 +67,11 @@ pub struct Relay<S, B> {
     pub metrics: Arc<Metrics>,
     /// Spans of the messages.
     pub spans: Spans,
-    /// What the admin port says of this process.
+    /// What the admin port shows about this process.
     pub vitals: Vitals,
     /// Keeps lines about single events from flooding the log.
     pub quota: Quota,
-    /// How long a stop may take.
+    /// How long stopping may take.
     pub drain_timeout: Duration,
     /// Cancelled when the relay stops: nothing more is sent, confirms are awaited.
     pub draining: CancellationToken,
@@ -90,7 +91,7 @@ pub struct Desk<C> {
 }
 
 impl<C> Desk<C> {
-    /// For a fresh channel.
+    /// For a new channel.
     pub fn new(channel: C) -> Self {
         Self { channel, pace: Pace::new(), late: Late::default(), unmarked: Vec::new(), next_token: 0 }
     }

@@ -1,9 +1,9 @@
 //! How much may be in flight: on the channel, and to each destination.
 //!
-//! One per channel, kept by the worker and used by the publish stage. After every connect the channel starts with one message and
-//! doubles, because a broker under an alarm says so only after the first publish (hazard B12). Each destination has its own window:
-//! with 700 messages outstanding to one stuck queue RabbitMQ's flow control stopped the whole connection, unannounced (measured,
-//! design section 4).
+//! The worker keeps one per channel; the publish stage uses it. After every connect, the channel
+//! starts with one message and doubles, because a broker with an alarm says so only after the first
+//! publish (hazard B12). Each destination has its own window: with 700 messages outstanding to one
+//! stuck queue, RabbitMQ's flow control silently stopped the whole connection (measured).
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub enum Permit {
 }
 
 impl Pace {
-    /// For a fresh channel.
+    /// For a new channel.
     pub fn new() -> Self {
         Self { window: 1, in_flight: 0, last_confirm: None, flows: QuickMap::default() }
     }

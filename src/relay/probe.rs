@@ -1,7 +1,9 @@
-//! Probing holds: every so often the oldest event that waits for a held destination is sent there, alone, on a channel of its own.
+//! Probes holds: now and then sends the oldest event that waits for a held destination there,
+//! alone, on its own channel.
 //!
-//! A task beside the workers, started by `app`; all replicas share the holds and one probes at a time. The probe is a batch like any
-//! other, so order and verdicts hold; the first message that is accepted lifts the hold and makes everything due that waited for it.
+//! A task next to the workers, started by `app`. All replicas share the holds, and one of them
+//! probes at a time. A probe is a batch like any other, so order and verdicts hold. The first
+//! accepted message lifts the hold, and makes everything due that waited for it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

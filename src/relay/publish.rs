@@ -1,8 +1,9 @@
 //! The publish stage: sends a batch's events and collects the broker's answers.
 //!
-//! Called once per batch by the worker, which owns the channel. Promises: at most one unconfirmed event per key (all its routes
-//! together), many keys in flight; a key's next event leaves only after every message of the one before was confirmed in this very
-//! batch. Ends when everything is answered, at the deadline, when only silent destinations are left, or when the link breaks.
+//! Called once per batch, with the worker's channel. At most one event per key is unconfirmed (on
+//! all its routes together), but many keys are in flight. A key's next event leaves only after
+//! every message of the event before it was confirmed in this batch. Ends when everything is
+//! answered, at the deadline, when only silent destinations are left, or when the link breaks.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -53,13 +54,13 @@ pub struct Ends<'a> {
 pub enum Outcome {
     /// The broker's answer.
     Replied(Reply),
-    /// Sent; the answer is still to come.
+    /// Sent, but not answered yet.
     Unconfirmed,
     /// Not sent: its destination is silent while others answer.
     Stalled,
     /// Not sent: the broker refused another message for the same destination.
     Refused,
-    /// Not sent, for a reason that is not its own.
+    /// Not sent, for a reason that has nothing to do with it.
     NotSent,
 }
 
@@ -76,7 +77,7 @@ impl Outcome {
 /// One message and its outcome.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Where to.
     pub destination: Destination,

@@ -1,4 +1,4 @@
-//! How long an event waits after an attempt that was charged: fixed steps. Used by `verdict`.
+//! How long an event waits after a charged attempt: fixed steps. Used by `verdict`.
 
 use std::time::Duration;
 

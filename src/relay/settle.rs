@@ -1,4 +1,5 @@
-//! The settle stage: turns verdicts into the one set of changes that a batch commits. Pure; the store writes it.
+//! The settle stage: turns verdicts into the changes that a batch commits. Pure; the store writes
+//! them.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub struct Decision<'a> {
     pub holds: Vec<(HoldScope, HoldKind, String)>,
     /// Routes that have it, from earlier batches and this one.
     pub routes_confirmed: Vec<String>,
-    /// Routes that do not.
+    /// Routes that failed.
     pub routes_failed: Vec<String>,
 }
 

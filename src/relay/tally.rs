@@ -1,5 +1,5 @@
-//! Counts and logs what became of events. Called by `run_batch` with each answer and, after the commit, with what was settled; decides
-//! nothing.
+//! Counts and logs what happened to events. Called by `run_batch` with each answer and, after the
+//! commit, with what was settled. Decides nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

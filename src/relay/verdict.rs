@@ -1,8 +1,9 @@
-//! The verdict stage: what becomes of an event, from what happened to it. Two pure, exhaustive functions; everything else follows
-//! from their answers (design section 4, the verdict table).
+//! The verdict stage: decides what to do with an event, from what happened to it. Two pure,
+//! exhaustive functions; everything else follows from their results.
 //!
-//! `fate` folds the answers of an event's routes into one; `verdict` turns that into a state change. Only `charge` costs the
-//! event an attempt, and only where the broker judged this very message.
+//! `fate` combines the answers of an event's routes into one, and `verdict` turns it into a state
+//! change. Only `charge` costs the event an attempt, and only if the broker refused this very
+//! message.
 
 use std::time::Duration;
 

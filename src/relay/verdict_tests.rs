@@ -1,4 +1,4 @@
-//! The verdict table of design section 4, row by row.
+//! The verdict table, row by row.
 
 use super::*;
 

@@ -1,6 +1,7 @@
-//! When to look for work. Polling is the truth, everything else a hint: a lost hint costs at most the poll interval.
+//! When to look for work. Polling always works; everything else is a hint. A lost hint costs at
+//! most the poll interval.
 //!
-//! Used by the first worker; hints come from the listener and from `POST /wake`.
+//! Used by the first worker. Hints come from the listener and from `POST /wake`.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::outbox::hints::{Cause, Hints};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The pauses between looks: short after work, growing to the poll interval.
+/// The pauses between looks: short after work, then growing to the poll interval.
 #[derive(Debug)]
 pub struct Wake {
     hints: Hints,
@@ -22,7 +23,7 @@ impl Wake {
         Self { hints, interval, pause: FIRST_PAUSE.min(interval) }
     }
 
-    /// Takes the hint that came since the last look, if there is one, because the look that begins answers it.
+    /// Takes the hint that came since the last look, if any, because the next look answers it.
     pub fn pending(&self) -> Option<Cause> {
         self.hints.take()
     }
@@ -32,8 +33,9 @@ impl Wake {
         self.pause = FIRST_PAUSE.min(self.interval);
     }
 
-    /// Waits for a hint or the pause, which has jitter so that replicas do not look in step. An empty look that took `last_look`
-    /// is not repeated before four times as long, so that looking never takes more than a fifth of the database's time. Cancel safe.
+    /// Waits for a hint or for the pause, which has jitter so that replicas do not look in step.
+    /// After an empty look that took `last_look`, waits at least four times as long, so that
+    /// looking never takes more than a fifth of the database's time. Cancel safe.
     pub async fn next(&mut self, last_look: Duration) -> Cause {
         let pause = self.pause.mul_f64(0.75 + 0.5 * fastrand::f64()).max(last_look * 4);
         tokio::select! {

@@ -1,6 +1,7 @@
-//! One batch's work as it passes the stages: the claimed events, what each route made of them, and what the broker said.
+//! One batch's work as it passes the stages: the claimed events, their messages, and the broker's
+//! answers.
 //!
-//! Made and driven by `relay` (`mod.rs`); knows the nouns, not the order of the stages.
+//! Made by the loops and driven by `batch`. Knows the nouns, but not the order of the stages.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

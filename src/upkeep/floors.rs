@@ -1,4 +1,5 @@
-//! Observes how far the floors may move, and moves those of lanes that nobody holds; batches move their own (`link::floors`).
+//! Observes how far the floors may move, and moves those of lanes that nobody holds. Batches move
+//! their own (`postgres::floors`).
 //!
 //! Called by `upkeep`. Never waits for a lane.
 
@@ -11,8 +12,9 @@ use crate::postgres::call;
 use crate::postgres::floors;
 use crate::postgres::floors::{Seen, Writer};
 
-/// Observes on every replica, because its batches move floors although another one is elected to move the others, and moves those of idle
-/// lanes that are far behind. `None` where no batch has settled since and nothing was asked.
+/// Runs on every replica: each one's batches move floors, although only one replica is elected to
+/// move the rest. Moves the floors of idle lanes that are far behind. `None` if no batch has
+/// settled since the last look, so that nothing was asked.
 pub(super) async fn observe(upkeep: &Upkeep) -> Result<Option<Seen>, StoreError> {
     let floors = upkeep.store.floors();
     if !floors.is_wanted() {
@@ -21,7 +23,8 @@ pub(super) async fn observe(upkeep: &Upkeep) -> Result<Option<Seen>, StoreError>
     let _turn = upkeep.store.database().turn().await;
     let batch = upkeep.store.begin_upkeep().await?;
     let server = floors.server();
-    // In this order: who takes a seq below the one that was read has been seen writing, unless it has ended.
+    // The order matters: whoever takes a seq below the one just read is then seen writing, unless
+    // it has ended.
     let (next, behind) = look(upkeep, &batch).await?;
     let writers = call::rows(batch.client(), "looking for writers", &upkeep.store.queries().writers, &[]).await?;
     batch.commit().await?;
@@ -34,7 +37,7 @@ pub(super) async fn observe(upkeep: &Upkeep) -> Result<Option<Seen>, StoreError>
     Ok(Some(seen))
 }
 
-/// Moves the floors of idle lanes all the way; nothing at all where every floor has caught up.
+/// Moves the floors of idle lanes all the way. Does nothing if every floor has caught up.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let batch = upkeep.store.begin_upkeep().await?;
     let (next, behind) = look(upkeep, &batch).await?;
@@ -58,7 +61,7 @@ async fn move_idle(upkeep: &Upkeep, behind: &[i16], step: i64) -> Result<(), Sto
     batch.commit().await
 }
 
-/// The seq that is handed out next, and the lanes whose floor is below it.
+/// The next seq, and the lanes whose floor is below it.
 async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(i64, Vec<i16>), StoreError> {
     let row = call::one(batch.client(), "looking at the floors", &upkeep.store.queries().lanes_behind, &[]).await?;
     Ok((row.get(0), row.get(1)))

@@ -1,7 +1,8 @@
-//! The slow path: what keeps the tables small and the claims quick. One replica does each job at a time.
+//! The slow path: keeps the tables small and the claims fast. Each job runs on one replica at a
+//! time.
 //!
-//! Started by `app` beside the workers; nothing here delays them, and nothing here is needed for a row to be delivered, except the
-//! sweep for rows that commit very late.
+//! Started by `app` next to the workers, and never delays them. No row needs it to be delivered,
+//! except that the sweep finds rows that commit very late.
 
 mod floors;
 mod holds;
@@ -27,39 +28,42 @@ use crate::postgres::floors::Seen;
 use crate::postgres::store::PgStore;
 
 const TICK: Duration = Duration::from_millis(250);
-/// A look at the writers that keep a bound from ripening is repeated after so long at first, and at the most.
+/// The first pause before looking again at the writers that keep a bound from ripening, and the
+/// longest.
 const RIPENING_MIN: Duration = Duration::from_millis(20);
 const RIPENING_MAX: Duration = Duration::from_secs(1);
-/// No transaction of a relay that works is this old: a batch ends after 8 s at the most.
+/// No transaction of a healthy relay gets this old: a batch ends after at most 8 s.
 const TRANSACTION_SECONDS_MAX: i64 = 60;
-/// A job that scans takes no more than one part in so many of the time, unless that would be more than a minute between its turns.
+/// A job that scans takes at most 1/`SCAN_SHARE` of the time, unless that would mean more than a
+/// minute between its turns.
 const SCAN_SHARE: u32 = 20;
 const SCAN_INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// A failing job is left alone for this long.
+/// The pause after a job fails.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// Every command but `run`, as it stands at the end of its connection's application name: hanging relays are ended, operators are not.
+/// Every command except `run`, as named at the end of a connection's application name. Backends of
+/// hanging relays are ended, those of operators are not.
 pub const COMMANDS: [&str; 9] = ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge"];
 
-/// What the jobs need.
+/// Everything that the jobs need.
 pub struct Upkeep {
     /// The database.
     pub store: PgStore,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// What the admin port says of this process.
+    /// What the admin port shows about this process.
     pub vitals: Vitals,
-    /// Keeps the log short, together with the workers.
+    /// Limits log lines, shared with the workers.
     pub quota: Quota,
-    /// To wake the workers for what a sweep finds.
+    /// Wakes the workers when a sweep finds something.
     pub hints: Hints,
     /// This replica's name.
     pub replica: String,
     /// Prefix of every relay's application name.
     pub program: String,
-    /// How long published events are kept; `None` keeps them.
+    /// How long to keep published events; `None` keeps them for ever.
     pub retention: Option<Duration>,
-    /// The routes, to say which are held.
+    /// The routes, to report which are held.
     pub routes: RouteTable,
 }
 
@@ -96,15 +100,16 @@ impl Job {
         }
     }
 
-    /// From one turn's start to the next one's.
+    /// The time from the start of one turn to the start of the next.
     fn interval_after(self, ran: &Ran, took: Duration) -> Duration {
         match ran {
             Ran::Elsewhere => self.interval(),
-            // Half of the time is left to the batches.
+            // Leaves half of the time to the batches.
             Ran::More { .. } => TICK.max(took * 2),
             Ran::Done => match self {
                 Self::Floors | Self::Backends => self.interval(),
-                // These walk the dead index entries that vacuum has not taken, and the gauges count.
+                // These read dead index entries that vacuum has not removed, and the gauges count
+                // rows.
                 Self::Sweep | Self::Stats | Self::Retention => {
                     self.interval().max((took * SCAN_SHARE).min(SCAN_INTERVAL_MAX))
                 }
@@ -113,13 +118,13 @@ impl Job {
     }
 }
 
-/// What became of a job's turn.
+/// The result of a job's turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ran {
-    /// It was not this replica's: another one does this job.
+    /// Another replica runs this job.
     Elsewhere,
     Done,
-    /// There is more to do than one turn may; the next one begins after what this one did.
+    /// There is more to do than one turn may do. The next turn continues where this one ended.
     More {
         after: Option<String>,
     },
@@ -134,20 +139,20 @@ impl Ran {
     }
 }
 
-/// When a job may run next here.
+/// When a job may run next on this replica.
 struct Due {
     job: Job,
     at: Instant,
     interval: Duration,
-    /// Where a turn that left something ended.
+    /// Where an unfinished turn ended.
     after: Option<String>,
 }
 
-/// When it is looked next how far floors may move.
+/// When to look next at how far the floors may move.
 struct Looks {
     at: Instant,
     pause: Duration,
-    /// Whether the last one asked the database.
+    /// Whether the last look asked the database.
     asked: bool,
 }
 
@@ -156,7 +161,7 @@ impl Looks {
         *self = Self { at: Instant::now() + pause, pause, asked };
     }
 
-    /// The first batch after a rest: what it leaves behind is not walked for long.
+    /// The first batch after a rest: looks soon, so that claims do not read its leftovers for long.
     fn at_once(&mut self) {
         if !self.asked {
             self.at = Instant::now();
@@ -164,7 +169,7 @@ impl Looks {
     }
 }
 
-/// Runs the jobs until `stop`.
+/// Runs the jobs until `stop` is cancelled.
 pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
     let mut said = false;
     let mut dues: Vec<Due> = Job::ALL
@@ -212,7 +217,7 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
 }
 
 impl Upkeep {
-    /// Looks how far floors may move, which every replica does for itself.
+    /// Looks how far floors may move. Every replica does this for itself.
     async fn look(&self, looks: &mut Looks, said: &mut bool) {
         let seen = match floors::observe(self).await {
             Ok(seen) => seen,
@@ -225,7 +230,7 @@ impl Upkeep {
             self.succeeded(said);
         }
         let pause = match seen {
-            // Most writers end within milliseconds, a few after minutes.
+            // Most writers end within milliseconds, a few take minutes.
             Some(Seen::Ripening) if looks.pause == TICK => RIPENING_MIN,
             Some(Seen::Ripening) => (looks.pause * 2).min(RIPENING_MAX),
             Some(Seen::Ripe | Seen::Nothing) | None => TICK,
@@ -253,8 +258,8 @@ impl Upkeep {
         Ok(Ran::Done)
     }
 
-    /// The workers do not look at the database while the broker is away, so what is wrong with it is said here too, by whoever notices
-    /// first.
+    /// The workers do not use the database while the broker is down, so whoever notices a database
+    /// failure first logs it, here too.
     fn failed(&self, job: Job, error: &StoreError, said: &mut bool) {
         self.metrics.failure("upkeep");
         self.vitals.saw_database(error.is_answer(), Some(error.kind()));
@@ -263,7 +268,7 @@ impl Upkeep {
             StoreError::Unreachable(_) | StoreError::Schema(_) => {
                 if let Some(left_out) = self.quota.news(&words) {
                     let left_out = (left_out > 0).then_some(left_out);
-                    tracing::warn!(error = words, left_out, "the database cannot be used; trying again");
+                    tracing::warn!(error = words, left_out, "cannot use the database; trying again");
                     *said = true;
                 }
             }
@@ -280,7 +285,7 @@ impl Upkeep {
         self.vitals.reached_database();
         if std::mem::take(said) {
             self.quota.forget();
-            tracing::info!("the database can be used again");
+            tracing::info!("the database works again");
         }
     }
 
@@ -291,8 +296,8 @@ impl Upkeep {
             [(&name, Type::TEXT), (&interval_ms, Type::INT8), (&self.replica, Type::TEXT)];
         let sql = &self.store.queries().take_job;
         let elected = call::execute(batch.client(), "electing a replica for upkeep", sql, &params).await? == 1;
-        // Elected or not, each replica says for its own routes what is on hold; in this transaction, because one of its own would keep a
-        // second connection busy.
+        // Elected or not, each replica reports the holds of its own routes. It uses this
+        // transaction, because another one would need a second connection.
         if job == Job::Floors {
             holds::look(self, &batch).await?;
         }
@@ -309,7 +314,7 @@ impl Upkeep {
         let ended = call::rows(batch.client(), "ending hanging backends", sql, &params).await?.len();
         batch.commit().await?;
         if ended > 0 {
-            tracing::warn!(backends = ended, "ended transactions of a relay that had hung for over a minute");
+            tracing::warn!(backends = ended, "ended transactions of a relay that hung for over a minute");
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Retention: deletes published events after their time, in small chunks. Dead letters are never deleted by a timer. Called by `upkeep`.
+//! Retention: deletes old published events in small chunks. No timer deletes dead letters. Called
+//! by `upkeep`.
 
 use tokio_postgres::types::Type;
 
@@ -8,11 +9,11 @@ use crate::outbox::store::StoreError;
 use crate::postgres::call;
 
 const CHUNK: i64 = 2_000;
-/// Chunks in one turn, so that the other jobs get theirs; the next one follows soon.
+/// The most chunks in one turn, so that the other jobs get theirs. The next turn follows soon.
 const CHUNKS_MAX: usize = 10;
 
-/// Deletes what is past its time. `after` is where the last turn left off with more to do: until vacuum has taken what was deleted, a
-/// look from the oldest on walks all of it.
+/// Deletes events past retention. `after` is where the last turn stopped with more to do: until
+/// vacuum has removed the deleted rows, starting from the oldest would read all of them again.
 pub(super) async fn run(upkeep: &Upkeep, mut after: Option<String>) -> Result<Ran, StoreError> {
     let Some(retention) = upkeep.retention else { return Ok(Ran::Done) };
     let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);

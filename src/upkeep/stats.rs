@@ -1,5 +1,4 @@
-//! The gauges about the whole database, computed by one replica, and the destinations on hold, which each replica looks up for its own
-//! `/status`. Called by `upkeep`.
+//! The gauges about the whole database, computed by one replica. Called by `upkeep`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,10 +9,10 @@ use crate::ops::metrics::BacklogNow;
 use crate::outbox::store::StoreError;
 use crate::postgres::call;
 
-/// Counts stop here: a gauge must not cost a scan of millions (hazard A26).
+/// Counts stop here, so that a gauge does not cost a scan of millions (hazard A26).
 const COUNT_MAX: i64 = 100_000;
 
-/// Computes and exports them.
+/// Computes and exports the gauges.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let batch = upkeep.store.begin_upkeep_as_claim().await?;
     let params: [call::Param<'_>; 1] = [(&COUNT_MAX, Type::INT8)];

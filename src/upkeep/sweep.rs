@@ -1,5 +1,5 @@
-//! The sweep below the floors: the safety net for rows that commit so late that a floor has passed them, and for waits that nothing
-//! would end any more. Called by `upkeep`.
+//! The sweep below the floors: a safety net for rows that commit after a floor has passed them, and
+//! for waits that nothing else would end. Called by `upkeep`.
 
 use tokio_postgres::types::Type;
 
@@ -8,7 +8,7 @@ use crate::outbox::hints::Cause;
 use crate::outbox::store::StoreError;
 use crate::postgres::call;
 
-/// Brings floors down to what it finds; the next claim takes it.
+/// Lowers floors to what it finds, so that the next claim takes it.
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let queries = upkeep.store.queries();
     let batch = upkeep.store.begin_upkeep().await?;

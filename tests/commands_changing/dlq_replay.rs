@@ -30,7 +30,7 @@ async fn a_dead_letter_comes_back_byte_for_byte_ahead_of_the_successor_that_wait
             ids[1]
         ))
         .await;
-    let ended = run(&scene.bed, &["dlq", "replay", "--id", &letter.to_string(), "--note", "mended", "--json"]).await;
+    let ended = run(&scene.bed, &["dlq", "replay", "--id", &letter.to_string(), "--note", "fixed", "--json"]).await;
     let answer = ended.with_code(0).json();
     assert_eq!((answer["replayed"].as_i64(), answer["finished"].as_bool()), (Some(1), Some(true)), "{answer}");
     let run_id = answer["run"].as_str().expect("a run").to_owned();
@@ -48,7 +48,7 @@ async fn a_dead_letter_comes_back_byte_for_byte_ahead_of_the_successor_that_wait
         format!("SELECT event_id = '{}' AND attempts = 0 AND until <= clock_timestamp() FROM outbox.waits", ids[0]);
     assert!(scene.ask::<bool>(&waits_first).await);
     let resolved = "SELECT resolution || ' ' || resolved_by || ' ' || note FROM outbox.dead_letters WHERE processed_at IS NOT NULL";
-    assert_eq!(scene.ask::<String>(resolved).await, "replayed tester mended");
+    assert_eq!(scene.ask::<String>(resolved).await, "replayed tester fixed");
     let audit =
         "SELECT source || ' ' || requested_by || ' ' || events || ' ' || (finished_at IS NOT NULL) FROM outbox.replays";
     assert_eq!(scene.ask::<String>(audit).await, "dead_letters tester 1 true");
@@ -120,7 +120,7 @@ async fn under_load_keys_that_waited_for_their_dead_letter_go_on_in_order() {
     }
     let waiting = "SELECT count(*) FROM outbox.waits WHERE reason = 'after_dead_letter'";
     eventually(SOON, "15 keys wait", async || scene.ask::<i64>(waiting).await == 15).await;
-    // Somebody mends the binding.
+    // Somebody fixes the binding.
     let channel = scene.bed.channel().await;
     let bound =
         channel.queue_bind("orders".into(), "order.events".into(), UNBOUND.into(), <_>::default(), <_>::default());
@@ -182,7 +182,7 @@ async fn what_died_of_itself_is_warned_about() {
     let mut scene = Scene::open("dlq_hopeless").await;
     let ids = scene.order(1, 1).await;
     let letter = scene.dead_letter(ids[0], "INVALID_EVENT", &[], &[]).await.to_string();
-    run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0).saying("it will die again");
+    run(&scene.bed, &["dlq", "replay", "--id", &letter]).await.with_code(0).saying("it will fail again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ async fn on_a_terminal_the_event_is_shown_and_only_yes_goes_on() {
     let refused = run_on_terminal(&scene.bed, &args, "no\n").await.with_code(1);
     refused.saying(&ids[0].to_string()).saying("Type yes").saying("nothing was changed");
     assert_eq!(scene.bed.dead_letters().await.len(), 0);
-    run_on_terminal(&scene.bed, &args, "yes\n").await.with_code(0).saying("is a dead letter now");
+    run_on_terminal(&scene.bed, &args, "yes\n").await.with_code(0).saying("is now a dead letter");
     scene.finish(&mut relay).await.assert_clean(0);
 }
 
@@ -96,8 +96,8 @@ async fn what_cannot_be_released_alone_says_why_and_changes_nothing() {
             .await;
     }
     let before = scene.fingerprint().await;
-    let mend = "outbox-relay routes release --scope key order.events/order.paid";
-    run(&scene.bed, &["keys", "release", "held"]).await.with_code(1).saying(mend);
+    let fix = "outbox-relay routes release --scope key order.events/order.paid";
+    run(&scene.bed, &["keys", "release", "held"]).await.with_code(1).saying(fix);
     run(&scene.bed, &["keys", "release", "sent"]).await.with_code(64).saying("--yes");
     run(&scene.bed, &["keys", "release", "nobody"]).await.with_code(1).saying("does not wait");
     run(&scene.bed, &["keys", "dead-letter", "nobody", "--yes"]).await.with_code(1).saying("no pending event");

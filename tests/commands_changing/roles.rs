@@ -112,7 +112,7 @@ async fn the_operators_role_runs_every_command_and_changes_no_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_relays_role_reads_or_is_told_what_it_lacks_and_the_mend() {
+async fn the_relays_role_reads_or_is_told_what_it_lacks_and_the_fix() {
     let mut roles = Roles::granted("roles_relay").await;
     let (published, revived, _) = roles.stage().await;
     let may: [&[&str]; 6] =

@@ -145,7 +145,7 @@ async fn a_replay_for_a_route_that_the_file_lacks_or_the_type_does_not_take_is_r
     let replay = async |more: &[&str]| {
         run(&scene.bed, &[&["replay", "--aggregate-id", "order-1", "--yes", "--routes", file][..], more].concat()).await
     };
-    replay(&["--route", "orders-piad"]).await.with_code(1).saying("near it: orders-paid");
+    replay(&["--route", "orders-piad"]).await.with_code(1).saying("similar: orders-paid");
     replay(&["--route", "orders-paid"]).await.with_code(1).saying("order.created");
     assert_eq!(scene.fingerprint().await, before);
     replay(&["--route", "orders-paid", "--event-type", "order.paid"]).await.with_code(0);

@@ -1,4 +1,4 @@
-//! `check` finds what keeps a relay from its broker, publishes nothing on the way, and each finding names its mend.
+//! `check` finds what keeps a relay from its broker, publishes nothing on the way, and each finding names its fix.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ async fn check(bed: &TestBed, amqp_url: &str, args: &[&str]) -> (Answer, Vec<Val
 }
 
 #[track_caller]
-fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, mend: &str) {
+fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, fix: &str) {
     let finding = findings.iter().find(|finding| finding["check"] == check);
     let finding = finding.unwrap_or_else(|| panic!("no finding about {check}: {findings:#?}"));
     let text = |field: &str| finding[field].as_str().unwrap_or_default();
     assert!(
-        text("verdict") == verdict && text("found").contains(found) && text("mend").contains(mend),
+        text("verdict") == verdict && text("found").contains(found) && text("fix").contains(fix),
         "{check}: {finding:#}"
     );
 }
@@ -43,7 +43,7 @@ async fn a_broker_in_order_passes_and_gets_no_message() {
         assert_eq!(answer.code, Some(0), "{}", answer.stdout);
         assert_finding(&findings, "reachable", "ok", "logged in", "");
         assert_finding(&findings, "confirms", "ok", "", "");
-        assert_finding(&findings, "exchange", "ok", &format!("'{exchange}' is there"), "");
+        assert_finding(&findings, "exchange", "ok", &format!("'{exchange}' exists"), "");
         assert_finding(&findings, "alarms", "ok", "takes messages", "");
     }
     assert_eq!(stage.bed.queue_messages("all").await, 0, "a fanout would have passed on whatever was accepted");
@@ -58,7 +58,7 @@ async fn a_missing_exchange_fails_unless_the_relay_declares_it() {
     assert_finding(&findings, "exchange", "fail", "'order.events' does not exist", "--declare");
     let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
-    assert_finding(&findings, "exchange", "ok", "run declares it", "");
+    assert_finding(&findings, "exchange", "ok", "the relay declares it", "");
     let (_, findings) = check(&stage.bed, &stage.bed.amqp_url(), &[]).await;
     assert_finding(&findings, "exchange", "fail", "does not exist", "");
 }
@@ -89,7 +89,7 @@ async fn a_user_without_rights_is_found_before_the_relay_is() {
     management.set_topic_permissions(stage.bed.vhost(), &user, "order.events", "^order\\.").await;
     let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.delete_user(&user).await;
-    assert_finding(&wrong, "reachable", "fail", "refused the login", "compare user and password");
+    assert_finding(&wrong, "reachable", "fail", "refused the login", "check user and password");
     assert_finding(&no_vhost, "reachable", "fail", "", "permissions");
     assert_finding(&no_write, "exchange", "fail", "may not write to 'order.events'", "set_permissions");
     assert_eq!((answer.code, write.code), (Some(1), Some(0)), "{}", write.stdout);
@@ -112,8 +112,8 @@ async fn a_missing_vhost_and_an_unreachable_node_are_findings_and_no_hang() {
         let both = format!("{away},{}", stage.bed.amqp_url());
         let (answer, findings) = check(&stage.bed, &both, &[]).await;
         assert_eq!(answer.code, Some(1), "one node of two is away: {}", answer.stdout);
-        assert_finding(&findings, "reachable", "fail", &proxy.addr().to_string(), "look whether the node runs");
-        assert_finding(&findings, "exchange", "ok", "'order.events' is there", "");
+        assert_finding(&findings, "reachable", "fail", &proxy.addr().to_string(), "whether the node is running");
+        assert_finding(&findings, "exchange", "ok", "'order.events' exists", "");
         assert!(answer.took < Duration::from_secs(10), "took {:?}", answer.took);
     }
 }
@@ -134,5 +134,5 @@ async fn a_broker_with_an_alarm_takes_no_messages_and_the_reading_commands_need_
         assert_eq!(ask(&bed, command).await.code, Some(0), "{command:?} needs no broker");
     }
     let (_, findings) = check(&bed, &bed.amqp_url(), &[]).await;
-    assert_finding(&findings, "reachable", "fail", "", "look whether the node runs");
+    assert_finding(&findings, "reachable", "fail", "", "whether the node is running");
 }

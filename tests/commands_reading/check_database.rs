@@ -1,4 +1,4 @@
-//! `check` finds what keeps a relay from its database and its tables, and each finding names its mend.
+//! `check` finds what keeps a relay from its database and its tables, and each finding names its fix.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ async fn check(bed: &TestBed, args: &[&str]) -> (Answer, Vec<Value>) {
     (answer, findings)
 }
 
-/// The verdict on one thing, with what was found and its mend.
+/// The verdict on one thing, with what was found and its fix.
 fn one<'a>(findings: &'a [Value], check: &str) -> (&'a str, &'a str, &'a str) {
     let finding = findings.iter().find(|finding| finding["check"] == check);
     let finding = finding.unwrap_or_else(|| panic!("no finding about {check}: {findings:#?}"));
     let text = |field: &str| finding[field].as_str().unwrap_or_default();
-    (text("verdict"), text("found"), text("mend"))
+    (text("verdict"), text("found"), text("fix"))
 }
 
 #[track_caller]
-fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, mend: &str) {
+fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, fix: &str) {
     let is = one(findings, check);
-    assert!(is.0 == verdict && is.1.contains(found) && is.2.contains(mend), "{check}: {is:?}");
+    assert!(is.0 == verdict && is.1.contains(found) && is.2.contains(fix), "{check}: {is:?}");
 }
 
 #[tokio::test]
@@ -92,10 +92,10 @@ async fn missing_tables_and_missing_grants_are_named_with_their_statements() {
     );
     owner.batch_execute(&grants).await.expect("most grants");
     let (_, some) = check(&bed, &["--database-user", &role]).await;
-    let mend = format!("GRANT UPDATE ON outbox.events TO {role};");
-    assert_finding(&some, "privileges", "fail", "lacks UPDATE on events, DELETE on waits", &mend);
-    let mend = one(&some, "privileges").2.to_owned();
-    owner.batch_execute(&mend).await.expect("the mend is SQL that works");
+    let fix = format!("GRANT UPDATE ON outbox.events TO {role};");
+    assert_finding(&some, "privileges", "fail", "lacks UPDATE on events, DELETE on waits", &fix);
+    let fix = one(&some, "privileges").2.to_owned();
+    owner.batch_execute(&fix).await.expect("the fix is SQL that works");
     let (answer, all) = check(&bed, &["--database-user", &role]).await;
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("the role is dropped");
     assert_eq!((answer.code, one(&all, "privileges").0), (Some(0), "ok"), "{}", answer.stdout);
@@ -114,11 +114,11 @@ async fn row_security_is_found_before_it_hides_a_row() {
     let (answer, findings) = check(&stage.bed, &["--database-user", &role]).await;
     let (owners, _) = check(&stage.bed, &[]).await;
     stage.sql(one(&findings, "row security").2.split(';').next().expect("a statement")).await;
-    let (mended, _) = check(&stage.bed, &["--database-user", &role]).await;
+    let (fixed, _) = check(&stage.bed, &["--database-user", &role]).await;
     stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "row security", "fail", "policies on outbox.events apply", "DISABLE ROW LEVEL SECURITY");
-    assert_eq!((owners.code, mended.code), (Some(0), Some(0)), "a superuser sees all, and the mend helps");
+    assert_eq!((owners.code, fixed.code), (Some(0), Some(0)), "a superuser sees all, and the fix helps");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_server_that_takes_no_writes_is_found() {
 }
 
 #[tokio::test]
-async fn listening_without_a_trigger_is_found_and_the_mend_helps() {
+async fn listening_without_a_trigger_is_found_and_the_fix_helps() {
     let stage = Stage::without_exchange("check_listen").await;
     let (answer, findings) = check(&stage.bed, &["--wake", "listen"]).await;
     assert_eq!(answer.code, Some(1));
@@ -194,7 +194,7 @@ async fn names_that_the_routes_do_not_know_are_found() {
 }
 
 #[tokio::test]
-async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_them_mends_it() {
+async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_them_fixes_it() {
     let mut stage = Stage::without_exchange("check_renamed").await;
     for (key, event_type) in [("order-1", "order.paid"), ("order-2", "order.paid"), ("order-3", "order.odd")] {
         stage.commit(key, &[event_type]).await;
@@ -235,7 +235,7 @@ async fn an_unreachable_database_is_a_finding_and_not_a_hang() {
         let answer = run(&["check", "--database-url", &url]).await;
         assert_eq!(answer.code, Some(1), "{}{}", answer.stdout, answer.stderr);
         assert!(
-            answer.stdout.contains("fail  database reachable") && answer.stdout.contains("mend: "),
+            answer.stdout.contains("fail  database reachable") && answer.stdout.contains("fix: "),
             "{}",
             answer.stdout
         );
@@ -266,7 +266,7 @@ async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
         &findings,
         "connections",
         "warn",
-        "the role may open 5",
+        "the role may open only 5",
         &format!("ALTER ROLE {role} CONNECTION LIMIT 10"),
     );
 }

@@ -21,7 +21,7 @@ async fn in_another_schema_it_names_the_schema_and_the_command() {
     assert_eq!(commands(&document), ["outbox-relay trace --schema shop order-1"]);
     assert_eq!(document["other_schemas"].as_array().map(Vec::len), Some(2), "{document}");
     let shown = ask(&stage.bed, &["trace", "order-1"]).await;
-    assert!(shown.stdout.contains("the schema shop knows it: 1 events"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("the schema shop has it: 1 event"), "{}", shown.stdout);
     assert!(shown.stderr.contains("nothing is known of 'order-1' in the schema 'outbox'"), "{}", shown.stderr);
 }
 

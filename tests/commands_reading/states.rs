@@ -50,7 +50,7 @@ async fn pending_while_a_relay_holds_its_lane() {
         let lock = r#"BEGIN; SELECT pg_advisory_xact_lock(hashtext('"outbox".lanes'), lane) FROM outbox.events WHERE aggregate_id = "#;
         locker.batch_execute(&format!("{lock}'{key}'")).await.expect("the lane is locked as a claim does");
         let why = |events: &[Value]| text(&events[0], "why").to_owned();
-        assert_eq!(why(&events(&stage.bed, key).await), "a relay holds its lane: it is being published now");
+        assert_eq!(why(&events(&stage.bed, key).await), "a relay is publishing its lane now");
         locker.batch_execute("ROLLBACK").await.expect("the lane is free");
         assert!(why(&events(&stage.bed, key).await).contains("no relay is connected"));
     }
@@ -163,7 +163,7 @@ async fn an_event_that_was_sent_again_says_by_whom_and_where_to() {
     let event = &document["events"][0];
     assert_eq!((event["only_routes"][0].as_str(), event["may_arrive_twice"].as_bool()), (Some("platform"), Some(true)));
     let shown = ask(&stage.bed, &["trace", "order-1"]).await.stdout;
-    assert!(shown.contains("goes to these routes only, as its replay asked: platform"), "{shown}");
+    assert!(shown.contains("goes only to these routes, as its replay asked: platform"), "{shown}");
     assert!(shown.contains("by ana"), "{shown}");
 }
 

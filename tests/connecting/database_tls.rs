@@ -54,36 +54,36 @@ async fn migrate_relay_and_listen_log_in_by_certificate_and_verify_the_server() 
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_who_it_should_be_is_refused_with_the_mend() {
+async fn a_server_that_is_not_who_it_should_be_is_refused_with_the_fix() {
     let server = TlsPostgres::start("refused").await;
     let ca = server.files.path("ca.pem");
     let full = server.url("postgres", "localhost", &format!("sslmode=verify-full&sslrootcert={ca}"));
-    let refused = async |url: &str, mend: &[&str]| {
+    let refused = async |url: &str, fix: &[&str]| {
         let (code, said) = migrate(url, &[]).await;
         assert_eq!(code, Some(69), "{said}");
-        for words in mend {
+        for words in fix {
             assert!(said.contains(words), "{words}\n{said}");
         }
     };
     let by_address = server.url("postgres", "127.0.0.1", &format!("sslmode=verify-full&sslrootcert={ca}"));
     refused(&by_address, &["certificate is for 'localhost', not for '127.0.0.1'"]).await;
     let unknown = server.url("postgres", "localhost", "sslmode=verify-full");
-    refused(&unknown, &["an authority that is not known here", "--database-ca-file"]).await;
+    refused(&unknown, &["from an unknown authority", "--database-ca-file"]).await;
     server.present(&server.authority.server(&["db.other.example", "*.db.example"])).await;
     refused(&full, &["certificate is for 'db.other.example', '*.db.example', not for 'localhost'"]).await;
     server.present(&server.authority.server(&[])).await;
     refused(&full, &["names no host", "subjectAltName"]).await;
     server.present(&server.authority.expired(&["localhost"])).await;
-    refused(&full, &["the server's certificate expired at 20", "must be renewed"]).await;
+    refused(&full, &["the server's certificate expired at 20", "renew it"]).await;
     server.let_in("hostssl all all 127.0.0.1/32 trust").await;
     server.bed.client().await.batch_execute("CREATE ROLE relay LOGIN").await.expect("a role");
-    refused(&server.url("relay", "localhost", "sslmode=disable"), &["this server wants TLS", "sslmode=verify-full"])
+    refused(&server.url("relay", "localhost", "sslmode=disable"), &["this server requires TLS", "sslmode=verify-full"])
         .await;
 
     let off = "ALTER SYSTEM SET ssl = off";
     let client = server.bed.client().await;
     client.batch_execute(off).await.expect("TLS is turned off");
     client.batch_execute("SELECT pg_reload_conf()").await.expect("the settings are read");
-    refused(&full, &["does not offer TLS", "sslmode=disable where the network is trusted"]).await;
+    refused(&full, &["does not offer TLS", "sslmode=disable on a trusted network"]).await;
     assert!(client.query("SELECT FROM outbox.events", &[]).await.is_err(), "nobody has migrated anything");
 }

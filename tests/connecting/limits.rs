@@ -1,4 +1,4 @@
-//! A database that refuses writes, or has no connection left: the relay stays up, says what mends it, publishes nothing wrong and goes
+//! A database that refuses writes, or has no connection left: the relay stays up, says what fixes it, publishes nothing wrong and goes
 //! on by itself.
 
 use testkit::bed::try_connect;

@@ -1,4 +1,4 @@
-//! Database errors at the login read as a person would say them: what is wrong, where, and what mends it.
+//! Database errors at the login read as a person would say them: what is wrong, where, and what fixes it.
 
 use testkit::process::{free_port, unique};
 use testkit::program;
@@ -20,7 +20,7 @@ async fn migrate(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_refusal_names_the_server_and_the_mend() {
+async fn each_refusal_names_the_server_and_the_fix() {
     let bed = TestBed::new("refusals").await;
     let address = addr_of(&bed.database_url());
     let said = migrate(&with_path(&bed.database_url(), "no_such_database")).await;

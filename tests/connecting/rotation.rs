@@ -64,7 +64,7 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     let other = Authority::new("the next authority");
     server.present(&other.server(&["localhost"])).await;
     server.end_connections_of("relay_b").await;
-    says(&relay, "an authority that is not known here").await;
+    says(&relay, "from an unknown authority").await;
     server.files.write("url", "postgres:// nonsense");
     says(&relay, "url': no PostgreSQL URL").await;
     server.files.write("ca.pem", &other.pem);
@@ -117,7 +117,7 @@ async fn a_rotated_authority_and_client_certificate_of_the_broker_are_used_at_th
     let other = Authority::new("the next authority");
     server.present(&other.server(&["localhost"])).await;
     close_connections(&server.bed).await;
-    says(&relay, "an authority that is not known here").await;
+    says(&relay, "from an unknown authority").await;
     // The broker's own list of authorities is the same file.
     let both = format!("{}{}", server.authority.pem, other.pem);
     server.files.write("ca.pem", &both);

@@ -6,7 +6,7 @@ use testkit::eventually;
 use crate::incidents::office::{Office, SOON, topology};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_mended_with_the_commands() {
+async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_fixed_with_the_commands() {
     let mut office = Office::open("incident_exchange", &[]).await;
     let before = office.commit("order-42", &["order.created", "order.paid"]).await;
     office.arrive(&before).await;

@@ -74,11 +74,8 @@ impl Stable {
             ("floors ", "<n> events behind"),
             ("ok    database reachable         ", "PostgreSQL 15 as postgres, no TLS"),
             ("ok    database version           ", "15 is supported"),
-            (
-                "ok    database connections       ",
-                "<n> free; relays seen: 1; at 4 workers each they take 6 at the most",
-            ),
-            ("ok    database old transactions  ", "the oldest is open for <age> (pid <n>, order-service)"),
+            ("ok    database connections       ", "<n> free; relays seen: 1; with 4 workers each they need at most 6"),
+            ("ok    database old transactions  ", "the oldest has been open for <age> (pid <n>, order-service)"),
         ] {
             if line.starts_with(start) && line.len() > start.len() {
                 return format!("{start}{rest}");
@@ -94,7 +91,7 @@ impl Stable {
         };
         let line = words.iter().enumerate().map(word).collect::<Vec<_>>().join(" ");
         // A hold's next probe may be due while the command looks.
-        line.replace("<age> <age>", "<age>").replace("tries it now", "tries it again in <age>")
+        line.replace("<age> <age>", "<age>").replace("a relay is about to probe it", "the next probe is in <age>")
     }
 
     fn word(&self, before: &str, word: &str, after: &str) -> String {

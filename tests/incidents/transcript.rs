@@ -94,7 +94,7 @@ impl Transcript {
         let differing = there.lines().zip(told.lines()).find(|(left, right)| left != right);
         assert!(
             there == told,
-            "{DOCUMENT} is not what the commands say. This mends it: UPDATE_DOCS=1 dev/with-services docs -- cargo test --test suite incidents::\n\
+            "{DOCUMENT} is not what the commands say. This fixes it: UPDATE_DOCS=1 dev/with-services docs -- cargo test --test suite incidents::\n\
              first difference: {differing:#?}"
         );
     }

@@ -1,5 +1,5 @@
 //! An event with two routes of which one is broken: what the other has confirmed is not sent again, not by probes, not after a restart,
-//! and once the broken one is mended each queue has each event.
+//! and once the broken one is fixed each queue has each event.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn waits_without_repeating(stand: &Stand, relay: Relay, routes: &str) -> R
 }
 
 /// Every event is published, nothing was charged, and `two` has each event once.
-async fn mended(stand: &Stand, relay: &Relay) {
+async fn fixed(stand: &Stand, relay: &Relay) {
     eventually(SOON, "every event is published", async || stand.bed.pending().await == 0).await;
     eventually(SOON, "the gauge is back", async || held_gauge(relay, "two").await == 0.0).await;
     assert_eq!(stand.bed.dead_letters().await.len(), 0);
@@ -88,7 +88,7 @@ async fn a_full_queue_of_one_route_repeats_nothing_on_the_other() {
     let relay = waits_without_repeating(&stand, relay, &routes).await;
     assert_eq!(stand.bed.queue_messages("two").await, 1, "full, with nothing of ours");
     management.delete_policy(vhost, "full").await;
-    mended(&stand, &relay).await;
+    fixed(&stand, &relay).await;
     let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
     assert_eq!((one, two), (EVENTS, EVENTS + 1), "each event once in each queue, beside the filler");
     assert_eq!((one_ids.len(), &one_ids), (EVENTS, &two_ids));
@@ -114,7 +114,7 @@ async fn a_missing_exchange_of_one_route_repeats_nothing_on_the_other() {
     let before = stand.probes().await;
     eventually(SOON, "it was probed twice more", async || stand.probes().await >= before + 2).await;
     stand.bed.declare_topology(&late_events()).await;
-    mended(&stand, &relay).await;
+    fixed(&stand, &relay).await;
     let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
     assert_eq!((one, one_ids.len()), (EVENTS, EVENTS));
     assert_eq!((two, two_ids.len()), (EVENTS + 1, EVENTS + 1));
@@ -131,7 +131,7 @@ async fn an_exchange_that_is_missing_from_the_start_costs_the_other_route_one_co
     let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
     let relay = waits_without_repeating(&stand, relay, &routes).await;
     stand.bed.declare_topology(&late_events()).await;
-    mended(&stand, &relay).await;
+    fixed(&stand, &relay).await;
     let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
     // What was in flight when the missing exchange closed the channel may have been stored.
     println!("{one} copies of {EVENTS} events");
@@ -140,7 +140,7 @@ async fn an_exchange_that_is_missing_from_the_start_costs_the_other_route_one_co
 }
 
 #[tokio::test]
-async fn a_mended_route_goes_on_though_another_route_of_its_events_stays_broken() {
+async fn a_fixed_route_goes_on_though_another_route_of_its_events_stays_broken() {
     let three = "[[route]]\nname = \"two\"\nevent_type = \"order.created\"\nexchange = \"late.events\"\nrouting_key = \"two\"\n\
                  [[route]]\nname = \"three\"\nevent_type = \"order.created\"\nexchange = \"gone.events\"\nrouting_key = \"three\"\n";
     let stand = Stand::new("fan_both", Topology::order_events([])).await;
@@ -173,8 +173,8 @@ async fn a_hold_stands_though_the_other_route_of_its_exchange_had_confirmed_befo
     assert_eq!(hold().await, first, "it is the same hold still");
     let log = relay.log();
     assert_eq!((log.matches("on hold: ").count(), log.matches("off hold").count()), (1, 0), "{log}");
-    let mended = Topology::order_events([queue("one", &["one"]), queue("two", &["two"])]);
-    stand.bed.declare_topology(&mended).await;
+    let fixed = Topology::order_events([queue("one", &["one"]), queue("two", &["two"])]);
+    stand.bed.declare_topology(&fixed).await;
     eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
     assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
     eventually(SOON, "nothing is on hold", async || hold().await.is_none()).await;

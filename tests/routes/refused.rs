@@ -41,7 +41,7 @@ async fn every_problem_of_a_routes_file_is_said_together_with_its_line_and_nothi
         (9, "two routes have the name 'twice'"),
         (14, "envelope 'xml' is unknown"),
         (18, "unknown field '{colour}'"),
-        (22, "exchange takes 256 bytes"),
+        (22, "exchange has 256 bytes"),
         (24, "kind 'round' is unknown"),
     ] {
         let place = format!("--routes: {file}:{line}: ");
@@ -53,13 +53,13 @@ async fn every_problem_of_a_routes_file_is_said_together_with_its_line_and_nothi
 }
 
 #[tokio::test]
-async fn files_that_say_nothing_or_cannot_be_read_are_refused_with_the_mend() {
+async fn files_that_say_nothing_or_cannot_be_read_are_refused_with_the_fix() {
     let bed = TestBed::new("no routes").await;
     let two_kinds = "[[route]]\nevent_type = \"a\"\nexchange = \"e\"\n[exchanges.\"e\"]\nkind = \"topic\"\n[exchanges.\"e\"]\nkind = \"direct\"\n";
     for (text, words) in [
-        ("", "it names no route; add a [[route]]"),
+        ("", "has no route; add a [[route]]"),
         ("[[route]]\nname = \"a\"\n", "event_type is missing"),
-        ("[[route\n", "no TOML"),
+        ("[[route\n", "not valid TOML"),
         (two_kinds, "duplicate key: `\"e\"`"),
         ("[[route]]\nevent_type = \"a\"\n[exchanges.\"e\"]\nkind = \"topic\"\n", "no route uses it"),
     ] {

@@ -106,8 +106,8 @@ async fn an_event_that_would_not_be_sent_is_a_no_with_what_would_become_of_it() 
 async fn what_no_row_could_hold_is_wrong_usage() {
     let event = ["--event-type", "order.created"];
     for (args, payload, words) in [
-        (vec![], "", "the payload on standard input is no JSON"),
-        (vec![], "{\"a\":}", "the payload on standard input is no JSON"),
+        (vec![], "", "the payload on standard input is not valid JSON"),
+        (vec![], "{\"a\":}", "the payload on standard input is not valid JSON"),
         (vec!["--headers", "{"], "{}", "--headers: no JSON"),
         (vec!["--aggregate-id", ""], "{}", "--aggregate-id"),
         (vec!["--routes", "/nowhere"], "{}", "--routes: /nowhere"),

@@ -147,7 +147,7 @@ impl Broker for SimBroker {
             waited += 100;
             if waited > 5_000 {
                 if held(&self.link.state).0 == LinkState::Up(generation) {
-                    self.end_generation(generation, "a channel could not be opened in time");
+                    self.end_generation(generation, "cannot open a channel in time");
                 }
                 return Err(BrokerError::Open("opening a channel took longer than 5s".into()));
             }

@@ -38,7 +38,7 @@ pub enum Kind {
     BadHeaders,
     /// Its payload is null.
     Null,
-    /// Over the relay's limit.
+    /// It exceeds the relay's limit.
     Large,
     /// Over the broker's limit, on the route of `A`.
     Oversize,

@@ -84,7 +84,7 @@ pub struct Table {
     pub holds: BTreeMap<HoldId, HoldRow>,
     pub letters: Vec<Letter>,
     pub floors: BTreeMap<i16, i64>,
-    /// Up to where floors may move.
+    /// How far floors may move.
     pub ripe_bound: i64,
     pub txs: BTreeMap<TxId, Tx>,
     pub lane_locks: BTreeMap<i16, TxId>,

@@ -172,7 +172,7 @@ async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_change
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_reads_and_mends_everything_but_changes_no_payload_and_no_table() {
+async fn an_operator_reads_and_fixes_everything_but_changes_no_payload_and_no_table() {
     let roles = Roles::granted("admin grants").await;
     may(&roles.bed.client().await, &[INSERT]).await;
     let admin = roles.client(&roles.admin).await;

@@ -80,7 +80,7 @@ async fn a_schema_that_is_too_new_is_left_alone() {
     client.batch_execute(newer).await.expect("the schema is of the future");
     shop.order(5, 3).await;
     let relay = Relay::start(&shop.bed, &[]).await;
-    says(&relay, "run a newer outbox-relay").await;
+    says(&relay, "needs a newer outbox-relay").await;
     assert_up(&relay).await;
     let counted = async || relay.metric_where("outbox_failures_total", "schema").await >= 1.0;
     eventually(SOON, "it is counted", counted).await;

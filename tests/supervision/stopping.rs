@@ -15,7 +15,7 @@ async fn flows(shop: &Shop) {
 
 async fn is_draining(relay: &Relay) {
     relay.signal(Signal::Term);
-    eventually(SOON, "the relay drains", async || relay.log().contains("nothing more is claimed")).await;
+    eventually(SOON, "the relay drains", async || relay.log().contains("claiming nothing more")).await;
 }
 
 #[tokio::test]

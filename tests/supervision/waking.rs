@@ -69,7 +69,7 @@ async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
     let ended = shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
     assert_eq!(ended.get::<_, i64>(0), 1, "one listener");
-    eventually(SOON, "it says that it polls", async || relay.log().contains("not listening; polling goes on")).await;
+    eventually(SOON, "it says that it polls", async || relay.log().contains("not listening; polling instead")).await;
     shop.order(3, 2).await;
     listens(2).await;
     shop.delivered(WOKEN).await;

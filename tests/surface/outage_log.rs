@@ -88,7 +88,7 @@ async fn a_database_that_is_away_is_a_few_lines() {
     assert_few(&lines, "the database cannot be used");
     database.heal();
     shop.delivered(SOON).await;
-    let again = async || relay.log().contains("the database can be used again");
+    let again = async || relay.log().contains("the database works again");
     eventually(SOON, "the end of it is said", again).await;
 }
 

@@ -108,7 +108,7 @@ async fn logins_that_work_tell_nothing() {
         assert_hidden("the log", &relay.log(), &[&database, &broker]);
     }
     let said = run(&["migrate"], &in_url[..1]).await;
-    assert!(said.contains("was up to date"), "{said}");
+    assert!(said.contains("is up to date"), "{said}");
     assert_hidden("migrate", &said, &[&database]);
     management.delete_user(&user).await;
 }

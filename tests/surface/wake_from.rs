@@ -44,7 +44,7 @@ async fn from_another_address_nobody_wakes_the_relay_whatever_the_headers_say() 
     ] {
         let answer = send(afar, &request("POST", "/wake", headers)).await;
         assert_eq!(status(&answer), 403, "{headers:?}: {answer}");
-        assert!(answer.contains("--wake-from"), "the mend is said: {answer}");
+        assert!(answer.contains("--wake-from"), "the fix is said: {answer}");
     }
     assert!(pokes(&relay).await < 0.5);
     drop(relay);

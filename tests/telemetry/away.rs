@@ -25,7 +25,7 @@ async fn publishes_and_stops(shop: &mut Shop, relay: &mut Relay) {
 
 /// The spans that the log says are lost.
 fn lost(relay: &Relay) -> usize {
-    let lines = lines_with(relay, "spans are lost");
+    let lines = lines_with(relay, "spans lost");
     let counts = lines.iter().filter_map(|line| line.split_once("spans=")?.1.split(' ').next()?.parse::<usize>().ok());
     counts.sum()
 }
@@ -48,7 +48,7 @@ async fn a_collector_that_never_answers_costs_spans_and_nothing_else() {
     let mut relay = relay(&shop.bed, &variables, &[]).await;
     publishes_and_stops(&mut shop, &mut relay).await;
     assert_eq!(lost(&relay), ORDERS * EVENTS, "each span is accounted for: {}", relay.log());
-    assert_eq!(lines_with(&relay, "not exported by the end").len(), 1);
+    assert_eq!(lines_with(&relay, "not exported before the end").len(), 1);
 }
 
 #[tokio::test]
@@ -58,10 +58,10 @@ async fn a_collector_that_is_not_there_is_a_few_lines_with_how_many_spans_were_l
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), QUEUE];
     let mut relay = relay(&shop.bed, &variables, &[]).await;
     publishes_and_stops(&mut shop, &mut relay).await;
-    let refused = lines_with(&relay, "the collector does not take them");
+    let refused = lines_with(&relay, "the collector does not accept them");
     assert!((1..=3).contains(&refused.len()), "{refused:#?}");
     assert!(refused[0].contains("Connection refused") && refused[0].contains("spans="), "{refused:#?}");
-    assert!(lines_with(&relay, "spans are lost").len() < 8, "{}", relay.log());
+    assert!(lines_with(&relay, "spans lost").len() < 8, "{}", relay.log());
     assert_eq!(lost(&relay), ORDERS * EVENTS, "each span is accounted for: {}", relay.log());
     assert!(!relay.log().contains("hunter2"), "the URL may hold a password");
 }
@@ -79,7 +79,7 @@ async fn a_collector_that_refuses_and_then_takes_is_said_both_times() {
     collector.answer(0);
     shop.order(2, 1).await;
     eventually(SOON, "spans arrive", async || !collector.spans().is_empty()).await;
-    eventually(SOON, "that is said", async || !lines_with(&relay, "takes spans again").is_empty()).await;
+    eventually(SOON, "that is said", async || !lines_with(&relay, "accepts spans again").is_empty()).await;
     shop.delivered(SOON).await;
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }

@@ -36,7 +36,7 @@ async fn https_is_verified() {
 
     let mut distrustful = relay(&shop.bed, &[endpoint], &[]).await;
     shop.order(1, 1).await;
-    let words = "the collector does not take them";
+    let words = "the collector does not accept them";
     eventually(SOON, "the failure is said", async || !lines_with(&distrustful, words).is_empty()).await;
     assert!(lines_with(&distrustful, words)[0].contains("UnknownIssuer"), "{}", distrustful.log());
     assert_eq!(distrustful.stop(SOON).await.code(), Some(0));

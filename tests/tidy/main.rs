@@ -28,7 +28,7 @@ fn assert_generated(path: &str, generated: &str) {
     let differing = there.lines().zip(generated.lines()).find(|(left, right)| left != right);
     assert!(
         there == generated,
-        "{path} is not what the program says. This mends it: UPDATE_DOCS=1 cargo test --test tidy\nfirst difference: {differing:?}"
+        "{path} is not what the program says. This fixes it: UPDATE_DOCS=1 cargo test --test tidy\nfirst difference: {differing:?}"
     );
 }
 

@@ -1,5 +1,5 @@
-//! The preflight of the broker: every node reachable, login and vhost, publisher confirms, every exchange of the routes there and open to
-//! this user, alarms. Called by `check`.
+//! The checks of the broker: every node reachable, login and vhost, publisher confirms, every
+//! exchange of the routes there and writable, alarms. Called by `check`.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Fin
 pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut open = None;
-    // Side by side, so that three nodes that are away take no longer than one.
+    // Concurrently, so that three dead nodes take no longer than one.
     let nodes = match run.broker.address.nodes() {
         Ok(nodes) => nodes,
-        Err(error) => return vec![found("reachable", Verdict::Fail, error).mend("mend --amqp-url or its file")],
+        Err(error) => return vec![found("reachable", Verdict::Fail, error).fix("correct --amqp-url or its file")],
     };
     let inspections = nodes.into_iter().map(|node| async move {
         (format!("{}, {}", node.place(), node.login()), Inspection::open(&run.broker, node).await)
@@ -34,7 +34,7 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
                 }
             }
             Err(error) => {
-                findings.push(found("reachable", Verdict::Fail, format!("{name}: {error}")).mend(mend_of(&error)))
+                findings.push(found("reachable", Verdict::Fail, format!("{name}: {error}")).fix(fix_of(&error)))
             }
         }
     }
@@ -44,25 +44,25 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
     findings
 }
 
-/// What usually helps; the broker says little to a client that it refuses.
-fn mend_of(error: &str) -> &'static str {
+/// The usual fix. The broker tells little to a client that it refuses.
+fn fix_of(error: &str) -> &'static str {
     if error.contains("refused the login") {
-        "compare user and password (--amqp-user, --amqp-password-file); guest may only log in from loopback"
+        "check user and password (--amqp-user, --amqp-password-file); guest may only log in from loopback"
     } else if error.contains("certificate") || error.contains("TLS") {
-        "compare --amqp-url with the certificate's name and --amqp-ca-file with its authority; docs/connecting.md has the rules"
+        "compare --amqp-url with the certificate's name, and --amqp-ca-file with its authority; see docs/connecting.md"
     } else if error.contains("create the vhost") {
         "create the vhost of --amqp-url, and give the user permissions on it: rabbitmqctl set_permissions -p VHOST USER '' '.*' ''"
     } else {
-        "compare --amqp-url with the node's address and port, and look whether the node runs"
+        "check the address and port in --amqp-url, and whether the node is running"
     }
 }
 
 async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Finding>) {
     match inspection.confirms().await {
-        Ok(()) => findings.push(found("confirms", Verdict::Ok, "a channel with publisher confirms opens")),
+        Ok(()) => findings.push(found("confirms", Verdict::Ok, "can open a channel with publisher confirms")),
         Err(error) => {
-            let mend = "look at the broker's log; a node with an alarm or too many channels refuses them";
-            findings.push(found("confirms", Verdict::Fail, error).mend(mend));
+            let fix = "check the broker's log; a node with an alarm or too many channels refuses them";
+            findings.push(found("confirms", Verdict::Fail, error).fix(fix));
         }
     }
     let exchanges: BTreeSet<&str> = run.routes.all().map(|route| &*route.exchange).collect();
@@ -77,7 +77,7 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
     }
     findings.push(match inspection.blocked() {
         Some(reason) => found("alarms", Verdict::Fail, format!("the broker takes no messages: {reason}"))
-            .mend("give the node memory or disk again (rabbitmqctl status shows its alarms); relays wait until then and lose nothing"),
+            .fix("free memory or disk on the node (rabbitmqctl status shows its alarms); until then, relays wait and lose nothing"),
         None => found("alarms", Verdict::Ok, "the broker takes messages"),
     });
     inspection.close().await;
@@ -86,35 +86,43 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
 fn of_access(exchange: &str, access: Access, declared: bool) -> Finding {
     match access {
         Access::Writable => {
-            found("exchange", Verdict::Ok, format!("'{exchange}' is there, and this user may write to it"))
+            found("exchange", Verdict::Ok, format!("'{exchange}' exists, and this user may write to it"))
         }
-        Access::Missing(_) if declared => {
-            found("exchange", Verdict::Ok, format!("'{exchange}' is not there yet; run declares it (--declare)"))
-        }
+        Access::Missing(_) if declared => found(
+            "exchange",
+            Verdict::Ok,
+            format!("'{exchange}' does not exist yet; the relay declares it (--declare)"),
+        ),
         Access::Missing(text) => found("exchange", Verdict::Fail, format!("'{exchange}' does not exist: {text}"))
-            .mend("create it, or run the relay with --declare: its events wait on hold until then"),
+            .fix("create it, or run the relay with --declare; until then its events wait on hold"),
         Access::Forbidden(text) => {
             found("exchange", Verdict::Fail, format!("this user may not write to '{exchange}': {text}"))
-                .mend("give the user write permission: rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ")
+                .fix("give the user write permission: rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ")
         }
         Access::TopicForbidden(text) => found(
             "exchange",
             Verdict::Warn,
-            format!("'{exchange}' has topic permissions, which decide by routing key: {text}"),
+            format!("'{exchange}' has topic permissions, which depend on the routing key: {text}"),
         )
-        .mend("make sure that they let this relay's routing keys through: rabbitmqctl list_topic_permissions"),
+        .fix("make sure that they allow this relay's routing keys: rabbitmqctl list_topic_permissions"),
         Access::Unknown(text) => {
-            found("exchange", Verdict::Warn, format!("'{exchange}': unknown, the broker did not say: {text}"))
+            found("exchange", Verdict::Warn, format!("'{exchange}': unknown, the broker did not answer: {text}"))
         }
     }
 }
 
 fn of_kind(exchange: &str, kind: Kind) -> Finding {
     match kind {
-        Kind::Same => found("exchange kind", Verdict::Ok, format!("'{exchange}' is what --declare would make it")),
-        Kind::Different(text) => found("exchange kind", Verdict::Warn, format!("'{exchange}' differs from what --declare would make it: {text}"))
-            .mend("run without --declare, or delete the exchange so that it can be declared anew; relays go on with it as it is"),
-        Kind::Unknown(text) => found("exchange kind", Verdict::Warn, format!("'{exchange}': unknown, this user may not declare: {text}"))
-            .mend("run without --declare, or give the user configure permission"),
+        Kind::Same => found("exchange kind", Verdict::Ok, format!("'{exchange}' is as --declare would create it")),
+        Kind::Different(text) => found(
+            "exchange kind",
+            Verdict::Warn,
+            format!("'{exchange}' is not as --declare would create it: {text}"),
+        )
+        .fix("run without --declare, or delete the exchange so that it can be declared again; relays use it as it is"),
+        Kind::Unknown(text) => {
+            found("exchange kind", Verdict::Warn, format!("'{exchange}': unknown, this user may not declare: {text}"))
+                .fix("run without --declare, or give the user configure permission")
+        }
     }
 }

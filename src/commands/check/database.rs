@@ -1,5 +1,6 @@
-//! The preflight of the database: is it there, is it the right kind of server, may this role do what a relay does. Called by `check`;
-//! `check_tables` looks at the outbox in it, `check_routes` at what the routes have to know.
+//! The checks of the database: can it be reached, is it the right kind of server, has this role
+//! what a relay needs. Called by `check`. `tables` checks the outbox in it, `routes` what the
+//! routes must know.
 
 use std::time::Duration;
 
@@ -18,26 +19,26 @@ use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::postgres::connect::{DatabaseSettings, chain};
 
-/// All looks at the database together, after connecting.
+/// The limit for all statements together, after connecting.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// The server versions that the relay is made for.
+/// The server versions that the relay supports.
 const VERSIONS: std::ops::RangeInclusive<i32> = 13..=18;
-/// A transaction this old keeps floors and vacuum back.
+/// A transaction this old holds back floors and vacuum.
 const OLD_TRANSACTION_SECONDS: i64 = 300;
-/// Transactions that a slot may keep back before it is worth a word.
+/// How many transactions a slot may hold back before it is worth a warning.
 const SLOT_TRANSACTIONS_MAX: i32 = 1_000_000;
 
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
     Finding::new(Area::Database, check, verdict, found)
 }
 
-/// Every finding about the database and what is in it.
+/// Every finding about the database and its contents.
 pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(error) = look(run, &mut findings).await {
-        let mend = "see the message; what comes after it was not looked at";
-        findings.push(found("looking", Verdict::Fail, error.to_string()).mend(mend));
+        let fix = "see the message; later checks were skipped";
+        findings.push(found("looking", Verdict::Fail, error.to_string()).fix(fix));
     }
     findings
 }
@@ -72,14 +73,14 @@ async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppErr
     Ok(())
 }
 
-/// The same address, but a standby may answer too: it is a finding.
+/// The same address, but a standby may answer too, because that is a finding.
 fn any_server(settings: &DatabaseSettings) -> DatabaseSettings {
     settings.any_server(format!("{PROGRAM}/check"))
 }
 
 fn unreachable(error: &str) -> Finding {
-    let mend = "compare --database-url with the server's address, its pg_hba.conf and the role's password";
-    found("reachable", Verdict::Fail, error).mend(mend)
+    let fix = "check the address in --database-url, the server's pg_hba.conf and the role's password";
+    found("reachable", Verdict::Fail, error).fix(fix)
 }
 
 fn of_server(row: &Row) -> Vec<Finding> {
@@ -92,20 +93,21 @@ fn of_server(row: &Row) -> Vec<Finding> {
     } else {
         let range = format!("{} to {}", VERSIONS.start(), VERSIONS.end());
         let verdict = if major < *VERSIONS.start() { Verdict::Fail } else { Verdict::Warn };
-        found("version", verdict, format!("{major} is not among {range}")).mend(format!("use PostgreSQL {range}"))
+        found("version", verdict, format!("{major} is not supported ({range} are)"))
+            .fix(format!("use PostgreSQL {range}"))
     });
     findings.push(match (row.get("is_standby"), row.get("is_read_only")) {
         (true, _) => found("writable", Verdict::Fail, "this server is a standby")
-            .mend("name the primary, or every node, in --database-url"),
-        (false, true) => found("writable", Verdict::Fail, "default_transaction_read_only is on").mend(format!(
-            "ALTER ROLE {role} SET default_transaction_read_only = off (or find out who made the server read only)"
+            .fix("name the primary, or all nodes, in --database-url"),
+        (false, true) => found("writable", Verdict::Fail, "default_transaction_read_only is on").fix(format!(
+            "ALTER ROLE {role} SET default_transaction_read_only = off (or find out who made the server read-only)"
         )),
         (false, false) => found("writable", Verdict::Ok, "a primary that takes writes"),
     });
     if row.get("is_superuser") {
         findings.push(
             found("role", Verdict::Warn, format!("{role} is a superuser"))
-                .mend("give the relay a role of its own: outbox-relay migrate --grants prints what it needs"),
+                .fix("create a role for the relay: outbox-relay migrate --grants --print shows what it needs"),
         );
     }
     for (setting, what) in [
@@ -116,28 +118,29 @@ fn of_server(row: &Row) -> Vec<Finding> {
         if value != "0" {
             findings.push(
                 found("timeouts", Verdict::Warn, format!("{setting} is {value}, which {what}"))
-                    .mend(format!("ALTER ROLE {role} SET {setting} = 0")),
+                    .fix(format!("ALTER ROLE {role} SET {setting} = 0")),
             );
         }
     }
     findings
 }
 
-/// Whether every replica can have workers + 2 connections.
+/// Whether every replica can open workers + 2 connections.
 fn connections(row: &Row, workers: usize, relays: usize) -> Finding {
     let each = i64::try_from(workers + 2).unwrap_or(i64::MAX);
     let replicas = i64::try_from(relays.max(1)).unwrap_or(i64::MAX);
     let needed = each.saturating_mul(replicas);
     let free = i64::from(row.get::<_, i32>("connections_max")) - row.get::<_, i64>("connections_used");
     let role_connections = i64::from(row.get::<_, i32>("role_connections"));
-    let text = format!("{free} free; relays seen: {relays}; at {workers} workers each they take {needed} at the most");
+    let text = format!("{free} free; relays seen: {relays}; with {workers} workers each they need at most {needed}");
     if role_connections >= 0 && role_connections < needed {
-        let mend = format!("ALTER ROLE {} CONNECTION LIMIT {needed}, or fewer --workers", row.get::<_, String>("role"));
-        return found("connections", Verdict::Warn, format!("the role may open {role_connections}; {text}")).mend(mend);
+        let fix = format!("ALTER ROLE {} CONNECTION LIMIT {needed}, or lower --workers", row.get::<_, String>("role"));
+        return found("connections", Verdict::Warn, format!("the role may open only {role_connections}; {text}"))
+            .fix(fix);
     }
     if free < each {
         return found("connections", Verdict::Warn, text)
-            .mend("raise max_connections, use a pooler, or fewer --workers");
+            .fix("raise max_connections, use a pooler, or lower --workers");
     }
     found("connections", Verdict::Ok, text)
 }
@@ -147,18 +150,21 @@ async fn oldest(reader: &Reader) -> Result<Finding, AppError> {
     let now: time::OffsetDateTime = facts.get("now");
     let sql = &reader.session.queries.oldest_transaction;
     let rows = reader.rows("looking for the oldest transaction", sql, &[]).await?;
-    let hidden =
-        if facts.get("sees_sessions") { "" } else { "; other roles' are hidden (GRANT pg_read_all_stats shows them)" };
+    let hidden = if facts.get("sees_sessions") {
+        ""
+    } else {
+        "; those of other roles are hidden (GRANT pg_read_all_stats to see them)"
+    };
     let Some(row) = rows.first() else {
         return Ok(found("old transactions", Verdict::Ok, format!("none{hidden}")));
     };
     let since: time::OffsetDateTime = row.get("since");
     let age = (now - since).whole_seconds();
     let (pid, name): (i32, Option<String>) = (row.get("pid"), row.get("application_name"));
-    let text = format!("the oldest is open for {} (pid {pid}, {}){hidden}", span(age), name.unwrap_or_default());
+    let text = format!("the oldest has been open for {} (pid {pid}, {}){hidden}", span(age), name.unwrap_or_default());
     Ok(if age > OLD_TRANSACTION_SECONDS {
-        found("old transactions", Verdict::Warn, text).mend(format!(
-            "it keeps vacuum and the floors back: end it, for example with SELECT pg_terminate_backend({pid})"
+        found("old transactions", Verdict::Warn, text).fix(format!(
+            "it holds back vacuum and the floors: end it, for example with SELECT pg_terminate_backend({pid})"
         ))
     } else {
         found("old transactions", Verdict::Ok, text)
@@ -177,14 +183,14 @@ async fn slots(reader: &Reader) -> Result<Vec<Finding>, AppError> {
             found(
                 "replication slots",
                 Verdict::Warn,
-                format!("the slot {name} keeps {transactions} transactions from vacuum"),
+                format!("the slot {name} holds back vacuum by {transactions} transactions"),
             )
-            .mend(format!("let its consumer catch up, or drop it: SELECT pg_drop_replication_slot('{name}')"))
+            .fix(format!("let its consumer catch up, or drop it: SELECT pg_drop_replication_slot('{name}')"))
         })
         .collect())
 }
 
-/// A pooler in transaction mode gives the process of one connection, idle between transactions, to another.
+/// Between transactions, a pooler in transaction mode gives one connection's process to another.
 async fn pooler(run: &RunConfig, sql: &str) -> Finding {
     let look = async { is_pooled(&any_server(&run.database), sql).await };
     let is_pooled = match deadline(CONNECT_LIMIT, "looking for a pooler", look).await {
@@ -192,17 +198,17 @@ async fn pooler(run: &RunConfig, sql: &str) -> Finding {
         Ok(Err(error)) => return found("pooler", Verdict::Warn, error),
         Err(error) => return found("pooler", Verdict::Warn, error.to_string()),
     };
-    // LISTEN goes to the same address unless it has its own.
+    // LISTEN uses the same address unless it has its own.
     let listens_here = run.listen.as_ref().is_some_and(|listen| listen.leads_to(&run.database));
     match (is_pooled, listens_here) {
         (false, _) => found("pooler", Verdict::Ok, "direct connection"),
-        (true, false) => found("pooler", Verdict::Ok, "a pooler in transaction mode, which is fine"),
-        (true, true) => found("pooler", Verdict::Fail, "LISTEN does not pass a pooler in transaction mode")
-            .mend("give --listen-database-url a direct address, or use --wake poll"),
+        (true, false) => found("pooler", Verdict::Ok, "a pooler in transaction mode, which works"),
+        (true, true) => found("pooler", Verdict::Fail, "LISTEN does not work through a pooler in transaction mode")
+            .fix("set --listen-database-url to a direct address, or use --wake poll"),
     }
 }
 
-/// The connection for LISTEN; without it the relay polls.
+/// The connection for LISTEN. Without it, the relay polls.
 async fn listener(run: &RunConfig) -> Option<Finding> {
     let settings = any_server(run.listen.as_ref()?);
     let error = match deadline(CONNECT_LIMIT, "connecting for LISTEN", settings.connect()).await {
@@ -210,8 +216,8 @@ async fn listener(run: &RunConfig) -> Option<Finding> {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    let mend = "compare --listen-database-url with the server's address; the relay polls until it can listen";
-    Some(found("listener", Verdict::Warn, error).mend(mend))
+    let fix = "check the address in --listen-database-url; until the relay can listen, it polls";
+    Some(found("listener", Verdict::Warn, error).fix(fix))
 }
 
 async fn is_pooled(settings: &DatabaseSettings, sql: &str) -> Result<bool, String> {

@@ -31,17 +31,17 @@ impl Area {
     }
 }
 
-/// What it means.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As it should be.
+    /// Good.
     Ok,
-    /// The relay works, and somebody should look.
+    /// The relay works, but somebody should look at it.
     Warn,
     /// The relay would not work.
     Fail,
-    /// Not looked at.
+    /// Not checked.
     Skip,
 }
 
@@ -49,7 +49,7 @@ impl Verdict {
     /// Every verdict, for docs and tests.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Warn, Self::Fail, Self::Skip];
 
-    /// What people read.
+    /// The text for people.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -65,38 +65,38 @@ impl Verdict {
 pub struct Finding {
     /// What it is about.
     pub area: Area,
-    /// What was tried.
+    /// The name of the check.
     pub check: &'static str,
-    /// What it means.
+    /// The result.
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
     /// What to do about it.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
 }
 
 impl Finding {
-    /// A finding without a mend.
+    /// A finding without a fix.
     pub fn new(area: Area, check: &'static str, verdict: Verdict, found: impl Into<String>) -> Self {
-        Self { area, check, verdict, found: found.into(), mend: None }
+        Self { area, check, verdict, found: found.into(), fix: None }
     }
 
-    /// The same with its mend.
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(mend.into());
+    /// The same with its fix.
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
         self
     }
 }
 
-/// One line a finding, its mend below it, and the sum.
+/// One line per finding, its fix below it, and the totals.
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
     let width = findings.iter().map(|finding| finding.check.len() + finding.area.word().len() + 1).max().unwrap_or(0);
     for finding in findings {
         let name = format!("{} {}", finding.area.word(), finding.check);
         let _infallible = writeln!(text, "{:<4}  {name:<width$}  {}", finding.verdict.word(), clean(&finding.found));
-        if let Some(mend) = &finding.mend {
-            let _infallible = writeln!(text, "      {:<width$}  mend: {}", "", clean(mend));
+        if let Some(fix) = &finding.fix {
+            let _infallible = writeln!(text, "      {:<width$}  fix: {}", "", clean(fix));
         }
     }
     let sums: Vec<String> = Verdict::ALL
@@ -115,16 +115,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_line_and_its_mend_another() {
+    fn a_finding_is_a_line_and_its_fix_another() {
         let findings = [
             Finding::new(Area::Database, "reachable", Verdict::Ok, "PostgreSQL 15"),
-            Finding::new(Area::Broker, "login", Verdict::Fail, "refused\u{1b}[2J").mend("give it a password"),
+            Finding::new(Area::Broker, "login", Verdict::Fail, "refused\u{1b}[2J").fix("give it a password"),
         ];
         let shown = text(&findings);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], "ok    database reachable  PostgreSQL 15");
         assert_eq!(lines[1], r"fail  broker login        refused\u{1b}[2J");
-        assert_eq!(lines[2].trim(), "mend: give it a password");
+        assert_eq!(lines[2].trim(), "fix: give it a password");
         assert_eq!(lines[4], "1 ok, 0 warn, 1 fail, 0 skip");
     }
 }

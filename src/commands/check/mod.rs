@@ -1,7 +1,9 @@
-//! `outbox-relay check`: tries what a relay would do, and names the mend of what would not work. Called by `main`.
+//! `outbox-relay check`: checks everything a relay needs, and says how to fix what is missing.
+//! Called by `main`.
 //!
-//! Changes nothing and publishes nothing. Each service has deadlines of its own, so that it never hangs; a service that cannot be reached
-//! is a failed finding like any other, and the rest is still looked at.
+//! Changes nothing and publishes nothing. Each service has its own deadlines, so that the command
+//! never hangs. A service that cannot be reached is a failed finding like any other, and the rest
+//! is still checked.
 
 mod broker;
 mod database;
@@ -23,7 +25,7 @@ struct Document {
     findings: Vec<Finding>,
 }
 
-/// Checks, and answers with every finding.
+/// Runs all checks and prints every finding.
 pub async fn check(config: CheckConfig) -> Result<(), AppError> {
     let mut findings = vec![configuration(&config)];
     let skip = |area, check, why: &str| Finding::new(area, check, Verdict::Skip, why);
@@ -38,7 +40,7 @@ pub async fn check(config: CheckConfig) -> Result<(), AppError> {
                 vec![skip(Area::Broker, "reachable", "no --amqp-url")]
             }
         };
-        // Side by side: a service that does not answer delays only itself.
+        // Concurrently: a service that does not answer delays only its own checks.
         let (of_database, of_broker) = tokio::join!(database::findings(&config.run), broker);
         findings.extend(of_database);
         findings.extend(of_broker);
@@ -53,11 +55,11 @@ pub async fn check(config: CheckConfig) -> Result<(), AppError> {
     }
 }
 
-/// What is not in order here has ended the command with 64 before.
+/// A bad configuration has already ended the command with 64.
 fn configuration(config: &CheckConfig) -> Finding {
     let routes: Vec<String> =
         config.run.routes.all().map(|route| format!("{} to {}", route.name, route.exchange)).collect();
     let found =
-        format!("values, URLs and files are in order; schema {}; routes: {}", config.run.schema, routes.join(", "));
+        format!("values, URLs and files are valid; schema {}; routes: {}", config.run.schema, routes.join(", "));
     Finding::new(Area::Configuration, "arguments", Verdict::Ok, found)
 }

@@ -1,5 +1,5 @@
-//! What the routes have to know: names that are stored with holds, waits and replayed events, and the types that are pending now. Called
-//! by `check_database`, which has the snapshot.
+//! What the routes must know: names stored with holds, waits and replayed events, and the types
+//! that are pending now. Called by `database`, which has the snapshot.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::commands::session::read::Reader;
 use crate::config::run::RunConfig;
 use crate::error::AppError;
 
-/// Names that a finding shows.
+/// The most names that a finding shows.
 const NAMES_SHOWN: usize = 10;
 
 /// Adds every finding.
@@ -31,35 +31,33 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
     let before = findings.len();
     push(findings, "held routes", Verdict::Warn, &unknown("held route"), |names| {
         (
-            format!("on hold, and no route has that name: {names}"),
-            "a renamed route is not held any more: hold the new name (outbox-relay routes hold NAME), release the old one \
-             (outbox-relay routes release NAME)"
+            format!("on hold, but no route has that name: {names}"),
+            "a renamed route is no longer held: hold the new name (outbox-relay routes hold NAME) and release the old one (outbox-relay routes release NAME)"
                 .into(),
         )
     });
     push(findings, "confirmed routes", Verdict::Fail, &unknown("confirmed route"), |names| {
         (
-            format!("events wait that have these routes behind them, and no route has that name: {names}"),
-            "a renamed route would get them a second time: keep the old name until these keys have gone on (outbox-relay keys list)"
+            format!("waiting events were confirmed on these routes, but no route has that name: {names}"),
+            "a renamed route would get them again: keep the old name until these keys have continued (outbox-relay keys list)"
                 .into(),
         )
     });
     push(findings, "replayed routes", Verdict::Fail, &unknown("replayed route"), |names| {
         (
-            format!("replayed events are for these routes only, and no route has that name: {names}"),
-            "they would wait as no route: keep the old name until they have gone, or replay them again for the new one"
+            format!("replayed events go only to these routes, but no route has that name: {names}"),
+            "they would wait as no route: keep the old name until they have left, or replay them again for the new one"
                 .into(),
         )
     });
     push(findings, "event types", Verdict::Fail, &unknown("event type"), |names| {
         (
-            format!("pending, and no route names them: {names}"),
-            "name them in the routes file, or add a route for \"*\": their keys wait as no route until then".into(),
+            format!("pending, but no route names them: {names}"),
+            "add them to the routes file, or add a route for \"*\"; until then their keys wait as no route".into(),
         )
     });
     if findings.len() == before {
-        let found =
-            "every name and type in use has its route (the first 500 pending events of each lane were looked at)";
+        let found = "every name and type in use has a route (checked the first 500 pending events of each lane)";
         findings.push(Finding::new(Area::Routes, "names", Verdict::Ok, found));
     }
     Ok(())
@@ -78,6 +76,6 @@ fn push(
     let more =
         if names.len() > NAMES_SHOWN { format!(" and {} more", names.len() - NAMES_SHOWN) } else { String::new() };
     let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
-    let (found, mend) = words(&format!("{}{more}", shown.join(", ")));
-    findings.push(Finding::new(Area::Routes, check, verdict, found).mend(mend));
+    let (found, fix) = words(&format!("{}{more}", shown.join(", ")));
+    findings.push(Finding::new(Area::Routes, check, verdict, found).fix(fix));
 }

@@ -1,5 +1,5 @@
-//! The preflight of the outbox tables: version, privileges, row-level security, triggers in the way, shape and indexes. Called by
-//! `check_database`.
+//! The checks of the outbox tables: version, privileges, row-level security, foreign triggers,
+//! shape and indexes. Called by `database`.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -11,16 +11,16 @@ use crate::config::run::RunConfig;
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
-/// Without one of these, claims or retention read whole tables.
+/// Without any of these, claims or retention read whole tables.
 const INDEXES: [&str; 4] = ["events_pkey", "events_pending", "events_published", "events_published_aggregate"];
-/// The lane as PostgreSQL writes it back, without what its versions write differently.
+/// The lane as PostgreSQL prints it, without the parts that differ between versions.
 const LANE: [&str; 2] = ["hashtextextended(coalesce(partition_key,aggregate_id)", "63"];
 
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
     Finding::new(Area::Database, check, verdict, found)
 }
 
-/// Adds every finding; says whether the tables can be read.
+/// Adds every finding. Returns whether the tables can be read.
 pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Vec<Finding>) -> Result<bool, AppError> {
     let schema = run.schema.as_str();
     let queries = &reader.session.queries;
@@ -33,10 +33,9 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
             privileges.iter().filter(|row| !row.get::<_, bool>("is_there")).map(|row| row.get("object")).collect();
         let mut missing = missing;
         missing.dedup();
-        let text = format!("the schema {schema} has no outbox tables, or only some; missing: {}", missing.join(", "));
+        let text = format!("the schema {schema} has no outbox tables, or not all; missing: {}", missing.join(", "));
         findings.push(
-            found("schema", Verdict::Fail, text)
-                .mend(format!("{migrate} --database-url …, as the owner of the tables")),
+            found("schema", Verdict::Fail, text).fix(format!("{migrate} --database-url …, as the owner of the tables")),
         );
         return Ok(false);
     }
@@ -46,26 +45,27 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
         .iter()
         .any(|row| row.get::<_, &str>("privilege") == "SELECT" || row.get::<_, &str>("privilege") == "USAGE")
     {
-        findings.push(found("schema", Verdict::Skip, "not all tables can be read with this role"));
+        findings.push(found("schema", Verdict::Skip, "this role cannot read all tables"));
         return Ok(false);
     }
     if let Err(error) = reader.session.check_schema().await {
-        findings.push(found("schema", Verdict::Fail, error.to_string()).mend(migrate));
+        findings.push(found("schema", Verdict::Fail, error.to_string()).fix(migrate));
         return Ok(false);
     }
-    findings.push(found("schema", Verdict::Ok, format!("{schema} is of a version that this relay works with")));
+    findings.push(found("schema", Verdict::Ok, format!("{schema} has a version that this relay supports")));
     let in_the_way = reader.rows("looking for triggers and policies", &queries.check_tables, &params).await?;
     findings.extend(of_tables(&in_the_way, schema, &role));
     let shape = reader.one("looking at the events table", &queries.check_shape, &params).await?;
     findings.extend(of_shape(&shape, schema));
     findings.extend(of_wake(run, shape.get("has_notify_trigger"), &migrate));
-    // With row-level security in the way, reading fails: the relay switches it off to fail rather than to see nothing.
+    // With row-level security, reading fails: the relay switches it off, so that it fails rather
+    // than sees nothing.
     Ok(!in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security"))
 }
 
 fn of_privileges(refused: &[&Row], schema: &str, role: &str) -> Finding {
     if refused.is_empty() {
-        return found("privileges", Verdict::Ok, format!("{role} has all that a relay needs"));
+        return found("privileges", Verdict::Ok, format!("{role} has everything a relay needs"));
     }
     let (mut missing, mut grants): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for row in refused {
@@ -77,7 +77,7 @@ fn of_privileges(refused: &[&Row], schema: &str, role: &str) -> Finding {
             table => format!("GRANT {privilege} ON {schema}.{table} TO {role};"),
         });
     }
-    found("privileges", Verdict::Fail, format!("{role} lacks {}", missing.join(", "))).mend(grants.join(" "))
+    found("privileges", Verdict::Fail, format!("{role} lacks {}", missing.join(", "))).fix(grants.join(" "))
 }
 
 fn of_tables(rows: &[Row], schema: &str, role: &str) -> Vec<Finding> {
@@ -86,13 +86,22 @@ fn of_tables(rows: &[Row], schema: &str, role: &str) -> Vec<Finding> {
         let (table, kind, name, acts_on): (&str, &str, &str, &str) =
             (row.get("table_name"), row.get("kind"), row.get("name"), row.get("acts_on"));
         findings.push(match kind {
-            "row_security" => found("row security", Verdict::Fail, format!("policies on {schema}.{table} apply to {role}: rows could be hidden, so the relay refuses to read"))
-                .mend(format!("ALTER TABLE {schema}.{table} DISABLE ROW LEVEL SECURITY; or ALTER ROLE {role} BYPASSRLS;")),
+            "row_security" => found(
+                "row security",
+                Verdict::Fail,
+                format!(
+                    "policies on {schema}.{table} apply to {role} and could hide rows, so the relay refuses to read"
+                ),
+            )
+            .fix(format!("ALTER TABLE {schema}.{table} DISABLE ROW LEVEL SECURITY; or ALTER ROLE {role} BYPASSRLS;")),
             kind => {
                 let what = format!("the {kind} '{name}' acts on {acts_on} of {schema}.{table}");
                 let drop = if kind == "rule" { "DROP RULE" } else { "DROP TRIGGER" };
-                found("triggers", Verdict::Warn, format!("{what}: it can refuse or undo what the relay writes"))
-                    .mend(format!("make sure that it lets every UPDATE and DELETE through, or {drop} \"{name}\" ON {schema}.{table};"))
+                found("triggers", Verdict::Warn, format!("{what} and can refuse or undo what the relay writes")).fix(
+                    format!(
+                        "make sure that it allows every UPDATE and DELETE, or {drop} \"{name}\" ON {schema}.{table};"
+                    ),
+                )
             }
         });
     }
@@ -107,31 +116,31 @@ fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
     let payload: Option<String> = row.get("payload_type");
     if payload.as_deref() != Some("json") {
         let text = format!(
-            "the payload's type is {}: consumers get another text than was written",
+            "the payload's type is {}: consumers get a text that differs from what was written",
             payload.unwrap_or_default()
         );
-        let mend = format!("ALTER TABLE {schema}.events ALTER COLUMN payload TYPE json;");
-        findings.push(found("payload", Verdict::Fail, text).mend(mend));
+        let fix = format!("ALTER TABLE {schema}.events ALTER COLUMN payload TYPE json;");
+        findings.push(found("payload", Verdict::Fail, text).fix(fix));
     }
     let lane: String = row.get::<_, Option<String>>("lane").unwrap_or_default();
     let plain: String = lane.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
     if !LANE.iter().all(|part| plain.contains(part)) {
-        let text = format!("the lane is not computed as it should be: {lane}");
-        let mend = "restore the column as in outbox-relay migrate --print: relays would not keep the order";
-        findings.push(found("lane", Verdict::Fail, text).mend(mend));
+        let text = format!("the lane is computed wrongly: {lane}");
+        let fix = "restore the column as in outbox-relay migrate --print; otherwise relays do not keep the order";
+        findings.push(found("lane", Verdict::Fail, text).fix(fix));
     }
     let indexes: Vec<String> = row.get::<_, Option<Vec<String>>>("indexes").unwrap_or_default();
     let missing: Vec<&str> = INDEXES.into_iter().filter(|index| !indexes.iter().any(|other| other == index)).collect();
     findings.push(if missing.is_empty() {
         found("indexes", Verdict::Ok, "all there and valid")
     } else {
-        let mend =
+        let fix =
             missing.iter().map(|index| format!("REINDEX INDEX CONCURRENTLY {schema}.{index};")).collect::<Vec<_>>();
-        let mend = format!(
-            "{} where it is invalid; where it is gone, its CREATE INDEX is in outbox-relay migrate --print",
-            mend.join(" ")
+        let fix = format!(
+            "if it is invalid: {}; if it is missing: run its CREATE INDEX from outbox-relay migrate --print",
+            fix.join(" ")
         );
-        found("indexes", Verdict::Fail, format!("missing or invalid: {}", missing.join(", "))).mend(mend)
+        found("indexes", Verdict::Fail, format!("missing or invalid: {}", missing.join(", "))).fix(fix)
     });
     findings
 }
@@ -139,13 +148,13 @@ fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
 fn of_wake(run: &RunConfig, has_trigger: bool, migrate: &str) -> Vec<Finding> {
     match (run.listen.is_some(), has_trigger) {
         (true, false) => vec![
-            found("wake", Verdict::Fail, "--wake listen, and no trigger notifies")
-                .mend(format!("{migrate} --with-notify, or --wake poll")),
+            found("wake", Verdict::Fail, "--wake listen, but no trigger notifies")
+                .fix(format!("{migrate} --with-notify, or --wake poll")),
         ],
-        (true, true) => vec![found("wake", Verdict::Ok, "listening, and the trigger is there")],
+        (true, true) => vec![found("wake", Verdict::Ok, "listening, and the trigger exists")],
         (false, true) => vec![
-            found("wake", Verdict::Warn, "the trigger notifies at every commit, and this relay polls")
-                .mend(format!("--wake listen, or {migrate} --without-notify where no relay listens")),
+            found("wake", Verdict::Warn, "the trigger notifies at every commit, but this relay polls")
+                .fix(format!("--wake listen, or {migrate} --without-notify if no relay listens")),
         ],
         (false, false) => vec![found("wake", Verdict::Ok, "polling")],
     }

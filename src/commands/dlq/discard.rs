@@ -1,6 +1,8 @@
-//! `outbox-relay dlq discard`: resolves dead letters without sending them. The rows stay until `purge dead-letters`.
+//! `outbox-relay dlq discard`: resolves dead letters without sending them. Their rows stay until
+//! `purge dead-letters`.
 //!
-//! Where a key waits for an operator because of a discarded letter, it says so, or with `--release-key` lets it go on in the same step.
+//! If a key waits for an operator because of a discarded letter, it says so, or releases the key in
+//! the same step with `--release-key`.
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -8,9 +10,10 @@ use uuid::Uuid;
 
 use crate::commands::many::consent::{agree, can_ask, log_change};
 use crate::commands::many::preview::{LOOKED_AT_MAX, Preview, sample};
-use crate::commands::many::progress::{Progress, with_mend};
+use crate::commands::many::progress::{Progress, with_fix};
 use crate::commands::many::selection::Matched;
 use crate::commands::print::next::Typist;
+use crate::commands::print::words::counted;
 use crate::commands::print::{Output, clean};
 use crate::commands::session::Session;
 use crate::config::dlq::DlqChangeConfig;
@@ -19,7 +22,7 @@ use crate::outbox::store::StoreError;
 use crate::postgres::call::Param;
 
 const CHUNK: usize = 500;
-/// Keys that an answer names.
+/// The most keys that an answer names.
 const KEYS_NAMED_MAX: usize = 100;
 
 #[derive(Debug, Default, Serialize)]
@@ -28,7 +31,7 @@ struct Answer {
     discarded: usize,
     finished: bool,
     keys_released: Vec<String>,
-    /// Keys that go on waiting because of these dead letters.
+    /// Keys that still wait because of these dead letters.
     keys_waiting: Vec<String>,
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
     selection.check_dead_letter_ids(session).await?;
     let matched = selection.dead_letters(session, None).await?;
     if matched.rows.is_empty() {
-        return Err(AppError::No("nothing matches: no unresolved dead letter is so; nothing was changed".into()));
+        return Err(AppError::No("no unresolved dead letter matches; nothing was changed".into()));
     }
     if execution.consent.dry_run || !selection.is_by_id() {
         let preview = preview(session, &matched, config.release_key).await?;
@@ -60,9 +63,9 @@ async fn preview(session: &Session, matched: &Matched<i64>, release_key: bool) -
     let params: [Param<'_>; 1] = [(&ids, Type::INT8_ARRAY)];
     let rows = session.select("reading a sample", &session.queries.sample_dead_letters, &params).await?;
     let keys = if release_key {
-        "keys that wait because of them go on without them"
+        "keys that wait because of them continue without them"
     } else {
-        "keys that wait because of them (--on-dead-letter hold) go on waiting; --release-key lets them go on"
+        "keys that wait because of them (--on-dead-letter hold) keep waiting; --release-key releases them"
     };
     Ok(Preview {
         action: "discard of dead letters",
@@ -70,7 +73,10 @@ async fn preview(session: &Session, matched: &Matched<i64>, release_key: bool) -
         more: false,
         overtaken: None,
         sample: sample(&rows),
-        consequences: vec!["these events are never sent; the rows stay until 'purge dead-letters'".into(), keys.into()],
+        consequences: vec![
+            "these events will never be sent; their rows stay until 'purge dead-letters'".into(),
+            keys.into(),
+        ],
     })
 }
 
@@ -99,12 +105,14 @@ async fn discard(
     }
     let ended = progress.end();
     (answer.discarded, answer.finished) = (ended.done, ended.cut.is_none());
-    log_change(&format!("{} dead letters discarded", ended.done), &config.execution.audit);
+    log_change(&format!("{} discarded", counted(ended.done, "dead letter")), &config.execution.audit);
     let left = total - ended.done;
     output.answer(&answer, || answer.text(&session.schema));
     match ended.cut {
-        Some(cut) => Err(with_mend(cut, "nothing is half-done; the same command goes on")),
-        None if left > 0 => Err(AppError::No(format!("{left} of {total} were resolved meanwhile and left alone"))),
+        Some(cut) => Err(with_fix(cut, "nothing is half done; run the same command to continue")),
+        None if left > 0 => {
+            Err(AppError::No(format!("{left} of {total} had been resolved in the meantime and were skipped")))
+        }
         None => Ok(()),
     }
 }
@@ -134,17 +142,17 @@ async fn discard_chunk(
 
 impl Answer {
     fn text(&self, schema: &str) -> String {
-        let mut text = format!("{} of {} dead letters discarded\n", self.discarded, self.matched);
+        let mut text = format!("{} of {} discarded\n", self.discarded, counted(self.matched, "dead letter"));
         for key in self.keys_released.iter().take(KEYS_NAMED_MAX) {
-            text += &format!("key {} goes on\n", clean(key));
+            text += &format!("key {} continues\n", clean(key));
         }
         for key in self.keys_waiting.iter().take(KEYS_NAMED_MAX) {
             let release = Typist::new(schema).line(&["keys", "release"], Some(key));
-            text += &format!("key {} still waits because of it; to let it go on: {release}\n", clean(key));
+            text += &format!("key {} still waits because of it; to release it: {release}\n", clean(key));
         }
         let more = (self.keys_released.len() + self.keys_waiting.len()).saturating_sub(KEYS_NAMED_MAX);
         if more > 0 {
-            text += &format!("and {more} keys more\n");
+            text += &format!("and {more} more keys\n");
         }
         text
     }

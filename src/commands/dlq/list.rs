@@ -1,4 +1,5 @@
-//! `outbox-relay dlq list` and `dlq show`: what is in the dead letters, and why. Changes nothing; payloads only where asked for.
+//! `outbox-relay dlq list` and `dlq show`: what is in the dead letters, and why. Change nothing,
+//! and show payloads only if asked.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,7 @@ struct List {
     more: bool,
 }
 
-/// One dead letter with all that is known of it.
+/// One dead letter with everything known about it.
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
@@ -53,7 +54,8 @@ struct Shown {
     payload_bytes: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
-    /// The row as it was, value by value as text: numbers may be larger than any of ours. Without its payload.
+    /// The original row without its payload. Values are text, because numbers may be larger than
+    /// any of our types.
     original_event: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -69,7 +71,7 @@ struct Answer {
     history: Vec<Told>,
 }
 
-/// Lists dead letters, the latest first.
+/// Lists dead letters, newest first.
 pub(super) async fn list(config: DlqListConfig) -> Result<(), AppError> {
     let session = Session::read(&config.common).await?;
     let selection = &config.selection;
@@ -91,7 +93,7 @@ pub(super) async fn list(config: DlqListConfig) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Shows one dead letter, or all of one event.
+/// Shows one dead letter, or all dead letters of one event.
 pub(super) async fn show(config: DlqShowConfig) -> Result<(), AppError> {
     let session = Session::read(&config.common).await?;
     let params: [Param<'_>; 3] =
@@ -100,7 +102,7 @@ pub(super) async fn show(config: DlqShowConfig) -> Result<(), AppError> {
     let shown: Vec<Shown> = rows.iter().map(Shown::read).collect();
     let Some(latest) = shown.first() else {
         let id = config.event.or_else(|| config.dead_letter.map(|id| id.to_string())).unwrap_or_default();
-        return Err(AppError::No(format!("{id} is no dead letter; where an event is, says: outbox-relay trace ID")));
+        return Err(AppError::No(format!("{id} is not a dead letter; to find an event: outbox-relay trace ID")));
     };
     let event: [Param<'_>; 1] = [(&latest.letter.event, Type::TEXT)];
     let told =
@@ -131,7 +133,7 @@ impl Listed {
         }
     }
 
-    /// Open, or what became of it.
+    /// Open, or how it was resolved.
     fn state(&self) -> String {
         match (&self.resolution, &self.resolved_at) {
             (resolution, Some(at)) => {
@@ -163,7 +165,7 @@ impl List {
         let header = ["ID", "EVENT", "KEY", "TYPE", "REASON", "DIED", "STATE", "ERROR"];
         let mut text = table(header, self.dead_letters.iter().map(cells));
         if self.more {
-            text += "and more; --limit shows more of them\n";
+            text += "there are more; use --limit to see them\n";
         }
         text
     }

@@ -1,7 +1,8 @@
-//! `outbox-relay dlq replay`: brings dead letters back among the pending events.
+//! `outbox-relay dlq replay`: makes dead letters pending events again.
 //!
-//! Promises: same id, seq and texts; ahead of the successors that wait; only the routes that failed; chunks that are whole or did not happen.
-//! An id that is among the events already is left alone.
+//! They keep their id, seq and texts, go ahead of waiting successors, and are sent only on the
+//! routes that failed. A chunk happens completely or not at all. An id that is already among the
+//! events is skipped.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -32,7 +33,7 @@ pub(super) async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
     selection.check_dead_letter_ids(session).await?;
     let matched = selection.dead_letters(session, None).await?;
     if matched.rows.is_empty() {
-        return Err(AppError::No("nothing matches: no unresolved dead letter is so; nothing was changed".into()));
+        return Err(AppError::No("no unresolved dead letter matches; nothing was changed".into()));
     }
     let (preview, warning) = preview(session, selection, &matched).await?;
     if execution.consent.dry_run {
@@ -48,7 +49,7 @@ pub(super) async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
     send(session, output, run, selection, matched, execution).await
 }
 
-/// What it would mean, and what is said even where nobody is asked.
+/// The consequences, and warnings that are shown even if nobody is asked.
 async fn preview(
     session: &Session,
     selection: &Selection,
@@ -59,9 +60,9 @@ async fn preview(
     let rows = session.select("reading a sample", &session.queries.sample_dead_letters, &params).await?;
     let overtaken = overtaken(&rows);
     let routes = if selection.all_routes {
-        "every route is sent: consumers of routes that have it see the same message_id again"
+        "all routes are sent: consumers of routes that already have it see the same message_id again"
     } else {
-        "routes that confirmed are not sent again; where none had confirmed, all are sent"
+        "routes that confirmed are not sent again; if none had confirmed, all are sent"
     };
     let mut consequences = vec![
         routes.to_owned(),
@@ -75,7 +76,7 @@ async fn preview(
     let hopeless = rows.iter().filter(in_the_row).count();
     let warning = (hopeless > 0).then(|| {
         format!(
-            "{hopeless} died of INVALID_EVENT or PAYLOAD_TOO_LARGE: the cause is in the row itself, so it will die again unless a limit was raised or the row mended"
+            "{hopeless} failed with INVALID_EVENT or PAYLOAD_TOO_LARGE: the cause is in the row itself, so it will fail again unless a limit was raised or the row was corrected"
         )
     });
     consequences.extend(warning.clone());
@@ -90,7 +91,7 @@ async fn preview(
     Ok((preview, warning))
 }
 
-/// Brings the dead letters back, chunk by chunk.
+/// Makes the dead letters pending again, chunk by chunk.
 pub(in crate::commands) async fn send(
     session: &Session,
     output: Output,
@@ -151,22 +152,22 @@ async fn send_chunk(
     Ok((done.len(), if left.is_empty() { Vec::new() } else { obstacles(session, &left).await? }))
 }
 
-/// Why dead letters were left alone.
+/// Why dead letters were skipped.
 async fn obstacles(session: &Session, letters: &[i64]) -> Result<Vec<Skipped>, StoreError> {
     let params: [Param<'_>; 1] = [(&letters, Type::INT8_ARRAY)];
     let rows = session.rows("looking for obstacles", &session.queries.dead_letter_obstacles, &params).await?;
     let known = rows.iter().map(|row| {
         let (letter, event): (i64, Uuid) = (row.get("dead_letter_id"), row.get("id"));
         let reason = match (row.get::<_, Option<String>>("resolution"), row.get::<_, bool>("is_event")) {
-            (Some(resolution), _) => format!("{resolution} meanwhile"),
+            (Some(resolution), _) => format!("{resolution} in the meantime"),
             (None, true) => format!(
-                "its event {event} is in the events table already; if that is the right one, resolve this: outbox-relay dlq discard --id {letter}"
+                "its event {event} is already in the events table; if that one is right, resolve this one: outbox-relay dlq discard --id {letter}"
             ),
-            (None, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again afterwards, or with --all-routes, which also sends what confirmed".into(),
+            (None, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again later, or with --all-routes, which also sends confirmed routes again".into(),
         };
         (letter, Skipped { id: letter.to_string(), reason })
     });
     let mut known: std::collections::HashMap<i64, Skipped> = known.collect();
-    let purged = |letter: &i64| Skipped { id: letter.to_string(), reason: "deleted meanwhile".into() };
+    let purged = |letter: &i64| Skipped { id: letter.to_string(), reason: "deleted in the meantime".into() };
     Ok(letters.iter().map(|letter| known.remove(letter).unwrap_or_else(|| purged(letter))).collect())
 }

@@ -1,6 +1,7 @@
-//! `outbox-relay keys release` and `keys dead-letter`: what an operator does about one key that waits.
+//! `outbox-relay keys release` and `keys dead-letter`: change one waiting key.
 //!
-//! Promises: the key's lane is locked, so no relay works on the key meanwhile; what is changed is what was shown, or nothing is.
+//! The key's lane is locked, so no relay works on the key at the same time. The command changes
+//! exactly what it showed, or nothing.
 
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -62,7 +63,7 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
     let state = look(session, &config.key).await?;
     let Some(wait) = &state.wait else {
         return Err(AppError::No(format!(
-            "the key '{}' does not wait; nothing was changed. Where its events are, says: outbox-relay trace KEY",
+            "the key '{}' does not wait; nothing was changed. To see its events: outbox-relay trace KEY",
             clean(&config.key)
         )));
     };
@@ -78,8 +79,8 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
             agree(
                 config.consent,
                 &format!(
-                    "The event {event} was sent, and its confirm may still come (until {}). Released, it is sent again: consumers may get it twice, with the same message_id.\n",
-                    wait.until.as_deref().unwrap_or("its destination is off hold")
+                    "The event {event} was sent, and its confirm may still come (until {}). If you release the key, the event is sent again: consumers may get it twice, with the same message_id.\n",
+                    wait.until.as_deref().unwrap_or("the hold of its destination ends")
                 ),
             )?;
         }
@@ -93,9 +94,9 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
     let answer = Answer { key: &config.key, action: "released", event: wait.event.to_string(), was: &wait.reason };
     Output::new(config.common.json).answer(&answer, || {
         let what = match reason {
-            Some(WaitReason::AfterDeadLetter) => "it goes on without the dead letter",
+            Some(WaitReason::AfterDeadLetter) => "it continues without the dead letter",
             Some(WaitReason::Unconfirmed) => {
-                "another relay sends its event again at once; the one that sent it, when its confirm timeout is over"
+                "another relay sends its event again at once; the one that sent it does so after its confirm timeout"
             }
             Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Held) | None => "its event is tried at once",
         };
@@ -132,7 +133,7 @@ pub async fn dead_letter(config: KeyConfig) -> Result<(), AppError> {
     let waits_for_letter = |wait: &Wait| WaitReason::parse(&wait.reason) == Some(WaitReason::AfterDeadLetter);
     if state.wait.as_ref().is_some_and(waits_for_letter) {
         return Err(AppError::No(format!(
-            "the event that the key '{key}' waits for is a dead letter already; to let the key go on: {}. Nothing was changed",
+            "the event that the key '{key}' waits for is already a dead letter; to release the key: {}. Nothing was changed",
             line(&session.schema, &["keys", "release"], &config.key)
         )));
     }
@@ -149,7 +150,7 @@ pub async fn dead_letter(config: KeyConfig) -> Result<(), AppError> {
     let answer = Answer { key: &config.key, action: "dead-lettered", event: head.event.to_string(), was };
     Output::new(config.common.json).answer(&answer, || {
         format!(
-            "the event {} is a dead letter now, and the key '{key}' goes on; to see it: {}\n",
+            "the event {} is now a dead letter, and the key '{key}' continues; to see it: {}\n",
             head.event,
             line(&session.schema, &["dlq", "show"], &head.event.to_string())
         )
@@ -169,7 +170,7 @@ async fn dead_letter_step(
         return Ok(false);
     }
     let (by, note) = (config.audit.by.as_deref(), config.audit.note.as_deref());
-    let mut error = format!("taken out of the way by {}", by.unwrap_or("the database role"));
+    let mut error = format!("moved out of the way by {}", by.unwrap_or("the database role"));
     for part in [note, now.wait.as_ref().and_then(|wait| wait.error.as_deref())].into_iter().flatten() {
         error.push_str(": ");
         error.push_str(part);
@@ -190,7 +191,7 @@ async fn dead_letter_step(
     let (lanes, events) = ([now.lane], [head.event]);
     let params: [Param<'_>; 2] = [(&lanes.as_slice(), Type::INT2_ARRAY), (&events.as_slice(), Type::UUID_ARRAY)];
     session.rows("ending the wait", &queries.end_waits, &params).await?;
-    // None where a late confirm has just marked it published.
+    // No row if a late confirm has just marked it published.
     Ok(!moved.is_empty())
 }
 
@@ -238,7 +239,7 @@ impl KeyState {
 
 fn held(schema: &str, key: &str, hold: &HeldBy) -> AppError {
     let Some(scope) = &hold.scope else {
-        return AppError::No("the key waits for a hold of a newer relay; nothing was changed".into());
+        return AppError::No("the key waits for a hold that only a newer relay knows; nothing was changed".into());
     };
     let name = match scope {
         HoldScope::Key(destination) => destination.to_string(),
@@ -246,7 +247,7 @@ fn held(schema: &str, key: &str, hold: &HeldBy) -> AppError {
         HoldScope::Route(route) => route.to_string(),
     };
     AppError::No(format!(
-        "the key '{}' waits because its destination is on hold: {}, {}; releasing the key alone would not help, nothing was changed. To release all that waits for it: {}",
+        "the key '{}' waits because its destination is on hold: {}, {}; releasing only the key would not help. Nothing was changed. To release everything that waits for it: {}",
         clean(key),
         clean(&scope.to_string()),
         hold.reason,
@@ -254,16 +255,16 @@ fn held(schema: &str, key: &str, hold: &HeldBy) -> AppError {
     ))
 }
 
-/// A command line that a shell takes as it stands.
+/// A command line that can be pasted into a shell.
 fn line(schema: &str, words: &[&str], operand: &str) -> String {
     Typist::new(schema).line(words, Some(operand))
 }
 
 fn changed_meanwhile(key: &str) -> AppError {
-    AppError::No(format!("the key '{}' has changed meanwhile; look again. Nothing was changed", clean(key)))
+    AppError::No(format!("the key '{}' changed in the meantime; look again. Nothing was changed", clean(key)))
 }
 
-/// What moving the head means, in words.
+/// The consequences of moving the head.
 fn consequences(key: &str, head: &Head, wait: Option<&Wait>) -> String {
     let mut text = format!(
         "The first event of the key '{key}' moves to the dead letters, and its later events leave without it:\n\n  event    {}\n  type     {}\n  seq      {}\n  created  {}\n",
@@ -281,7 +282,7 @@ fn consequences(key: &str, head: &Head, wait: Option<&Wait>) -> String {
             text += &format!("  already  on {}\n", clean(&wait.routes_confirmed.join(", ")));
         }
         if WaitReason::parse(&wait.reason) == Some(WaitReason::Unconfirmed) {
-            text += "\nIt was sent and may have arrived: its confirm was not seen yet.\n";
+            text += "\nIt was sent and may have arrived: its confirm has not come yet.\n";
         }
     }
     text.push('\n');

@@ -1,6 +1,7 @@
-//! `outbox-relay keys list`: the keys that wait, oldest first, each with its reason and what to type next. Called by `main`.
+//! `outbox-relay keys list`: waiting keys, oldest first, each with its reason and what to do next.
+//! Called by `main`.
 //!
-//! Changes nothing, needs no broker, gives up after 2 s.
+//! Changes nothing, needs no broker, and gives up after 2 s.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,9 +26,9 @@ use crate::postgres::call::Param;
 
 /// Where counting stops.
 const COUNT_MAX: i64 = 100_000;
-/// Counting what waits behind the heads may take this long; the list is there without it.
+/// The limit for counting the events behind the heads; the list does not depend on it.
 const BEHIND_LIMIT: Duration = Duration::from_millis(800);
-/// Commands are printed for so many keys; the others' are in the JSON.
+/// The most keys whose commands are printed; the JSON has those of all keys.
 const STEPS_SHOWN: usize = 3;
 
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ struct HoldDocument {
     since: OffsetDateTime,
 }
 
-/// Lists them; `reason` filters.
+/// Lists waiting keys, optionally only those with `reason`.
 pub async fn list(config: CommandConfig, reason: Option<WaitReason>, limit: u16) -> Result<(), AppError> {
     let reader = Reader::open(&config).await?;
     let around = surroundings(&reader).await?;
@@ -111,7 +112,7 @@ pub async fn list(config: CommandConfig, reason: Option<WaitReason>, limit: u16)
     Ok(())
 }
 
-/// How many pending events wait behind each head, and whether counting stopped.
+/// How many pending events wait behind each head, and whether counting was stopped.
 async fn behind(
     reader: &Reader,
     waits: &[(WaitFacts, OffsetDateTime)],
@@ -128,7 +129,7 @@ async fn behind(
     }
 }
 
-/// The head's state is the key's.
+/// A key's state is its head's.
 fn judged(wait: &WaitFacts, created_at: OffsetDateTime, around: &Surroundings, typist: &Typist<'_>) -> Judged {
     let facts = Facts {
         id: wait.event_id,
@@ -174,9 +175,9 @@ fn key_document(wait: WaitFacts, judged: Judged, behind: Option<(i64, bool)>) ->
 
 fn text(document: &Document<'_>) -> String {
     let in_all = count(document.keys_in_all, COUNT_MAX, "key");
-    let mut text = format!("waiting in schema {}: {in_all}; the longest waiting first\n", document.schema);
+    let mut text = format!("waiting in schema {}: {in_all}, longest waiting first\n", document.schema);
     if document.keys.is_empty() {
-        return format!("no key waits in schema {}\n", document.schema);
+        return format!("no keys wait in schema {}\n", document.schema);
     }
     text.push('\n');
     let rows = document.keys.iter().map(|key| {

@@ -1,6 +1,7 @@
-//! Asking before a change: shows what would happen and waits for `yes` where somebody can answer, refuses where nobody can.
+//! Asks before a change: shows what would happen and waits for `yes`, or refuses if there is no
+//! terminal.
 //!
-//! Called by every command whose change cannot be taken back, before anything is changed.
+//! Called by every command whose change cannot be undone, before it changes anything.
 
 use std::io::IsTerminal;
 
@@ -8,13 +9,13 @@ use crate::commands::print::{clean, say};
 use crate::config::selection::{Audit, Consent};
 use crate::error::AppError;
 
-/// Refuses at once, before anything is looked up, where the question could not be answered.
+/// Refuses at once, before looking up anything, if nobody could answer the question.
 pub(crate) fn can_ask(consent: Consent) -> Result<(), AppError> {
     if consent.yes || consent.dry_run || std::io::stdin().is_terminal() {
         return Ok(());
     }
     Err(AppError::Config(vec![
-        "confirmation is needed and the input is not a terminal; add --yes, or --dry-run to look first. Nothing was changed".into(),
+        "confirmation is needed, but the input is not a terminal; add --yes, or look first with --dry-run. Nothing was changed".into(),
     ]))
 }
 
@@ -25,10 +26,10 @@ pub(crate) fn agree(consent: Consent, consequences: &str) -> Result<(), AppError
     if consent.yes {
         return Ok(());
     }
-    say("Type yes to go on: ");
+    say("Type yes to continue: ");
     let mut answer = String::new();
     if let Err(error) = std::io::stdin().read_line(&mut answer) {
-        return Err(AppError::No(format!("the answer cannot be read: {error}; nothing was changed")));
+        return Err(AppError::No(format!("cannot read the answer: {error}; nothing was changed")));
     }
     if answer.trim().eq_ignore_ascii_case("yes") {
         return Ok(());
@@ -36,7 +37,7 @@ pub(crate) fn agree(consent: Consent, consequences: &str) -> Result<(), AppError
     Err(AppError::No("not confirmed; nothing was changed".into()))
 }
 
-/// The one line that a change leaves in the operator's log.
+/// The line that a change leaves in the operator's terminal or log.
 pub(crate) fn log_change(what: &str, audit: &Audit) {
     let by = audit.by.as_deref().map_or_else(|| "the database role".into(), clean);
     let note = audit.note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();

@@ -1,18 +1,19 @@
-//! What a change of many rows would mean, before it is made: how many rows, a few of them, the consequences in words.
+//! The preview of a change of many rows: how many, a sample, and the consequences.
 //!
-//! Used by `replay`, `dlq replay`, `dlq discard` and `purge`; the answer of their `--dry-run`. Payloads are never shown.
+//! Used by `replay`, `dlq replay`, `dlq discard` and `purge`, and the answer of their `--dry-run`.
+//! Never shows payloads.
 
 use serde::Serialize;
 use tokio_postgres::Row;
 
 use crate::commands::print::table;
 
-/// Rows that are looked at for later events of their keys.
+/// The most rows that are checked for later events of their keys.
 pub(crate) const LOOKED_AT_MAX: usize = 1_000;
-/// Rows that are shown.
+/// The most rows that are shown.
 const SHOWN: usize = 5;
 
-/// What would be done.
+/// The preview.
 #[derive(Debug, Serialize)]
 pub(crate) struct Preview {
     /// For example `replay`.
@@ -21,21 +22,21 @@ pub(crate) struct Preview {
     pub matched: usize,
     /// Whether more match than were counted.
     pub more: bool,
-    /// Of the first rows, those of whose key a later event is published already.
+    /// How many of the first rows have a later event of their key already published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<Overtaken>,
     /// A few of them.
     pub sample: Vec<SampleRow>,
-    /// What it means, in words.
+    /// The consequences.
     pub consequences: Vec<String>,
 }
 
-/// How many rows come after later events of their own key.
+/// How many rows consumers would see after later events of the same key.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Overtaken {
     /// Rows with a later event published.
     pub events: usize,
-    /// Of so many that were looked at.
+    /// How many rows were checked.
     pub looked_at: usize,
 }
 
@@ -51,12 +52,12 @@ pub(crate) struct SampleRow {
     /// Dead letters: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it was published, or died.
+    /// When it was published or dead-lettered.
     pub at: Option<String>,
 }
 
 impl SampleRow {
-    /// Reads the columns that every sample query has.
+    /// Reads the columns that all sample queries have.
     pub(crate) fn read(row: &Row) -> Self {
         Self {
             id: row.get("id"),
@@ -73,7 +74,7 @@ pub(crate) fn sample(rows: &[Row]) -> Vec<SampleRow> {
     rows.iter().take(SHOWN).map(SampleRow::read).collect()
 }
 
-/// Counts the rows of whose key a later event is published.
+/// Counts the rows that have a later event of their key already published.
 pub(crate) fn overtaken(rows: &[Row]) -> Overtaken {
     Overtaken { events: rows.iter().filter(|row| row.get("later")).count(), looked_at: rows.len() }
 }
@@ -105,9 +106,9 @@ impl Overtaken {
     pub(crate) fn words(self, matched: usize) -> String {
         let of = if self.looked_at < matched { format!("of the first {}", self.looked_at) } else { "of these".into() };
         match self.events {
-            0 => format!("order: {of}, none has a later event of its key published already"),
+            0 => format!("order: {of}, none has a later event of its key already published"),
             events => format!(
-                "order: {of}, {events} {} a later event of the key published already; consumers see the old one after it",
+                "order: {of}, {events} {} a later event of the key already published; consumers see the old one after it",
                 if events == 1 { "has" } else { "have" }
             ),
         }

@@ -1,7 +1,8 @@
-//! Many rows in chunks: pace, a progress line on a terminal, and an end between two chunks at the first signal.
+//! Changes many rows in chunks: rate, a progress line on a terminal, and a stop between two chunks
+//! at the first signal.
 //!
-//! Used by replays, discards and purges. Promises: a signal never cuts a chunk in two; the second one gives up the chunk at hand, whose step
-//! then rolls back.
+//! Used by replays, discards and purges. A signal never cuts a chunk in two. The second signal
+//! gives up the current chunk, which then rolls back.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -17,9 +18,9 @@ use crate::error::AppError;
 /// How a job of many chunks ended.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// Rows that were changed.
+    /// How many rows were changed.
     pub done: usize,
-    /// Why it ended before its last chunk, if it did.
+    /// Why it ended early, if it did.
     pub cut: Option<AppError>,
 }
 
@@ -38,9 +39,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins; from now on a signal ends the job and no longer the process. `verb` says what happens to the rows: `replayed`.
+    /// Starts. From now on, a signal ends the job instead of the process. `verb` says what happens
+    /// to the rows, for example `replayed`.
     pub(crate) fn start(verb: &'static str, total: usize, rate: Option<usize>) -> Result<Self, AppError> {
-        let listening = |error: std::io::Error| AppError::Bug(format!("signals cannot be listened for: {error}"));
+        let listening = |error: std::io::Error| AppError::Bug(format!("cannot listen for signals: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(listening)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(listening)?;
         let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
@@ -64,7 +66,7 @@ impl Progress {
         self.rate.map_or(most, |rate| rate.clamp(1, most))
     }
 
-    /// Waits until the next chunk may begin; false when the job is to end.
+    /// Waits until the next chunk may start. Returns false if the job should end.
     pub(crate) async fn next(&mut self) -> bool {
         if self.ended.cut.is_some() {
             return false;
@@ -80,12 +82,12 @@ impl Progress {
         }
     }
 
-    /// Cancelled by the second signal: the step of the chunk at hand is to be given up.
+    /// Cancelled by the second signal, to give up the current chunk's step.
     pub(crate) fn given_up(&self) -> CancellationToken {
         self.give_up.clone()
     }
 
-    /// Runs one chunk of `rows` rows to its end. What it returns is how many of them were changed.
+    /// Runs one chunk of `rows` rows to its end. The chunk returns how many of them it changed.
     pub(crate) async fn run(&mut self, rows: usize, chunk: impl Future<Output = Result<usize, AppError>>) {
         let done = chunk.await;
         self.seen += rows;
@@ -96,11 +98,11 @@ impl Progress {
         if self.is_shown {
             let seconds = self.started.elapsed().as_secs_f64().max(0.001);
             let per_second = self.seen as f64 / seconds;
-            say(&format!("\r{} of {} {}, {per_second:.0} a second \x1b[K", self.ended.done, self.total, self.verb));
+            say(&format!("\r{} of {} {}, {per_second:.0} per second \x1b[K", self.ended.done, self.total, self.verb));
         }
     }
 
-    /// How it went.
+    /// The result.
     pub(crate) fn end(self) -> Ended {
         self.signals.abort();
         if self.is_shown {
@@ -110,9 +112,9 @@ impl Progress {
     }
 }
 
-/// An error, and how to go on after it.
-pub(crate) fn with_mend(error: AppError, mend: &str) -> AppError {
-    let add = |text: String| format!("{text}; {mend}");
+/// An error, and how to continue after it.
+pub(crate) fn with_fix(error: AppError, fix: &str) -> AppError {
+    let add = |text: String| format!("{text}; {fix}");
     match error {
         AppError::No(text) => AppError::No(add(text)),
         AppError::Unreachable(text) => AppError::Unreachable(add(text)),

@@ -1,7 +1,8 @@
-//! Which rows a command is about: the selection as an operator gave it and as `outbox.replays` keeps it, and looking it up.
+//! Which rows a command acts on: the selection as an operator gave it and as `outbox.replays`
+//! stores it, and how to look it up.
 //!
-//! Used by `replay`, `dlq replay` and `dlq discard`. The rows are looked up once, by id; each chunk looks at its own again, under the lanes'
-//! locks, so that what changed meanwhile is left alone.
+//! Used by `replay`, `dlq replay` and `dlq discard`. Looks up the rows once. Each chunk checks its
+//! rows again under the lanes' locks, so that rows that changed in the meantime are skipped.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -13,17 +14,17 @@ use crate::config::selection::Selection;
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
-/// More than this is no single run: their ids are kept in memory.
+/// The most rows of a single run, because their ids are kept in memory.
 const MATCHED_MAX: usize = 500_000;
-/// Ids that an error names.
+/// The most ids that an error names.
 const NAMED_MAX: usize = 10;
 
-/// The rows that a selection is about, in the order in which they are changed.
+/// The rows of a selection, in the order in which they are changed.
 #[derive(Debug)]
 pub struct Matched<Id> {
     /// Each with its lane.
     pub rows: Vec<(Id, i16)>,
-    /// When they were looked up, by the database's clock.
+    /// When they were selected, by the database's clock.
     pub looked_at: String,
 }
 
@@ -40,7 +41,7 @@ impl Selection {
         i64::try_from(self.limit.unwrap_or(usize::MAX).min(MATCHED_MAX + 1)).unwrap_or(i64::MAX)
     }
 
-    /// The published events that match; of a run that is resumed, those that are left.
+    /// The published events that match; for a resumed run, those that are left.
     pub async fn published(&self, session: &Session, run: Option<(Uuid, &str)>) -> Result<Matched<Uuid>, AppError> {
         let (ids, limit) = (self.ids_param(), self.limit_param());
         let (run_id, started_at) = (run.map(|(id, _)| id.to_string()), run.map(|(_, at)| at));
@@ -58,7 +59,8 @@ impl Selection {
         matched(&rows)
     }
 
-    /// The unresolved dead letters that match; of a run that is resumed, those that were there when it began.
+    /// The unresolved dead letters that match; for a resumed run, those that existed when it
+    /// started.
     pub async fn dead_letters(&self, session: &Session, started_at: Option<&str>) -> Result<Matched<i64>, AppError> {
         let (ids, letters, limit) = (self.ids_param(), self.dead_letters_param(), self.limit_param());
         let params: [Param<'_>; 10] = [
@@ -77,23 +79,23 @@ impl Selection {
         matched(&rows)
     }
 
-    /// Refuses ids that are no published events, and says what they are.
+    /// Refuses ids that are not published events, and says what they are.
     pub async fn check_published_ids(&self, session: &Session) -> Result<(), AppError> {
         let params: [Param<'_>; 1] = [(&self.ids, Type::TEXT_ARRAY)];
         let rows = session.select("looking for events", &session.queries.event_states, &params).await?;
         let wrong = rows.iter().filter(|row| !row.get::<_, bool>("is_published")).map(|row| {
             let id: String = row.get("id");
             let what = match (row.get::<_, bool>("is_there"), row.get::<_, Option<i64>>("dead_letter")) {
-                (true, _) => "is pending: it is sent anyway".into(),
+                (true, _) => "is pending: it will be sent anyway".into(),
                 (false, Some(letter)) => format!("is a dead letter: outbox-relay dlq replay --id {letter}"),
-                (false, None) => "is not there: never committed here, purged, or of another schema".into(),
+                (false, None) => "does not exist: never committed here, purged, or in another schema".into(),
             };
             format!("{id} {what}")
         });
         refuse(wrong.collect())
     }
 
-    /// Refuses ids that are no unresolved dead letters, and says what became of them.
+    /// Refuses ids that are not unresolved dead letters, and says what happened to them.
     pub async fn check_dead_letter_ids(&self, session: &Session) -> Result<(), AppError> {
         let (ids, letters) = (self.ids_param(), self.dead_letters_param());
         let params: [Param<'_>; 2] = [(&ids, Type::TEXT_ARRAY), (&letters, Type::INT8_ARRAY)];
@@ -103,7 +105,7 @@ impl Selection {
             let (id, letter): (String, Option<i64>) = (row.get("id"), row.get("dead_letter_id"));
             let processed_at: Option<String> = row.get("processed_at");
             match (letter, processed_at) {
-                (None, _) => Some(format!("{id} is no dead letter")),
+                (None, _) => Some(format!("{id} is not a dead letter")),
                 (Some(_), Some(at)) => {
                     let by: Option<String> = row.get("resolved_by");
                     let by = by.map(|by| format!(" by {}", clean(&by))).unwrap_or_default();
@@ -124,7 +126,7 @@ where
     let (ids, lanes): (Vec<Id>, Vec<i16>) = (row.get("ids"), row.get("lanes"));
     if ids.len() > MATCHED_MAX {
         return Err(AppError::No(format!(
-            "more than {MATCHED_MAX} match; narrow it with --since and --until, or take a part with --limit. Nothing was changed"
+            "more than {MATCHED_MAX} match; select fewer with --since and --until, or a part with --limit. Nothing was changed"
         )));
     }
     Ok(Matched { rows: ids.into_iter().zip(lanes).collect(), looked_at: row.get("looked_at") })

@@ -1,4 +1,5 @@
-//! What commands print: text and tables for people, one JSON document for scripts. The only place that writes to standard output.
+//! Prints answers: text and tables for people, one JSON document for scripts. Only this module
+//! writes to standard output.
 
 pub mod next;
 pub mod time;
@@ -9,24 +10,24 @@ use std::io::Write;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-/// Where answers go, and in which form.
+/// The format of answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
 }
 
 impl Output {
-    /// As asked for with `--json`.
+    /// JSON if `--json` was given.
     pub fn new(json: bool) -> Self {
         Self { json }
     }
 
-    /// Whether one JSON document is wanted.
+    /// Whether to print JSON.
     pub fn is_json(self) -> bool {
         self.json
     }
 
-    /// Answers once: `document` where JSON is wanted, else `text`.
+    /// Prints the answer once: `document` as JSON, or `text`.
     pub fn answer(self, document: &impl Serialize, text: impl FnOnce() -> String) {
         if self.json {
             let document = serde_json::to_string_pretty(document).expect("an answer has only string keys");
@@ -37,25 +38,26 @@ impl Output {
     }
 }
 
-/// Prints text. A closed pipe is the reader's choice and no error.
+/// Prints text. A closed pipe is the reader's choice, not an error.
 pub fn print(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
-        say(&format!("outbox-relay: the answer cannot be written: {error}\n"));
+        say(&format!("outbox-relay: cannot write the answer: {error}\n"));
     }
 }
 
-/// Tells a person something beside the answer, on standard error. Where that is closed, nobody is left to be told.
+/// Tells people something that is not part of the answer, on standard error. If that is closed,
+/// there is nobody to tell.
 pub fn say(text: &str) {
     let _closed = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// A table as wide as the terminal allows, ending with a newline. Cells are cleaned.
+/// A table, fitted to the terminal, ending with a newline. Cells are cleaned.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    // To a file or a pipe lines are as long as they are.
+    // In a file or a pipe, lines may have any length.
     if let Some((width, _)) = terminal_size::terminal_size_of(std::io::stdout()) {
         table.set_width(width.0);
     }
@@ -66,7 +68,8 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     table.trim_fmt() + "\n"
 }
 
-/// Text from the database as a terminal may see it: a control character in a key must not move the cursor.
+/// Text from the database, safe for a terminal: a control character in a key must not move the
+/// cursor.
 pub fn clean(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -1,7 +1,8 @@
-//! What to type next: a step in words and, where there is one, the exact command line. Pure; used by every reading command.
+//! The next steps: what to do and, if there is one, the exact command line. Pure; used by every
+//! reading command.
 //!
-//! A command line is quoted so that it can be pasted into a shell as it stands, whatever bytes a key holds, and so that no control
-//! character reaches the terminal on the way.
+//! A command line is quoted so that it can be pasted into a shell, whatever bytes a key contains,
+//! and so that no control character reaches the terminal.
 
 use std::fmt::Write as _;
 
@@ -13,17 +14,17 @@ use crate::outbox::hold::HoldScope;
 const PROGRAM: &str = "outbox-relay";
 const DEFAULT_SCHEMA: &str = "outbox";
 
-/// One thing to do.
+/// One next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What it is for.
+    /// What it does.
     pub to: String,
-    /// The command line; absent where the mend is not a command of ours.
+    /// The command line; `None` if the step is not one of our commands.
     pub command: Option<String>,
 }
 
 impl Step {
-    /// A mend that is done elsewhere.
+    /// A step that is done elsewhere.
     pub fn advice(to: impl Into<String>) -> Self {
         Self { to: to.into(), command: None }
     }
@@ -36,17 +37,17 @@ pub struct Typist<'a> {
 }
 
 impl<'a> Typist<'a> {
-    /// For commands on `schema`, which is named where it is not the default.
+    /// For commands on `schema`, which they name if it is not the default.
     pub fn new(schema: &'a str) -> Self {
         Self { schema }
     }
 
-    /// A command with its operand, if it takes one: `words` are its name and flags.
+    /// A command with its operand, if any. `words` are its name and flags.
     pub fn command(&self, to: impl Into<String>, words: &[&str], operand: Option<&str>) -> Step {
         Step { to: to.into(), command: Some(self.line(words, operand)) }
     }
 
-    /// The command line alone.
+    /// Only the command line.
     pub fn line(&self, words: &[&str], operand: Option<&str>) -> String {
         let mut line = PROGRAM.to_owned();
         for word in words {
@@ -65,19 +66,20 @@ impl<'a> Typist<'a> {
     /// `routes release` of a hold.
     pub fn release_hold(&self, scope: &HoldScope) -> Step {
         let words: &[&str] = match scope {
-            // Without its kind the operand would be that of the whole exchange.
+            // Without its scope, the operand would mean the whole exchange.
             HoldScope::Key(destination) if destination.routing_key.is_empty() => {
                 &["routes", "release", "--scope", "key"]
             }
-            // A route may have the name of an exchange.
+            // A route may have the same name as an exchange.
             HoldScope::Route(_) => &["routes", "release", "--scope", "route"],
             HoldScope::Key(_) | HoldScope::Exchange(_) => &["routes", "release"],
         };
-        self.command("lift the hold at once", words, Some(&hold_operand(scope)))
+        self.command("lift the hold now", words, Some(&hold_operand(scope)))
     }
 }
 
-/// A hold as `routes release` takes it: the route's name, `EXCHANGE/KEY`, or `EXCHANGE/` for a whole exchange.
+/// A hold's name for `routes release`: the route's name, `EXCHANGE/KEY`, or `EXCHANGE/` for a whole
+/// exchange.
 pub fn hold_operand(scope: &HoldScope) -> String {
     match scope {
         HoldScope::Key(destination) => destination.to_string(),
@@ -86,7 +88,8 @@ pub fn hold_operand(scope: &HoldScope) -> String {
     }
 }
 
-/// A word as a shell takes it literally. Control characters are written as `$'\x1b'`, which bash, zsh, ksh and busybox read.
+/// A word, quoted for a shell. Control characters are written as `$'\x1b'`, which bash, zsh, ksh
+/// and busybox understand.
 pub fn quoted(word: &str) -> String {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '%' | '+' | ',' | '=');
@@ -105,7 +108,7 @@ pub fn quoted(word: &str) -> String {
                 for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                     let _infallible = write!(text, "\\x{byte:02x}");
                 }
-                // A digit that follows would be read as a part of the escape.
+                // A following digit would be read as part of the escape.
                 text.push_str("'$'");
             }
             c => text.push(c),
@@ -115,7 +118,7 @@ pub fn quoted(word: &str) -> String {
     text
 }
 
-/// What to type, at the end, where the eye looks first.
+/// The next steps come last, where people look first.
 pub fn push_next(text: &mut String, steps: &[Step]) {
     if steps.is_empty() {
         return;
@@ -124,7 +127,7 @@ pub fn push_next(text: &mut String, steps: &[Step]) {
     for step in steps {
         let _infallible = writeln!(text, "  {}", clean(&step.to));
         if let Some(command) = &step.command {
-            // Quoted for a shell, so without control characters.
+            // Quoted for a shell, so it contains no control characters.
             let _infallible = writeln!(text, "      {command}");
         }
     }

@@ -1,4 +1,5 @@
-//! Times in JSON answers: RFC 3339, UTC, milliseconds, as in bodies and headers. For `#[serde(with = ..)]`.
+//! Times in JSON answers: RFC 3339, UTC, with milliseconds, as in bodies and headers. For
+//! `#[serde(with = ..)]`.
 
 use serde::Serializer;
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ pub fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S:
     serializer.serialize_str(&timestamp(*at))
 }
 
-/// A time that may be absent: null.
+/// An optional time, or null.
 pub mod optional {
     use serde::Serializer;
     use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! Times and counts as an operator reads them at night. Pure; used by every reading command.
+//! Times and counts for people. Pure; used by every reading command.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::outbox::time::timestamp;
 
-/// A span in its two largest units: `41s`, `3m 20s`, `2d 4h`.
+/// A duration in its two largest units: `41s`, `3m 20s`, `2d 4h`.
 pub fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -24,12 +24,12 @@ pub fn distance(at: OffsetDateTime, now: OffsetDateTime) -> String {
     if at <= now { format!("{} ago", span(seconds)) } else { format!("in {}", span(-seconds)) }
 }
 
-/// The time and how far it is from now.
+/// The time, and how far it is from now.
 pub fn when(at: OffsetDateTime, now: OffsetDateTime) -> String {
     format!("{} ({})", timestamp(at), distance(at, now))
 }
 
-/// `1 event`, `3 events`; `100000+ events` where counting stopped.
+/// `1 event`, `3 events`, or `100000+ events` if counting stopped.
 pub fn count(number: i64, max: i64, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
@@ -38,13 +38,18 @@ pub fn count(number: i64, max: i64, one: &str) -> String {
     }
 }
 
-/// How long an event took, or has been waiting.
+/// `1 event` or `3 events`, for a number that is known exactly.
+pub fn counted(number: usize, one: &str) -> String {
+    count(i64::try_from(number).unwrap_or(i64::MAX), i64::MAX, one)
+}
+
+/// How long an event took, or has waited.
 pub fn lag(created_at: OffsetDateTime, until: OffsetDateTime) -> String {
     let lag = until - created_at;
     if lag.whole_seconds() >= 1 { span(lag.whole_seconds()) } else { format!("{}ms", lag.whole_milliseconds().max(0)) }
 }
 
-/// Age in seconds as a span.
+/// An age in seconds, as a duration.
 pub fn age(seconds: f64) -> String {
     span(i64::try_from(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default().as_secs()).unwrap_or(i64::MAX))
 }

@@ -1,13 +1,14 @@
-//! The audit of a replay: one row of `outbox.replays` per run, opened before the first chunk, counted within each, closed at the end.
+//! The audit record of a replay: one row of `outbox.replays` per run, opened before the first
+//! chunk, updated within each, and closed at the end.
 //!
-//! Used by `replay` and `dlq replay`. A run that was cut off stays open and can be resumed.
+//! Used by `replay` and `dlq replay`. An interrupted run stays open and can be resumed.
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::many::consent::log_change;
-use crate::commands::many::progress::{Ended, with_mend};
+use crate::commands::many::progress::{Ended, with_fix};
 use crate::commands::print::Output;
 use crate::commands::session::Session;
 use crate::config::selection::{Audit, Selection};
@@ -15,7 +16,7 @@ use crate::error::AppError;
 use crate::outbox::store::StoreError;
 use crate::postgres::call::Param;
 
-/// Skipped rows that an answer names.
+/// The most skipped rows that an answer names.
 const SKIPPED_NAMED_MAX: usize = 100;
 
 /// What a run replays (`outbox.replays.source`).
@@ -39,31 +40,31 @@ impl Source {
     }
 }
 
-/// A run whose audit is open.
+/// A run with an open audit record.
 #[derive(Debug)]
 pub struct Run {
     /// Its id, also in the header x-outbox-replay.
     pub id: Uuid,
     /// What it replays.
     pub source: Source,
-    /// When its rows were looked up, by the database's clock.
+    /// When its rows were selected, by the database's clock.
     pub started_at: String,
 }
 
-/// A run as the audit has it.
+/// A run, from its audit record.
 #[derive(Debug)]
 pub struct Recorded {
     /// The run.
     pub run: Run,
-    /// Which rows it is about.
+    /// Which rows it replays.
     pub selection: Selection,
-    /// Events brought back so far.
+    /// Events sent again so far.
     pub events: usize,
-    /// Whether nothing is left to do.
+    /// Whether it is finished.
     pub is_finished: bool,
 }
 
-/// A row that was left alone.
+/// A row that was skipped.
 #[derive(Debug, Clone, Serialize)]
 pub struct Skipped {
     /// The event's or dead letter's id.
@@ -87,7 +88,7 @@ struct Answer {
 }
 
 impl Run {
-    /// Opens the audit.
+    /// Opens the audit record.
     pub async fn open(
         session: &Session,
         source: Source,
@@ -113,30 +114,34 @@ impl Run {
         Ok(run)
     }
 
-    /// Reads the audit of a run.
+    /// Reads the audit record of a run.
     pub async fn find(session: &Session, id: Uuid) -> Result<Recorded, AppError> {
         let params: [Param<'_>; 1] = [(&id, Type::UUID)];
         let rows = session.select("looking for the run", &session.queries.find_replay, &params).await?;
-        let unknown =
-            || AppError::No(format!("no run {id}; list them: outbox-relay replay --runs. Nothing was changed"));
+        let unknown = || {
+            AppError::No(format!(
+                "there is no run {id}; to list the runs: outbox-relay replay --runs. Nothing was changed"
+            ))
+        };
         let row = rows.first().ok_or_else(unknown)?;
         let (source, selection): (String, String) = (row.get("source"), row.get("selection"));
         let source = Source::ALL.into_iter().find(|known| known.as_str() == source).ok_or_else(unknown)?;
         let selection = serde_json::from_str(&selection)
-            .map_err(|error| AppError::No(format!("the selection of run {id} cannot be read: {error}")))?;
+            .map_err(|error| AppError::No(format!("cannot read the selection of run {id}: {error}")))?;
         let run = Self { id, source, started_at: row.get("started_at") };
         let events = usize::try_from(row.get::<_, i64>("events")).unwrap_or(0);
         Ok(Recorded { run, selection, events, is_finished: row.get("is_finished") })
     }
 
-    /// Counts a chunk within its own transaction.
+    /// Counts a chunk, within the chunk's transaction.
     pub async fn count(&self, session: &Session, events: usize) -> Result<(), StoreError> {
         let events = i64::try_from(events).unwrap_or(i64::MAX);
         let params: [Param<'_>; 2] = [(&self.id, Type::UUID), (&events, Type::INT8)];
         session.rows("counting in the audit", &session.queries.count_replayed, &params).await.map(|_| ())
     }
 
-    /// Closes the audit where everything is done, answers, and says how to go on where it is not.
+    /// Closes the audit record if everything is done, and prints the answer. Otherwise says how to
+    /// continue.
     pub async fn close(
         self,
         session: &Session,
@@ -146,7 +151,7 @@ impl Run {
         skipped: Vec<Skipped>,
     ) -> Result<(), AppError> {
         let finished = ended.cut.is_none();
-        let mend = format!("outbox-relay replay --resume {}", self.id);
+        let fix = format!("outbox-relay replay --resume {}", self.id);
         let params: [Param<'_>; 2] = [(&self.id, Type::UUID), (&finished, Type::BOOL)];
         let closed = session
             .step(async || session.rows("closing the audit", &session.queries.finish_replay, &params).await)
@@ -157,22 +162,24 @@ impl Run {
             source: self.source,
             matched,
             replayed: ended.done,
-            // Where the audit cannot be read any more, at least what this process knows of.
+            // If the audit record cannot be read, at least what this process knows.
             replayed_by_run: recorded.unwrap_or_else(|| i64::try_from(ended.done).unwrap_or(i64::MAX)),
             skipped_count: skipped.len(),
             skipped: skipped.iter().take(SKIPPED_NAMED_MAX).cloned().collect(),
             finished,
-            resume: (!finished).then(|| mend.clone()),
+            resume: (!finished).then(|| fix.clone()),
         };
         output.answer(&answer, || answer.text());
         if let Some(cut) = ended.cut {
-            return Err(with_mend(cut, &format!("nothing is half-done; the rest: {mend}")));
+            return Err(with_fix(cut, &format!("nothing is half done; to do the rest: {fix}")));
         }
-        closed.map_err(|error| with_mend(error, &format!("every chunk is done, only the audit stays open: {mend}")))?;
+        closed.map_err(|error| {
+            with_fix(error, &format!("every chunk is done, but the audit record is still open; to close it: {fix}"))
+        })?;
         if skipped.is_empty() {
             return Ok(());
         }
-        Err(AppError::No(format!("{} of {matched} were left alone, see above", skipped.len())))
+        Err(AppError::No(format!("{} of {matched} were skipped, see above", skipped.len())))
     }
 }
 
@@ -180,14 +187,14 @@ impl Answer {
     fn text(&self) -> String {
         let state = if self.finished { "finished" } else { "not finished" };
         let mut text = format!(
-            "run {}: {} of {} sent again, {} by the run in all; {state}\n",
+            "run {}: sent {} of {} again ({} in total by this run); {state}\n",
             self.run, self.replayed, self.matched, self.replayed_by_run
         );
         for Skipped { id, reason } in &self.skipped {
-            text += &format!("left alone: {id}: {reason}\n");
+            text += &format!("skipped {id}: {reason}\n");
         }
         if self.skipped_count > self.skipped.len() {
-            text += &format!("left alone: {} more\n", self.skipped_count - self.skipped.len());
+            text += &format!("skipped {} more\n", self.skipped_count - self.skipped.len());
         }
         text
     }

@@ -1,7 +1,8 @@
-//! `outbox-relay replay`: sends published events again, through the same pipeline as live ones.
+//! `outbox-relay replay`: sends published events again, through the same pipeline as new ones.
 //!
-//! Promises: each event at most once per run, with its id and a new seq, so that it never goes before a live event of its key; chunks that
-//! are whole or did not happen; an audit that is right whatever happens to this process.
+//! Sends each event at most once per run, with its id and a new seq, so that it never goes before a
+//! live event of its key. A chunk happens completely or not at all, and the audit record is right
+//! whatever happens to this process.
 
 pub mod audit;
 mod runs;
@@ -16,6 +17,7 @@ use crate::commands::many::consent::{agree, can_ask};
 use crate::commands::many::preview::{LOOKED_AT_MAX, Preview, overtaken, sample};
 use crate::commands::many::progress::Progress;
 use crate::commands::many::selection::Matched;
+use crate::commands::print::words::counted;
 use crate::commands::print::{Output, say};
 use crate::commands::replay::audit::{Recorded, Run, Skipped, Source};
 use crate::commands::routes::names::{refuse_types_without, refuse_unknown};
@@ -28,7 +30,7 @@ use crate::outbox::store::StoreError;
 use crate::postgres::call::Param;
 
 const CHUNK: usize = 500;
-/// Events whose types are looked up at once.
+/// How many events' types are looked up at once.
 const TYPES_CHUNK: usize = 10_000;
 
 /// Runs the command.
@@ -62,7 +64,7 @@ async fn start(
     selection.check_published_ids(session).await?;
     let matched = selection.published(session, None).await?;
     if matched.rows.is_empty() {
-        return Err(AppError::No("nothing matches: no published event is so; nothing was changed".into()));
+        return Err(AppError::No("no published event matches; nothing was changed".into()));
     }
     if let (Some(routes), Some(route)) = (routes, &selection.route) {
         refuse_types_without(routes, route, types_of(session, &matched).await?)?;
@@ -95,12 +97,13 @@ async fn resume(session: &Session, output: Output, recorded: Recorded, execution
     let Recorded { run, mut selection, events, is_finished } = recorded;
     if is_finished {
         let document = serde_json::json!({ "run": run.id.to_string(), "source": run.source, "replayed": 0, "replayed_by_run": events, "finished": true });
-        let text = || format!("run {} is finished: {events} events were sent again; nothing is left to do\n", run.id);
+        let text =
+            || format!("run {} is finished: sent {} again; nothing is left to do\n", run.id, counted(events, "event"));
         output.answer(&document, text);
         return Ok(());
     }
     selection.limit = selection.limit.map(|limit| limit.saturating_sub(events));
-    say(&format!("outbox-relay: run {} goes on after {events} events\n", run.id));
+    say(&format!("outbox-relay: run {} continues after {}\n", run.id, counted(events, "event")));
     match run.source {
         Source::Published => {
             let matched = selection.published(session, Some((run.id, &run.started_at))).await?;
@@ -120,14 +123,14 @@ async fn preview(session: &Session, selection: &Selection, matched: &Matched<Uui
     let overtaken = overtaken(&rows);
     let count = matched.rows.len();
     let mut consequences = vec![
-        "consumers see the same message_id again, with the header x-outbox-replay: those that drop duplicates drop it"
+        "consumers see the same message_id again, with the header x-outbox-replay; those that drop duplicates drop it"
             .into(),
         overtaken.words(count),
-        "each goes to the end of its key, behind what is pending there now".into(),
+        "each goes to the end of its key, behind everything pending there now".into(),
     ];
     if let Some(route) = &selection.route {
         consequences.push(format!(
-            "only route '{route}' is sent; an event whose type has no such route waits as no_route, and its key with it"
+            "only the route '{route}' is sent; an event whose type lacks it waits as no_route, and its key with it"
         ));
     }
     Ok(Preview {
@@ -161,7 +164,7 @@ async fn send(
             let left = chunk.iter().filter(|(id, _)| !done.contains(id));
             skipped.extend(left.map(|(id, _)| Skipped {
                 id: id.to_string(),
-                reason: "not there as before: deleted, or sent again by another run".into(),
+                reason: "changed in the meantime: deleted, or sent again by another run".into(),
             }));
             Ok(done.len())
         };
@@ -180,7 +183,7 @@ async fn send_chunk(
     lanes.sort_unstable();
     lanes.dedup();
     session.lock_lanes(lanes.iter().copied()).await?;
-    // A wait that a late confirm has just made obsolete would let the event go before live ones.
+    // A wait that a late confirm has just made obsolete would let the event leave before live ones.
     let none: [Uuid; 0] = [];
     let obsolete: [Param<'_>; 2] = [(&lanes, Type::INT2_ARRAY), (&none.as_slice(), Type::UUID_ARRAY)];
     session.rows("ending obsolete waits", &session.queries.end_waits, &obsolete).await?;

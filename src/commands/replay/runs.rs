@@ -1,4 +1,4 @@
-//! `outbox-relay replay --runs`: the audit of the latest runs.
+//! `outbox-relay replay --runs`: the audit records of the latest runs.
 
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppErr
         .collect();
     output.answer(&runs, || {
         if runs.is_empty() {
-            return "no replay was ever run\n".into();
+            return "no replay has been run\n".into();
         }
         let cells = |run: &RecordedRun| {
             [

@@ -1,15 +1,18 @@
-//! `outbox-relay routes hold` and `release`: destinations and routes that must wait. `routes_list` shows them.
+//! `outbox-relay routes hold` and `release`: puts routes on hold, and releases routes and
+//! destinations. `list` shows them.
 //!
-//! Promises: a hold takes effect with each relay's next batch; a release lifts the hold first and then makes what waited due, lane by lane, so
-//! that no relay is kept waiting for long; what is left over when it is cut off, the upkeep's sweep makes due.
+//! A hold takes effect with each relay's next batch. A release first lifts the hold, and then makes
+//! the waiting keys due lane by lane, so that no relay waits for long. If it is interrupted, the
+//! upkeep's sweep makes the rest due.
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
 use crate::cli::routes::Scope;
 use crate::commands::many::consent::log_change;
-use crate::commands::many::progress::with_mend;
+use crate::commands::many::progress::with_fix;
 use crate::commands::print::next::quoted;
+use crate::commands::print::words::count;
 use crate::commands::print::{Output, clean, say};
 use crate::commands::routes::list::{HoldRow, read_holds};
 use crate::commands::routes::names::refuse_unknown;
@@ -25,7 +28,7 @@ struct Changed<'a> {
     scope: &'a str,
     name: &'a str,
     hold: i64,
-    /// Whether anything changed.
+    /// Whether it changed anything.
     changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys_due: Option<u64>,
@@ -36,7 +39,7 @@ pub async fn hold(config: HoldConfig) -> Result<(), AppError> {
     match &config.routes {
         Some(routes) => refuse_unknown(routes, &config.name)?,
         None => say(&format!(
-            "outbox-relay: without --routes FILE it cannot be known whether the relays have a route '{}'; a name that no route has holds nothing\n",
+            "outbox-relay: without --routes FILE, this command cannot check that the relays have a route '{}'; if none has this name, nothing is held\n",
             config.name
         )),
     }
@@ -48,7 +51,7 @@ pub async fn hold(config: HoldConfig) -> Result<(), AppError> {
     let put = put.await?;
     let holds = read_holds(session).await?;
     let is_it = |hold: &&HoldRow| hold.scope == "route" && hold.name == config.name;
-    let hold = holds.iter().find(is_it).ok_or_else(|| AppError::No("the hold was released meanwhile".into()))?;
+    let hold = holds.iter().find(is_it).ok_or_else(|| AppError::No("the hold was released in the meantime".into()))?;
     if !put.is_empty() {
         log_change(&format!("route '{}' on hold", config.name), audit);
     }
@@ -70,14 +73,12 @@ pub async fn release(config: ReleaseConfig) -> Result<(), AppError> {
     let holds = read_holds(session).await?;
     let hold = choose(&holds, &config.name, config.scope)?;
     let id: [Param<'_>; 1] = [(&hold.hold, Type::INT8)];
-    // First the hold, then its waits: a batch that lets more keys wait for it has to wait for this, and then finds it gone.
+    // First the hold, then its waits: a batch that adds keys to the hold must wait for this
+    // transaction, and then finds the hold gone.
     session.step(async || session.rows("lifting the hold", &session.queries.lift_hold, &id).await).await?;
     log_change(&format!("{} '{}' off hold", hold.scope, clean(&hold.name)), &config.audit);
     let keys_due = lift_waits(session, hold.hold).await.map_err(|error| {
-        with_mend(
-            error,
-            "the hold is lifted; keys that were not reached are tried within a minute, by the relay's sweep",
-        )
+        with_fix(error, "the hold is lifted; the relay's sweep tries the remaining keys within a minute")
     })?;
     let answer = Changed {
         action: "release",
@@ -88,12 +89,13 @@ pub async fn release(config: ReleaseConfig) -> Result<(), AppError> {
         keys_due: Some(keys_due),
     };
     Output::new(config.common.json).answer(&answer, || {
-        format!("{} '{}' is off hold; {keys_due} keys are tried at once\n", hold.scope, clean(&hold.name))
+        let keys = count(i64::try_from(keys_due).unwrap_or(i64::MAX), i64::MAX, "key");
+        format!("{} '{}' is off hold; trying {keys} now\n", hold.scope, clean(&hold.name))
     });
     Ok(())
 }
 
-/// Makes the heads that waited due, lane by lane.
+/// Makes the waiting heads due, lane by lane.
 async fn lift_waits(session: &Session, hold: i64) -> Result<u64, AppError> {
     let of_hold: [Param<'_>; 1] = [(&hold, Type::INT8)];
     let lanes = session.select("looking for keys that wait", &session.queries.lanes_of_hold, &of_hold).await?;
@@ -110,7 +112,8 @@ async fn lift_waits(session: &Session, hold: i64) -> Result<u64, AppError> {
     Ok(due)
 }
 
-/// The one hold that is meant: what the commands print, or an exchange's bare name, which is also that of the one key of it that is on hold.
+/// The one hold with this name: as commands print it, or an exchange's name if only one key of it
+/// is on hold.
 fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<&'a HoldRow, AppError> {
     let of_scope = |hold: &&HoldRow| match (scope, &hold.covers) {
         (None, _)
@@ -135,7 +138,7 @@ fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<
     if !exact.is_empty() {
         let each = exact.iter().map(|hold| format!("\n  routes release {} --scope {}", quoted(name), hold.scope));
         return Err(AppError::No(format!(
-            "'{}' is several things that are on hold; nothing was changed. Say which:{}",
+            "'{}' is the name of several holds; nothing was changed. Choose one:{}",
             clean(name),
             each.collect::<String>()
         )));
@@ -144,14 +147,14 @@ fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<
     let keys: Vec<&HoldRow> = holds.iter().copied().filter(of_exchange).collect();
     match keys[..] {
         [] => Err(AppError::No(format!(
-            "nothing of the name '{}' is on hold; nothing was changed. What is: outbox-relay routes list",
+            "nothing named '{}' is on hold; nothing was changed. To see what is: outbox-relay routes list",
             clean(name)
         ))),
         [hold] => Ok(hold),
         _ => {
             let each = keys.iter().map(|hold| format!("\n  routes release {}", quoted(&hold.name)));
             Err(AppError::No(format!(
-                "several destinations of the exchange '{}' are on hold; nothing was changed. Say which:{}",
+                "several destinations of the exchange '{}' are on hold; nothing was changed. Choose one:{}",
                 clean(bare),
                 each.collect::<String>()
             )))
@@ -159,16 +162,16 @@ fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<
     }
 }
 
-/// What `hold` answers; `is_new` unless it was on hold before.
+/// The answer of `hold`; `is_new` unless the route was already on hold.
 fn held_text(hold: &HoldRow, is_new: bool) -> String {
     let (name, since) = (clean(&hold.name), hold.since.as_deref().unwrap_or("-"));
     if is_new {
         return format!(
-            "route '{name}' is on hold until: outbox-relay routes release '{name}'\nwhat was sent already, and a batch that is under way, arrives all the same\n"
+            "route '{name}' is on hold until: outbox-relay routes release '{name}'\nmessages already sent, and a batch under way, still arrive\n"
         );
     }
     let by = hold.held_by.as_ref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
-    format!("route '{name}' was on hold already, since {since}{by}; nothing was changed\n")
+    format!("route '{name}' was already on hold, since {since}{by}; nothing was changed\n")
 }
 
 #[cfg(test)]
@@ -218,7 +221,7 @@ mod tests {
         assert!(chosen("orders", None).expect_err("two").contains("--scope exchange"));
         assert_eq!(chosen("other", None), Ok(4));
         assert!(chosen("many", None).expect_err("two").contains("many/b"));
-        assert!(chosen("none", None).expect_err("none").contains("nothing of the name"));
+        assert!(chosen("none", None).expect_err("none").contains("nothing named"));
     }
 
     #[test]

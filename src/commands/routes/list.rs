@@ -1,6 +1,7 @@
-//! `outbox-relay routes list`: the routes as a relay with these arguments has them, and what is on hold. `routes` looks holds up here too.
+//! `outbox-relay routes list`: the routes of a relay with these arguments, and what is on hold.
+//! `hold` uses it too, to look up holds.
 //!
-//! Promises: reads only; shows every hold, also one that is in the way of none of the routes.
+//! Only reads. Shows every hold, even one that blocks none of the routes.
 
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -15,17 +16,17 @@ use crate::outbox::hold::HoldScope;
 use crate::outbox::route::Route;
 use crate::postgres::call;
 
-/// Keys are counted up to this many.
+/// Counting keys stops here.
 const COUNTED_MAX: i64 = 1_000;
 
-/// A hold as it is shown.
+/// A hold as it is printed.
 #[derive(Serialize)]
 pub(crate) struct HoldRow {
     pub(crate) hold: i64,
     pub(crate) scope: String,
-    /// As `routes release` takes it.
+    /// The name for `routes release`.
     pub(crate) name: String,
-    /// What is held; none of a kind that a newer relay knows.
+    /// What is held; `None` for a scope that only a newer relay knows.
     #[serde(skip)]
     pub(crate) covers: Option<HoldScope>,
     pub(crate) kind: String,
@@ -33,7 +34,7 @@ pub(crate) struct HoldRow {
     pub(crate) error: Option<String>,
     pub(crate) since: Option<String>,
     pub(crate) probes: i32,
-    /// None: only an operator ends it.
+    /// `None` if only an operator can end it.
     pub(crate) next_probe_at: Option<String>,
     pub(crate) waiting_keys: i64,
     pub(crate) more_waiting: bool,
@@ -44,26 +45,26 @@ pub(crate) struct HoldRow {
 #[derive(Serialize)]
 struct RouteRow {
     name: String,
-    /// None: every type that no other route names.
+    /// `None` for every type that no other route names.
     event_type: Option<String>,
     exchange: String,
     /// With its fields.
     routing_key: String,
     envelope: &'static str,
     on_unroutable: &'static str,
-    /// The holds that are in its way, or in that of some of its messages, as `routes release` takes them.
+    /// The holds that block it, or some of its messages, as names for `routes release`.
     held_by: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct List {
-    /// Whether the routes are those of a file.
+    /// Whether the routes come from a file.
     from_file: bool,
     routes: Vec<RouteRow>,
     holds: Vec<HoldRow>,
 }
 
-/// The routes, and what is on hold.
+/// Lists the routes, and what is on hold.
 pub async fn list(config: &RoutesListConfig) -> Result<(), AppError> {
     let session = Session::read(&config.common).await?;
     let rows = call::rows(&session.client, "listing the holds", &session.queries.show_holds, &[]).await?;
@@ -153,7 +154,7 @@ impl List {
         let header = ["ROUTE", "EVENT TYPE", "EXCHANGE", "ROUTING KEY", "ENVELOPE", "ON UNROUTABLE", "HELD BY"];
         let mut text = table(header, self.routes.iter().map(RouteRow::cells));
         if !self.from_file {
-            text.push_str("(of a relay without a routes file; name the file with --routes)\n");
+            text.push_str("(for a relay without a routes file; name a file with --routes)\n");
         }
         text.push('\n');
         if self.holds.is_empty() {
@@ -161,13 +162,13 @@ impl List {
         }
         let header = ["SCOPE", "NAME", "KIND", "SINCE", "NEXT PROBE", "KEYS", "BY", "WHY"];
         text.push_str(&table(header, self.holds.iter().map(HoldRow::cells)));
-        // Without the file nobody knows here which routes the relays have.
+        // Without the file, the command does not know the relays' routes.
         for hold in self.holds.iter().filter(|_| self.from_file) {
             if let Some(HoldScope::Route(name)) = &hold.covers
                 && !self.routes.iter().any(|route| *route.name == **name)
             {
                 text.push_str(&format!(
-                    "none of these routes has the name '{}': that hold is in nobody's way\n",
+                    "none of these routes is named '{}', so that hold blocks nothing\n",
                     clean(name)
                 ));
             }

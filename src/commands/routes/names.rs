@@ -1,12 +1,12 @@
-//! Names of routes as operators type them: known to the routes file, or refused with the names that are near. Used by `routes hold` and
-//! `replay`.
+//! Checks route names that operators type against the routes file, and suggests similar names. Used
+//! by `routes hold` and `replay`.
 
 use crate::error::AppError;
 use crate::outbox::route::RouteTable;
 
-/// Names that are shown.
+/// The most names that are shown.
 const SHOWN: usize = 5;
-/// From this likeness on, between 0 and 1, a name is near.
+/// The similarity, from 0 to 1, from which a name is suggested.
 const NEAR: f64 = 0.75;
 
 /// Refuses a name that no route has.
@@ -14,10 +14,10 @@ pub(crate) fn refuse_unknown(routes: &RouteTable, name: &str) -> Result<(), AppE
     if routes.has_name(name) {
         return Ok(());
     }
-    Err(AppError::No(format!("the routes file has no route '{name}'; {}; nothing was changed", near(routes, name))))
+    Err(AppError::No(format!("the routes file has no route '{name}' ({}); nothing was changed", near(routes, name))))
 }
 
-/// Refuses a name that is not among the routes of one of these types.
+/// Refuses a name that is missing among the routes of any of these types.
 pub(crate) fn refuse_types_without(
     routes: &RouteTable,
     name: &str,
@@ -31,24 +31,23 @@ pub(crate) fn refuse_types_without(
     let more = if without.len() > SHOWN { format!(" and {} more", without.len() - SHOWN) } else { String::new() };
     let shown = &without[..without.len().min(SHOWN)];
     Err(AppError::No(format!(
-        "these types do not take the route '{name}': {}{more}. Their events would wait as no_route, and their keys with them: narrow it with \
-         --event-type; nothing was changed",
+        "these types do not have the route '{name}': {}{more}. Their events would wait as no_route, and their keys with them; select fewer types with --event-type. Nothing was changed",
         shown.join(", ")
     )))
 }
 
-/// The names that are most like it; where none is, the first ones of the file.
+/// The most similar names; if there are none, the first names of the file.
 fn near(routes: &RouteTable, name: &str) -> String {
     let mut alike: Vec<(f64, &str)> =
         routes.all().map(|route| (strsim::jaro_winkler(name, &route.name), &*route.name)).collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<&str> = alike.iter().filter(|(likeness, _)| *likeness >= NEAR).map(|(_, name)| *name).collect();
     if !near.is_empty() {
-        return format!("near it: {}", near[..near.len().min(SHOWN)].join(", "));
+        return format!("similar: {}", near[..near.len().min(SHOWN)].join(", "));
     }
     let names: Vec<&str> = routes.all().map(|route| &*route.name).collect();
     let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-    format!("it has: {}{more}", names[..names.len().min(SHOWN)].join(", "))
+    format!("routes: {}{more}", names[..names.len().min(SHOWN)].join(", "))
 }
 
 #[cfg(test)]

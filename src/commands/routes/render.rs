@@ -1,7 +1,8 @@
-//! `routes render`: the exact messages that an event would become, one per route, without any service.
+//! `routes render`: shows the exact messages of an event, one per route, without any service.
 //!
-//! Called by `main`. Uses what the relay itself uses (`relay::draft`), so what it shows is what would be sent. Ends with a no for an event
-//! that would not be sent: no route names its type, or it cannot become a message.
+//! Called by `main`. Uses the relay's own code (`message`), so it shows exactly what would be sent.
+//! Fails for an event that would not be sent: no route names its type, or it cannot become a
+//! message.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -21,7 +22,7 @@ use crate::outbox::route::Route;
 /// The default of `--max-message-size`.
 const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
-/// The messages of the event with the payload that `input` holds.
+/// The messages of the event with the payload from `input`.
 pub fn render(config: RenderConfig, input: impl Read) -> Result<String, AppError> {
     let RenderConfig { routes, mut event, json } = config;
     event.payload = Payload::Text(payload(input)?);
@@ -38,8 +39,9 @@ fn payload(input: impl Read) -> Result<String, AppError> {
     if text.len() > PAYLOAD_BYTES_MAX {
         return Err(wrong(format!("is larger than {PAYLOAD_BYTES_MAX} bytes")));
     }
-    serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
-    // The end of the line is the shell's.
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| wrong(format!("is not valid JSON: {error}")))?;
+    // The shell adds the newline.
     text.truncate(text.trim_end_matches(['\n', '\r']).len());
     Ok(text)
 }
@@ -48,17 +50,17 @@ fn refused(event: &Event, fate: Fate) -> AppError {
     let event_type = &event.event_type;
     match fate {
         Fate::NoRoute => AppError::No(format!(
-            "no route names the type '{event_type}', nor \"*\": the event and its key would wait (no_route) until one does"
+            "no route names the type '{event_type}' or \"*\": the event and its key would wait (no_route) until one does"
         )),
         Fate::Invalid { error } => AppError::No(format!("it would become a dead letter INVALID_EVENT: {error}")),
         Fate::TooLarge { bytes, limit } => AppError::No(format!(
-            "it would become a dead letter PAYLOAD_TOO_LARGE: {bytes} bytes are more than {limit}"
+            "it would become a dead letter PAYLOAD_TOO_LARGE: {bytes} bytes; the limit is {limit}"
         )),
-        Fate::Confirmed | Fate::Refused(_) => AppError::Bug("an event was judged that was not sent".into()),
+        Fate::Confirmed | Fate::Refused(_) => AppError::Bug("an event was decided that was not sent".into()),
     }
 }
 
-/// The AMQP properties, in the order in which people look for them.
+/// The AMQP properties, most interesting first.
 fn properties(message: &Message) -> Map<String, Value> {
     let from = &message.properties;
     let mut properties = Map::new();

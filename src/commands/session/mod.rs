@@ -1,7 +1,8 @@
-//! One command's connection to the outbox: bounded in time, with the schema checked.
+//! One command's connection to the outbox, with time limits and a checked schema.
 //!
-//! Reading commands see one snapshot and change nothing, whatever they run: their transaction is read only. Changing commands open a
-//! transaction for each step. Everything is transaction-local, so that it passes a pooler in transaction mode.
+//! Reading commands use one snapshot in a read-only transaction, so they cannot change anything.
+//! Changing commands open a transaction per step. All settings are local to a transaction, so that
+//! a pooler in transaction mode works.
 
 pub mod read;
 pub mod step;
@@ -22,48 +23,48 @@ use crate::postgres::connect::{ConnectError, chain};
 use crate::postgres::queries::Queries;
 use crate::postgres::schema::check_schema;
 
-/// Reading commands give up after this long (design section 7).
+/// How long reading commands wait to connect.
 const READ_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The server's limit of `begin_read.sql`, less what clocks differ by.
+/// The server's limit in `begin_read.sql`, minus a margin for the clocks.
 const READ_STATEMENT_TIMEOUT: Duration = Duration::from_millis(1_900);
 const CHANGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Above the server's own limits for a step, which then speak first.
+/// Longer than the server's own limits for a step, so that the server's error comes first.
 pub(crate) const STEP_CALL_DEADLINE: Duration = Duration::from_secs(25);
-/// A cancel request is a connection of its own, and only shortens a wait that is bounded anyway.
+/// A cancel request needs its own connection, and only shortens a wait that has a limit anyway.
 const CANCEL_DEADLINE: Duration = Duration::from_secs(2);
 
-/// A connection whose schema is there and not too new.
+/// A connection whose schema exists and is not too new.
 pub struct Session {
-    /// For the queries.
+    /// Runs the queries.
     pub client: Client,
-    /// In the session's schema.
+    /// The queries, for the session's schema.
     pub queries: Arc<Queries>,
-    /// Of the outbox tables.
+    /// The schema of the outbox tables.
     pub schema: String,
-    /// Whether a transaction may be open: begun, and neither committed nor surely rolled back.
+    /// Whether a transaction may be open: begun, but neither committed nor certainly rolled back.
     may_be_open: AtomicBool,
 }
 
 impl Session {
-    /// For reading: a snapshot that stays the same until the end, and 2 s for every statement.
+    /// For reading: one snapshot until the end, and 2 s for each statement.
     pub async fn read(config: &CommandConfig) -> Result<Self, AppError> {
         let session = Self::look(config).await?;
         session.check_schema().await?;
         Ok(session)
     }
 
-    /// The same where the outbox tables may be missing.
+    /// The same if the outbox tables may be missing.
     pub async fn look(config: &CommandConfig) -> Result<Self, AppError> {
         let session = Self::connect(config, READ_CONNECT_TIMEOUT).await?;
         call::batch(&session.client, "opening a transaction", &session.queries.begin_read).await?;
         Ok(session)
     }
 
-    /// Refuses tables that are missing or not of this program's version.
+    /// Refuses tables that are missing, or have a version that this program does not support.
     pub async fn check_schema(&self) -> Result<(), AppError> {
         let started = Instant::now();
         check_schema(&self.client, &self.queries, &self.schema).await.map_err(|error| match error {
-            // One row of a tiny table: only a lock takes that long.
+            // This reads one row of a tiny table, so only a lock takes that long.
             StoreError::Failed { .. } if started.elapsed() >= READ_STATEMENT_TIMEOUT => AppError::Unreachable(format!(
                 "gave up after 2 s while reading the schema version: something has locked the outbox tables of '{}'",
                 self.schema
@@ -75,7 +76,7 @@ impl Session {
         })
     }
 
-    /// For changing: nothing is open yet; see `begin`.
+    /// For changing: opens no transaction yet; see `begin`.
     pub async fn change(config: &CommandConfig) -> Result<Self, AppError> {
         let session = Self::connect(config, CHANGE_CONNECT_TIMEOUT).await?;
         session.begin().await?;
@@ -95,13 +96,15 @@ impl Session {
         Ok(Self { client, queries, schema, may_be_open: AtomicBool::new(false) })
     }
 
-    /// Opens a transaction that changes; what is not committed before the session ends did not happen.
+    /// Opens a transaction for changes. Whatever is not committed before the session ends is rolled
+    /// back.
     pub async fn begin(&self) -> Result<(), AppError> {
         self.begin_with(&self.queries.begin_change).await
     }
 
-    /// Opens a transaction. One that was left open, because its step was dropped or got no answer in time, is rolled back before: BEGIN
-    /// within it would only warn, and the next COMMIT would keep what it had done.
+    /// Opens a transaction. First rolls back one that was left open because its step was dropped or
+    /// got no answer in time: BEGIN inside it would only warn, and the next COMMIT would keep its
+    /// changes.
     pub(crate) async fn begin_with(&self, sql: &str) -> Result<(), AppError> {
         if self.may_be_open.load(Ordering::Relaxed) {
             self.abandon().await?;
@@ -110,32 +113,32 @@ impl Session {
         self.run("opening a transaction", sql).await
     }
 
-    /// Commits what was begun.
+    /// Commits the transaction.
     pub async fn commit(&self) -> Result<(), AppError> {
         self.run("committing", "COMMIT").await?;
         self.may_be_open.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Gives up what was begun.
+    /// Rolls back the transaction.
     pub async fn roll_back(&self) -> Result<(), AppError> {
         self.run("rolling back", "ROLLBACK").await?;
         self.may_be_open.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Gives up what was begun while a statement of it may still run: the statement is cancelled, and the ROLLBACK comes after its end,
-    /// for which the server has a limit of its own.
+    /// Rolls back while a statement may still be running: cancels the statement, and sends the
+    /// ROLLBACK after it ends, for which the server has its own limit.
     pub(crate) async fn abandon(&self) -> Result<(), AppError> {
         let cancel = self.client.cancel_token();
-        // Over TLS the driver refuses; then the statement runs to its end or its limit.
+        // Over TLS the driver refuses this; the statement then runs to its end or its limit.
         match deadline(CANCEL_DEADLINE, "cancelling a statement", Box::pin(cancel.cancel_query(NoTls))).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(error = chain(&error), "a statement cannot be cancelled"),
-            Err(error) => tracing::debug!(%error, "a statement cannot be cancelled"),
+            Ok(Err(error)) => tracing::debug!(error = chain(&error), "cannot cancel a statement"),
+            Err(error) => tracing::debug!(%error, "cannot cancel a statement"),
         }
         match self.roll_back().await {
-            // The cancel request came late and met the ROLLBACK itself.
+            // The cancel request came too late and cancelled the ROLLBACK itself.
             Err(AppError::No(_)) => self.roll_back().await,
             done => done,
         }

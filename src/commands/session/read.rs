@@ -1,6 +1,8 @@
-//! The statements of one reading command: each says what it looks for, and all of them together give up in time (design section 7).
+//! The statements of one reading command. Each says what it looks for, and all of them share a time
+//! limit.
 //!
-//! A part that the answer can do without runs in a savepoint with a shorter limit; where it takes too long, the answer says so instead.
+//! Optional parts of an answer run in a savepoint with a shorter limit. If one takes too long, the
+//! answer says so instead.
 
 use std::time::Duration;
 
@@ -15,17 +17,17 @@ use crate::error::AppError;
 use crate::postgres::call::Param;
 use crate::postgres::connect::chain;
 
-/// All the looking of one command, after it has connected.
+/// The limit for all statements of one command, after connecting.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 
-/// A session that counts down.
+/// A session with a time limit.
 pub(crate) struct Reader {
     /// The snapshot.
     pub session: Session,
     end: Instant,
 }
 
-/// A part of an answer that can be missing.
+/// An optional part of an answer.
 pub(crate) enum Part<T> {
     /// What was found.
     Found(T),
@@ -34,22 +36,22 @@ pub(crate) enum Part<T> {
 }
 
 impl Reader {
-    /// Connects, and starts the clock.
+    /// Connects, and starts the time limit.
     pub(crate) async fn open(config: &CommandConfig) -> Result<Self, AppError> {
         Ok(Self::new(Session::read(config).await?))
     }
 
-    /// Starts the clock on a session that is open.
+    /// Starts the time limit on an open session.
     pub(crate) fn new(session: Session) -> Self {
         Self::with_limit(session, LOOK_LIMIT)
     }
 
-    /// The same with a limit of the caller's.
+    /// The same with the caller's limit.
     pub(crate) fn with_limit(session: Session, limit: Duration) -> Self {
         Self { session, end: Instant::now() + limit }
     }
 
-    /// All rows of a statement that the answer cannot do without; `action` says what it looks for.
+    /// All rows of a required statement; `action` says what it looks for.
     pub(crate) async fn rows(
         &self,
         action: &'static str,
@@ -70,12 +72,13 @@ impl Reader {
         rows.pop().ok_or_else(|| AppError::Bug(format!("{action}: no row")))
     }
 
-    /// Has what follows planned as a claim is: by an index in its order, without a bitmap of all that is pending before.
+    /// Sets a claim's planner settings for the next statements: walk an index in order, without
+    /// first collecting everything pending in a bitmap.
     pub(crate) async fn plan_as_claim(&self) -> Result<(), AppError> {
-        self.run("planning as for a claim", &self.session.queries.plan_claim).await
+        self.run("setting a claim's planner settings", &self.session.queries.plan_claim).await
     }
 
-    /// All rows of a statement that may take `limit` and no more, and is left out where that is not enough.
+    /// All rows of a statement that may take at most `limit`, and is skipped if it takes longer.
     pub(crate) async fn part(
         &self,
         limit: Duration,
@@ -94,7 +97,7 @@ impl Reader {
             Err(error) if is_given_up(&error) => Part::GivenUp,
             Err(error) => return Err(refused(action, &error)),
         };
-        // Rolled back even after success: it changed nothing, and the limit goes with it.
+        // Rolled back even after success: it changed nothing, and this also resets the limit.
         self.run(action, "ROLLBACK TO part; RELEASE part").await?;
         Ok(rows)
     }
@@ -106,7 +109,7 @@ impl Reader {
         params: &[Param<'_>],
     ) -> Result<Result<Vec<Row>, tokio_postgres::Error>, AppError> {
         let left = self.end.saturating_duration_since(Instant::now());
-        // A little longer than the server's own limit, which leaves the connection usable.
+        // A little longer than the server's own limit, so that the connection stays usable.
         let left = left + Duration::from_millis(200);
         deadline(left, action, self.session.client.query_typed(sql, params)).await.map_err(|_| given_up(action))
     }
@@ -123,8 +126,7 @@ impl Reader {
 
 fn given_up(action: &str) -> AppError {
     AppError::Unreachable(format!(
-        "gave up after 2 s while {action}: the database is too slow, or something has locked the outbox tables \
-         (look for it with: SELECT pid, state, xact_start, application_name FROM pg_stat_activity ORDER BY xact_start)"
+        "gave up after 2 s while {action}: the database is too slow, or something has locked the outbox tables (to find it: SELECT pid, state, xact_start, application_name FROM pg_stat_activity ORDER BY xact_start)"
     ))
 }
 
@@ -136,10 +138,10 @@ fn refused(action: &str, error: &tokio_postgres::Error) -> AppError {
     if is_given_up(error) {
         given_up(action)
     } else if error.is_closed() || error.code().is_none() {
-        AppError::Unreachable(format!("the database was lost while {action}: {}", chain(error)))
+        AppError::Unreachable(format!("lost the database while {action}: {}", chain(error)))
     } else if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
         AppError::No(format!(
-            "{action}: {}; the role needs USAGE on the schema, SELECT on its tables and sequences, and no row-level security in its way",
+            "{action}: {}; the role needs USAGE on the schema, SELECT on its tables and sequences, and no row-level security",
             chain(error)
         ))
     } else {

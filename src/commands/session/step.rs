@@ -1,6 +1,8 @@
-//! One step of a changing command: a transaction under lane locks, repeated where the same again may succeed.
+//! One step of a changing command: a transaction under lane locks, repeated if a second try may
+//! succeed.
 //!
-//! Used by every command that changes rows. A step is committed whole or did not happen; no lock outlives it.
+//! Used by every command that changes rows. A step is committed completely or not at all, and no
+//! lock outlives it.
 
 use std::time::Duration;
 
@@ -14,20 +16,21 @@ use crate::outbox::store::StoreError;
 use crate::postgres::call;
 use crate::postgres::call::Param;
 
-/// Above the server's own limit for a selection, which then speaks first.
+/// Longer than the server's own limit for a selection, so that the server's error comes first.
 const SELECTION_CALL_DEADLINE: Duration = Duration::from_secs(65);
-/// A lane is held for a batch at the longest, and by a frozen relay until its transaction is cut off.
+/// Nobody holds a lane for longer than a batch, except a frozen relay, until its transaction is
+/// ended.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
 
 impl Session {
-    /// Runs `work` in a transaction of its own and commits it.
+    /// Runs `work` in its own transaction and commits it.
     pub(crate) async fn step<T>(&self, work: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, AppError> {
         self.step_unless(&CancellationToken::new(), work).await
     }
 
-    /// The same, rolled back at once when it is given up meanwhile. A COMMIT that is under way is not given up: nobody could say whether it
-    /// happened.
+    /// The same, but rolled back at once when `given_up` is cancelled. A COMMIT under way is not
+    /// given up, because nobody could say whether it happened.
     pub(crate) async fn step_unless<T>(
         &self,
         given_up: &CancellationToken,
@@ -37,9 +40,9 @@ impl Session {
         loop {
             self.begin().await?;
             let Some(done) = given_up.run_until_cancelled(Box::pin(work())).await else {
-                let given_up = "interrupted twice; the chunk at hand was not committed";
+                let given_up = "interrupted twice; the current chunk was not committed";
                 return Err(match self.abandon().await {
-                    Ok(()) => AppError::No(format!("{given_up} and is rolled back")),
+                    Ok(()) => AppError::No(format!("{given_up} and was rolled back")),
                     Err(error) => AppError::No(format!(
                         "{given_up}; the server rolls it back when it sees the end of the connection ({error})"
                     )),
@@ -50,7 +53,7 @@ impl Session {
                     self.commit().await?;
                     return Ok(value);
                 }
-                // No answer: what comes next on this session, if anything can, first rolls back.
+                // No answer: the next transaction on this session, if any, first rolls back.
                 Err(error @ StoreError::Unreachable(_)) => return Err(error.into()),
                 Err(StoreError::Failed { passing: true, .. }) if attempt < ATTEMPTS => {
                     self.roll_back().await?;
@@ -61,7 +64,7 @@ impl Session {
                     self.roll_back().await?;
                     return Err(if let StoreError::Failed { passing: true, .. } = error {
                         AppError::No(format!(
-                            "{error}; tried {ATTEMPTS} times. Something holds it for long: look for a transaction that stays open, or a relay that is frozen"
+                            "{error}; tried {ATTEMPTS} times. Something keeps holding the lock: look for a transaction that stays open, or a frozen relay"
                         ))
                     } else {
                         error.into()
@@ -71,7 +74,7 @@ impl Session {
         }
     }
 
-    /// Locks lanes until the step ends: no batch is under way in them then, and none begins.
+    /// Locks lanes until the step ends, so that no batch is under way in them or starts.
     pub(crate) async fn lock_lanes(&self, lanes: impl IntoIterator<Item = i16>) -> Result<(), StoreError> {
         let mut lanes: Vec<i16> = lanes.into_iter().collect();
         lanes.sort_unstable();
@@ -80,7 +83,7 @@ impl Session {
         self.rows("locking lanes", &self.queries.lock_lanes, &params).await.map(|_| ())
     }
 
-    /// All rows of a statement of a step.
+    /// All rows of a statement in a step.
     pub(crate) async fn rows(
         &self,
         action: &'static str,
@@ -90,7 +93,7 @@ impl Session {
         call::rows_within(STEP_CALL_DEADLINE, &self.client, action, sql, params).await
     }
 
-    /// How many rows a statement of a step changed.
+    /// How many rows a statement in a step changed.
     pub(crate) async fn execute(
         &self,
         action: &'static str,
@@ -100,7 +103,7 @@ impl Session {
         call::execute_within(STEP_CALL_DEADLINE, &self.client, action, sql, params).await
     }
 
-    /// All rows of one reading statement that may walk a whole table, outside of any step.
+    /// All rows of one reading statement that may read a whole table, outside of any step.
     pub(crate) async fn select(
         &self,
         action: &'static str,

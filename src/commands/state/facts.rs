@@ -1,4 +1,5 @@
-//! What is known about one event and its key, and what is made of it: the nouns that `trace` and `keys list` share with `state`.
+//! Facts about one event and its key, and the conclusion: the nouns that `trace` and `keys list`
+//! share with `state`.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -7,21 +8,21 @@ use uuid::Uuid;
 use crate::commands::print::next::Step;
 use crate::outbox::hold::HoldScope;
 
-/// What an event is.
+/// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It may leave, and a relay has not taken it yet.
+    /// It may leave, but no relay has taken it yet.
     Pending,
     /// It waits behind an earlier event of its key.
     Waiting,
-    /// An attempt failed; the next one is due at a known time.
+    /// An attempt failed; the time of the next one is known.
     Retrying,
     /// Its destination is on hold.
     Held,
     /// No route names its type.
     NoRoute,
-    /// Sent, and not confirmed yet.
+    /// Sent, but not confirmed yet.
     Unconfirmed,
     /// Given up; it is in the dead letters.
     DeadLettered,
@@ -42,7 +43,7 @@ impl State {
         Self::Published,
     ];
 
-    /// What people read.
+    /// The text for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -62,17 +63,17 @@ impl State {
 pub struct HoldFacts {
     /// Its row.
     pub id: i64,
-    /// What it covers; `None` is a scope of a newer relay.
+    /// What it covers; `None` for a scope of a newer relay.
     pub scope: Option<HoldScope>,
     /// `HoldKind`'s word, or `operator`.
     pub kind: String,
-    /// What an operator reads first.
+    /// The reason, for operators.
     pub reason: String,
-    /// What the broker said.
+    /// The broker's message.
     pub error: Option<String>,
     /// Since when.
     pub since: OffsetDateTime,
-    /// When it is tried again.
+    /// When it is probed next.
     pub next_probe_at: Option<OffsetDateTime>,
     /// Who held it.
     pub held_by: Option<String>,
@@ -87,21 +88,21 @@ pub struct WaitFacts {
     pub key: String,
     /// Its head.
     pub event_id: Uuid,
-    /// The head's type, where the head is still there.
+    /// The head's type, if the head still exists.
     pub event_type: Option<String>,
     /// `WaitReason`'s word.
     pub reason: String,
     /// Attempts charged so far.
     pub attempts: i32,
-    /// When it ends by itself; `None` is never.
+    /// When it ends by itself; `None` for never.
     pub until: Option<OffsetDateTime>,
     /// Since when.
     pub since: OffsetDateTime,
-    /// What happened.
+    /// The error.
     pub error: Option<String>,
-    /// Routes that have it already.
+    /// Routes that have confirmed it.
     pub routes_confirmed: Vec<String>,
-    /// The hold that it waits for, if that is still in force.
+    /// The hold that it waits for, if it is still in force.
     pub hold: Option<HoldFacts>,
 }
 
@@ -112,30 +113,30 @@ pub struct LetterFacts {
     pub dead_letter_id: i64,
     /// `FailureReason`'s word.
     pub failure_reason: String,
-    /// What happened.
+    /// The error.
     pub last_error: Option<String>,
     /// Attempts charged.
     pub attempts: i32,
     /// Since when.
     pub dead_lettered_at: OffsetDateTime,
-    /// When it was dealt with.
+    /// When it was resolved.
     pub processed_at: Option<OffsetDateTime>,
-    /// How.
+    /// How its confirm resolved.
     pub resolution: Option<String>,
-    /// By whom.
+    /// Who did it.
     pub resolved_by: Option<String>,
-    /// Routes that have it.
+    /// Routes that confirmed it.
     pub routes_confirmed: Vec<String>,
-    /// Routes that do not.
+    /// Routes that failed.
     pub routes_failed: Vec<String>,
 }
 
 /// An earlier event of the same key.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Ahead {
-    /// The first of them.
+    /// The first such event.
     pub event_id: Uuid,
-    /// Its type, where it is known.
+    /// Its type, if known.
     pub event_type: Option<String>,
     /// How many there are.
     pub events: i64,
@@ -144,15 +145,15 @@ pub struct Ahead {
 /// Where an event is.
 #[derive(Debug, Clone)]
 pub enum Place<'a> {
-    /// In the table, and confirmed.
+    /// In the events table, confirmed.
     Published(OffsetDateTime),
-    /// In the table, and not.
+    /// In the events table, not confirmed.
     Pending,
     /// In the dead letters.
     DeadLetter(&'a LetterFacts),
 }
 
-/// Everything that one event's state depends on.
+/// All facts that an event's state depends on.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     /// The event.
@@ -167,30 +168,30 @@ pub struct Facts<'a> {
     pub wait: Option<&'a WaitFacts>,
     /// Pending events of its key with a lower seq.
     pub ahead: Option<Ahead>,
-    /// Whether a relay works on its lane right now.
+    /// Whether a relay is working on its lane right now.
     pub lane_is_locked: bool,
-    /// Whether it committed below the bound where claims start.
+    /// Whether it is below its lane's floor, where claims start.
     pub below_floor: bool,
-    /// Connections of relays to this database.
+    /// How many connections relays have to this database.
     pub relays: i64,
     /// The database's time.
     pub now: OffsetDateTime,
 }
 
-/// The answer.
+/// The conclusion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     /// What it is.
     pub state: State,
-    /// The state with what belongs to it, for example `waiting (behind order.paid 7b0c…)`.
+    /// The state with its details, for example `waiting (behind order.paid 7b0c…)`.
     pub headline: String,
-    /// Since when it is so.
+    /// Since when.
     pub since: OffsetDateTime,
-    /// When it ends by itself, where that is known.
+    /// When it ends by itself, if known.
     pub until: Option<OffsetDateTime>,
-    /// Why; empty where the state says it all.
+    /// Why; empty if the state says it all.
     pub why: String,
-    /// Who is ahead.
+    /// What is ahead.
     pub ahead: Option<Ahead>,
     /// What to do.
     pub next: Vec<Step>,

@@ -1,7 +1,8 @@
-//! The state of one event, from what the tables say about it: what it is, since when, why, who is ahead, and what to do. Pure.
+//! The state of one event, from the facts in the tables: what it is, since when, why, what is
+//! ahead, and what to do. Pure.
 //!
-//! `trace` and `keys list` read the facts; the words are those of the design (section 7) and of `WaitReason` and `HoldKind`. The number
-//! of retries that a relay allows is a flag of the relay and not in the database, so attempts are counted and not compared.
+//! `trace` and `keys list` read the facts. How many retries a relay allows is a flag of the relay
+//! and not in the database, so attempts are counted but not compared.
 
 pub mod facts;
 pub mod rows;
@@ -15,10 +16,11 @@ use crate::outbox::event::WaitReason;
 use crate::outbox::hold::HoldKind;
 use crate::outbox::time::timestamp;
 
-/// A pending event that nobody has touched for this long while relays are there deserves a look at them.
+/// If a pending event waits for this long although relays are connected, somebody should look at
+/// them.
 const PENDING_LONG_SECONDS: i64 = 30;
 
-/// Judges one event.
+/// The state of one event.
 pub fn judge(facts: &Facts<'_>, typist: &Typist<'_>) -> Judged {
     match (&facts.place, facts.wait) {
         (Place::Published(at), _) => published(facts, *at, typist),
@@ -43,26 +45,30 @@ fn published(facts: &Facts<'_>, at: OffsetDateTime, typist: &Typist<'_>) -> Judg
 fn pending(facts: &Facts<'_>, typist: &Typist<'_>) -> Judged {
     let age = (facts.now - facts.created_at).whole_seconds();
     let (why, next) = if facts.lane_is_locked {
-        ("a relay holds its lane: it is being published now".to_owned(), Vec::new())
+        ("a relay is publishing its lane now".to_owned(), Vec::new())
     } else if facts.relays == 0 {
         let why = "no relay is connected to this database".to_owned();
-        (why, vec![Step::advice("start a relay, or look at the log of the one that should run"), preflight(typist)])
+        (
+            why,
+            vec![Step::advice("start a relay, or check the log of the one that should be running"), preflight(typist)],
+        )
     } else if facts.below_floor {
-        ("it committed late; the relays look for such events every few seconds".to_owned(), Vec::new())
+        ("it was committed late; the relays look for such events every few seconds".to_owned(), Vec::new())
     } else if age > PENDING_LONG_SECONDS {
-        let why = "nothing is in its way; the relays are busy with older events, or cannot reach the broker".to_owned();
+        let why = "nothing blocks it; the relays are busy with older events, or cannot reach the broker".to_owned();
         (why, vec![typist.command("see how far behind the relays are", &["status"], None), preflight(typist)])
     } else {
-        ("nothing is in its way; a relay takes it at its next look".to_owned(), Vec::new())
+        ("nothing blocks it; a relay takes it with one of its next batches".to_owned(), Vec::new())
     };
     Judged { next, ..plain(State::Pending, facts.created_at, why) }
 }
 
 fn preflight(typist: &Typist<'_>) -> Step {
-    typist.command("check a relay's way to both services, with the environment of the relay", &["check"], None)
+    typist.command("check that a relay reaches both services, with the relay's environment", &["check"], None)
 }
 
-/// Behind an event that does not wait itself: it goes in a moment, or nothing is published at all.
+/// Behind an event that does not wait itself: it leaves in a moment, or nothing is published at
+/// all.
 fn behind(facts: &Facts<'_>, ahead: &Ahead, typist: &Typist<'_>) -> Judged {
     let head = Facts { ahead: None, id: ahead.event_id, ..facts.clone() };
     let of_head = pending(&head, typist);
@@ -77,7 +83,7 @@ fn behind_wait(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judg
     let ahead = Ahead {
         event_id: wait.event_id,
         event_type: wait.event_type.clone(),
-        // A dead letter is ahead and no longer among the pending ones.
+        // A dead letter is ahead, but no longer among the pending events.
         events: if is_dead { others + 1 } else { others.max(1) },
     };
     behind_any(facts, ahead, &of_head, typist)
@@ -120,7 +126,7 @@ fn name_of(ahead: &Ahead) -> String {
 
 fn waits_itself(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     let judged = match WaitReason::parse(&wait.reason) {
-        // A reason of a newer relay is handled like a retry, as claims do.
+        // An unknown reason, from a newer relay, counts as a retry, as in claims.
         None | Some(WaitReason::Retry) => retrying(facts, wait, typist),
         Some(WaitReason::Held) => held(facts, wait, typist),
         Some(WaitReason::NoRoute) => no_route(facts, wait, typist),
@@ -130,9 +136,9 @@ fn waits_itself(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Jud
     let is_lifted = judged.state == State::Held && wait.hold.is_none();
     let is_overdue = is_lifted || wait.until.is_some_and(|until| until < facts.now);
     if facts.relays == 0 && is_overdue {
-        let why = format!("{}; it is due, and no relay is connected to this database", judged.why);
+        let why = format!("{}; it is due, but no relay is connected to this database", judged.why);
         let mut next =
-            vec![Step::advice("start a relay, or look at the log of the one that should run"), preflight(typist)];
+            vec![Step::advice("start a relay, or check the log of the one that should be running"), preflight(typist)];
         next.extend(judged.next);
         return Judged { why, next, ..judged };
     }
@@ -163,28 +169,28 @@ fn retrying(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged 
         headline: format!("retrying ({}, {})", attempts(wait), due(facts, wait.until)),
         until: wait.until,
         next: vec![
-            typist.command("try again at once, after mending the cause", &["keys", "release"], Some(&wait.key)),
-            typist.command("give it up and let its key go on", &["keys", "dead-letter"], Some(&wait.key)),
+            typist.command("try again now, after fixing the cause", &["keys", "release"], Some(&wait.key)),
+            typist.command("give it up and release its key", &["keys", "dead-letter"], Some(&wait.key)),
         ],
         ..plain(State::Retrying, wait.since, format!("{}{has}", error_of(wait)))
     }
 }
 
 fn error_of(wait: &WaitFacts) -> String {
-    wait.error.clone().unwrap_or_else(|| "no error was noted".into())
+    wait.error.clone().unwrap_or_else(|| "no error was recorded".into())
 }
 
 fn held(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     let Some(hold) = &wait.hold else {
         return Judged {
-            headline: "held (its hold has been lifted)".into(),
-            ..plain(State::Held, wait.since, "a relay takes it at its next look".into())
+            headline: "held (its hold was lifted)".into(),
+            ..plain(State::Held, wait.since, "a relay takes it with one of its next batches".into())
         };
     };
     let destination = hold.scope.as_ref().map_or_else(|| "a destination of a newer relay".into(), ToString::to_string);
-    let mut next = vec![Step::advice(mend_of(hold))];
+    let mut next = vec![Step::advice(fix_of(hold))];
     next.extend(hold.scope.as_ref().map(|scope| typist.release_hold(scope)));
-    next.push(typist.command("see everything that is on hold", &["routes", "list"], None));
+    next.push(typist.command("list everything on hold", &["routes", "list"], None));
     Judged {
         headline: format!("held ({destination}: {})", hold.reason),
         until: None,
@@ -193,14 +199,14 @@ fn held(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     }
 }
 
-/// A hold in one sentence.
+/// Describes a hold in one sentence.
 pub fn why_hold(hold: &HoldFacts, now: OffsetDateTime) -> String {
     let by = hold.held_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
     let note = hold.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
     let error = hold.error.as_ref().map_or_else(String::new, |error| format!("; the broker said: {error}"));
     let probe = match hold.next_probe_at {
-        Some(at) if hold.kind != "operator" && at <= now => "; a relay tries it now".into(),
-        Some(at) if hold.kind != "operator" => format!("; a relay tries it again {}", distance(at, now)),
+        Some(at) if hold.kind != "operator" && at <= now => "; a relay is about to probe it".into(),
+        Some(at) if hold.kind != "operator" => format!("; the next probe is {}", distance(at, now)),
         Some(_) | None => String::new(),
     };
     format!("on hold{by} since {}{note}{error}{probe}", when(hold.since, now))
@@ -211,27 +217,27 @@ fn why_held(facts: &Facts<'_>, hold: &HoldFacts) -> String {
     format!("{}{no_relay}", why_hold(hold, facts.now))
 }
 
-/// What mends the cause of a hold; it then lifts itself.
-pub fn mend_of(hold: &HoldFacts) -> String {
-    let mend = match HoldKind::parse(&hold.kind) {
-        Some(HoldKind::Refused) => "give its queue room or a leader again (length limit, consumers, cluster)",
+/// How to fix the cause of a hold, which then ends by itself.
+pub fn fix_of(hold: &HoldFacts) -> String {
+    let fix = match HoldKind::parse(&hold.kind) {
+        Some(HoldKind::Refused) => "make room in its queue, or restore its leader (length limit, consumers, cluster)",
         Some(HoldKind::Unroutable) => "bind a queue for it",
         Some(HoldKind::Missing) => "create the exchange (or run the relay with --declare)",
-        Some(HoldKind::Forbidden) => "let the relay's user write to it",
-        Some(HoldKind::Unconfirmed) => "look at its queues: one of them takes messages and confirms none",
-        Some(HoldKind::Closed) => "look at the broker's log for why it closes the channel",
-        None => return "an operator holds it: it stays so until it is released".into(),
+        Some(HoldKind::Forbidden) => "give the relay's user permission to write to it",
+        Some(HoldKind::Unconfirmed) => "check its queues: one of them takes messages but confirms none",
+        Some(HoldKind::Closed) => "check the broker's log for why it closes the channel",
+        None => return "an operator holds it: it stays on hold until it is released".into(),
     };
-    format!("{mend}; the hold then lifts itself at the next try")
+    format!("{fix}; the next probe then lifts the hold")
 }
 
 fn no_route(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
-    let why = format!("no route names its type; looked at again every 30 s by any relay ({})", due(facts, wait.until));
+    let why = format!("no route names its type; the relays check again every 30 s ({})", due(facts, wait.until));
     Judged {
         until: wait.until,
         next: vec![
-            Step::advice("name its type in the routes file, and restart the relays with it"),
-            typist.command("look again at once", &["keys", "release"], Some(&wait.key)),
+            Step::advice("add its type to the routes file, and restart the relays with it"),
+            typist.command("check again now", &["keys", "release"], Some(&wait.key)),
         ],
         ..plain(State::NoRoute, wait.since, why)
     }
@@ -239,18 +245,17 @@ fn no_route(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged 
 
 fn unconfirmed(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     let why = format!(
-        "it was sent and the broker has not confirmed it: it may have arrived, and is sent again under the same message_id unless \
-         the confirm comes ({})",
+        "it was sent, but the broker has not confirmed it: it may have arrived, and is sent again with the same message_id unless the confirm comes ({})",
         due(facts, wait.until)
     );
-    let next = vec![typist.command("see whether the broker confirms anything", &["status"], None)];
+    let next = vec![typist.command("check whether the broker confirms anything", &["status"], None)];
     Judged { until: wait.until, next, ..plain(State::Unconfirmed, wait.since, why) }
 }
 
-/// The head is a dead letter, and the key waits for a word.
+/// The head is a dead letter, and the key waits for an operator.
 fn after_dead_letter(wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
     let id = wait.event_id.to_string();
-    let why = format!("its relay runs with --on-dead-letter hold; {}", error_of(wait));
+    let why = format!("the relay runs with --on-dead-letter hold; {}", error_of(wait));
     Judged {
         headline: "dead-lettered, and its key waits for you".into(),
         next: dead_letter_steps(&id, Some(&wait.key), typist),
@@ -261,21 +266,20 @@ fn after_dead_letter(wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
 fn dead_letter_steps(id: &str, waiting_key: Option<&str>, typist: &Typist<'_>) -> Vec<Step> {
     let mut steps = vec![
         typist.command("look at it", &["dlq", "show"], Some(id)),
-        typist.command("send it again, after mending the cause", &["dlq", "replay", "--id", id], None),
+        typist.command("send it again, after fixing the cause", &["dlq", "replay", "--id", id], None),
         typist.command("write it off", &["dlq", "discard", "--id", id], None),
     ];
-    steps
-        .extend(waiting_key.map(|key| typist.command("let its key go on without it", &["keys", "release"], Some(key))));
+    steps.extend(waiting_key.map(|key| typist.command("release its key without it", &["keys", "release"], Some(key))));
     steps
 }
 
 fn dead_lettered(facts: &Facts<'_>, letter: &LetterFacts, wait: Option<&WaitFacts>, typist: &Typist<'_>) -> Judged {
     let id = facts.id.to_string();
-    let error = letter.last_error.as_deref().unwrap_or("no error was noted");
+    let error = letter.last_error.as_deref().unwrap_or("no error was recorded");
     let mut why = format!("{}: {error} (attempts charged: {})", letter.failure_reason, letter.attempts);
     if let Some(at) = letter.processed_at {
         let by = letter.resolved_by.as_deref().unwrap_or("somebody");
-        let resolution = letter.resolution.as_deref().unwrap_or("dealt with");
+        let resolution = letter.resolution.as_deref().unwrap_or("resolved");
         why = format!("{resolution} by {by} at {}; before: {why}", timestamp(at));
         return Judged {
             headline: format!("dead-lettered ({}, {resolution})", letter.failure_reason),

@@ -1,5 +1,6 @@
-//! From rows to the nouns of `facts`. The column names are those of `key_waits.sql`, `list_keys.sql`, `trace_events.sql`,
-//! `trace_dead_letters.sql` and `status_holds.sql`, whose holds all open with `hold_`.
+//! Turns rows into the nouns of `facts`. The column names are those of `key_waits.sql`,
+//! `list_keys.sql`, `trace_events.sql`, `trace_dead_letters.sql` and `status_holds.sql`, where the
+//! columns of holds start with `hold_`.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use crate::commands::state::facts::{HoldFacts, LetterFacts, WaitFacts};
 use crate::outbox::hold::HoldScope;
 
-/// An event as `trace` reads it, from the events or the dead letters.
+/// An event for `trace`, from the events or the dead letters.
 #[derive(Debug, Clone)]
 pub struct EventRow {
     /// Its id.
@@ -28,15 +29,15 @@ pub struct EventRow {
     pub correlation_id: Option<String>,
     /// When it occurred.
     pub created_at: OffsetDateTime,
-    /// The run that sent it again.
+    /// The replay run that sent it again.
     pub replay_id: Option<Uuid>,
-    /// The routes that a replay was asked for.
+    /// The only routes that a replay sends.
     pub only_routes: Option<Vec<String>>,
     /// When it was confirmed.
     pub published_at: Option<OffsetDateTime>,
     /// Size of its payload.
     pub payload_bytes: i32,
-    /// The payload, where it was asked for and is not over 1 MiB.
+    /// The payload, if it was asked for and is at most 1 MiB.
     pub payload: Option<String>,
 }
 
@@ -59,7 +60,7 @@ pub fn event(row: &Row) -> EventRow {
     }
 }
 
-/// What was noted when it was given up.
+/// What was recorded when it was given up.
 pub fn letter(row: &Row) -> LetterFacts {
     LetterFacts {
         dead_letter_id: row.get("dead_letter_id"),
@@ -112,7 +113,7 @@ pub fn hold(row: &Row) -> Option<HoldFacts> {
     })
 }
 
-/// A relay that is connected.
+/// A connected relay.
 #[derive(Debug, Clone, Serialize)]
 pub struct LiveRelay {
     /// Its application name.
@@ -121,14 +122,14 @@ pub struct LiveRelay {
     pub version: String,
     /// Where it runs.
     pub host: String,
-    /// Its connections; 1 at rest.
+    /// Its connections; 1 when idle.
     pub connections: i64,
-    /// Of these the ones that are at work right now; `None` where this role may not see it.
+    /// How many of them are active right now; `None` if this role may not see it.
     pub active: Option<i64>,
-    /// When the oldest of them was opened.
+    /// When the oldest connection was opened.
     #[serde(with = "crate::commands::print::time::optional")]
     pub since: Option<OffsetDateTime>,
-    /// Whether one of them listens for notifications; `None` where this role may not see it.
+    /// Whether one of them listens for notifications; `None` if this role may not see it.
     pub listens: Option<bool>,
 }
 

@@ -92,8 +92,8 @@ fn a_published_event_says_when_and_how_it_would_be_sent_again() {
 #[test]
 fn a_pending_event_says_why_nobody_has_taken_it() {
     let why = |facts: Facts<'_>| of(&facts).why;
-    assert!(why(pending(None)).contains("takes it at its next look"));
-    assert!(why(Facts { lane_is_locked: true, ..pending(None) }).contains("published now"));
+    assert!(why(pending(None)).contains("takes it with one of its next batches"));
+    assert!(why(Facts { lane_is_locked: true, ..pending(None) }).contains("publishing its lane now"));
     assert!(why(Facts { below_floor: true, ..pending(None) }).contains("committed late"));
     let alone = of(&Facts { relays: 0, ..pending(None) });
     assert!(alone.why.contains("no relay is connected"), "{alone:?}");
@@ -144,7 +144,7 @@ fn a_retried_event_counts_attempts_and_knows_the_next() {
 }
 
 #[test]
-fn a_held_event_names_its_destination_the_mend_and_the_release() {
+fn a_held_event_names_its_destination_the_fix_and_the_release() {
     let mut held = wait(EVENT, WaitReason::Held);
     for kind in HoldKind::ALL.map(HoldKind::as_str).into_iter().chain(["operator"]) {
         held.hold = Some(hold(kind));
@@ -156,14 +156,14 @@ fn a_held_event_names_its_destination_the_mend_and_the_release() {
         );
         assert!(judged.why.contains("(2h 0m ago)"), "{}", judged.why);
         assert_eq!(judged.why.contains("tries it again in 9s"), kind != "operator", "{kind}: {}", judged.why);
-        assert_eq!(judged.next[0].command, None, "{kind}: the mend comes first");
+        assert_eq!(judged.next[0].command, None, "{kind}: the fix comes first");
         assert_eq!(
             commands(&judged),
             ["outbox-relay routes release order.events/order.paid", "outbox-relay routes list"]
         );
     }
     held.hold = None;
-    assert_eq!(of(&pending(Some(&held))).headline, "held (its hold has been lifted)");
+    assert_eq!(of(&pending(Some(&held))).headline, "held (its hold was lifted)");
 }
 
 #[test]

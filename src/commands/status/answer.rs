@@ -1,4 +1,5 @@
-//! What `status` prints: a page for people, one document for scripts. What each field of the document means is in the command's help.
+//! What `status` prints: a page for people, one document for scripts. The command's help explains
+//! each field.
 
 use std::fmt::Write as _;
 
@@ -15,7 +16,7 @@ use crate::commands::state::why_hold;
 /// Where counting stops.
 pub(super) const COUNT_MAX: i64 = 100_000;
 
-/// The answer.
+/// The conclusion.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     pub schema: &'a str,
@@ -83,7 +84,7 @@ pub(super) struct DeadLetterReason {
     pub oldest_at: OffsetDateTime,
 }
 
-/// What wakes relays besides polling.
+/// What wakes relays in addition to polling.
 #[derive(Serialize)]
 pub(super) struct Wake {
     pub trigger: bool,
@@ -148,20 +149,20 @@ fn push_backlog(text: &mut String, document: &Document<'_>) {
     let oldest = if document.pending == 0 {
         String::new()
     } else {
-        format!(", the oldest for {} (keys that retry left out)", age(document.oldest_pending_age_seconds))
+        format!(", the oldest waiting for {} (without retries)", age(document.oldest_pending_age_seconds))
     };
     let _infallible = writeln!(text, "pending         {}{oldest}", count(document.pending, COUNT_MAX, "event"));
     let last = document
         .last_published_at
-        .map_or_else(|| "not for some time (longer than this command looks)".into(), |at| when(at, document.at));
+        .map_or_else(|| "a while ago (this command did not search longer)".into(), |at| when(at, document.at));
     let _infallible = writeln!(text, "last published  {last}");
     let _infallible = writeln!(text, "waiting         {}", count(document.waiting_keys, COUNT_MAX, "key"));
     let _infallible = writeln!(text, "dead letters    {} unresolved", count(document.dead_letters, COUNT_MAX, "event"));
-    let trigger = if document.wake.trigger { "the notify trigger is there" } else { "polling, no notify trigger" };
+    let trigger = if document.wake.trigger { "notify trigger exists" } else { "polling, no notify trigger" };
     let listening = match document.wake.listening {
         Some(true) => ", a relay listens",
         Some(false) => "",
-        None => ", whether a relay listens is hidden from this role",
+        None => ", this role cannot see whether a relay listens",
     };
     let _infallible = writeln!(text, "wake            {trigger}{listening}");
 }
@@ -182,7 +183,7 @@ fn push_holds(text: &mut String, document: &Document<'_>) {
         let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
         let _infallible = write!(
             text,
-            "\nheld: {} ({})\n  {}\n  {}; waiting for it: {}\n",
+            "\nheld: {} ({})\n  {}\n  {}; {} waiting\n",
             clean(destination),
             clean(&hold.kind),
             clean(&hold.reason),

@@ -1,6 +1,7 @@
-//! `outbox-relay status`: the whole outbox at a glance. Called by `main`; `status_answer` prints.
+//! `outbox-relay status`: the whole outbox on one screen. Called by `main`; `answer` prints.
 //!
-//! Changes nothing, needs no broker, gives up after 2 s. Every count is capped, so that a backlog of millions does not make it slow.
+//! Changes nothing, needs no broker, and gives up after 2 s. Every count is capped, so that a
+//! backlog of millions does not make it slow.
 
 mod answer;
 
@@ -13,7 +14,7 @@ use tokio_postgres::types::Type;
 use crate::commands::print::Output;
 use crate::commands::print::next::{Step, Typist};
 use crate::commands::session::read::{Part, Reader};
-use crate::commands::state::mend_of;
+use crate::commands::state::fix_of;
 use crate::commands::state::rows;
 use crate::commands::status::answer::{
     COUNT_MAX, DeadLetterReason, Document, Floors, HoldDocument, Job, OldestTransaction, Vacuum, WaitsOfReason, Wake,
@@ -25,14 +26,15 @@ use crate::error::AppError;
 use crate::outbox::event::WaitReason;
 use crate::postgres::call::Param;
 
-/// A slow job that no replica has done for this long: each is due every minute at the most, and another replica waits half as long again.
+/// A job that has not run for this long is late: each is due at least every minute, and another
+/// replica waits half as long again.
 const LATE_SECONDS: i64 = 120;
-/// The search for the last published event may take this long.
+/// The limit for finding the last published event.
 const EXTRA_LIMIT: Duration = Duration::from_millis(250);
-/// Floors that are so many events behind are worth a word.
+/// Floors that are this many events behind are worth a note.
 const FLOORS_BEHIND_MUCH: i64 = 100_000;
 
-/// Answers.
+/// Runs the command.
 pub async fn status(config: CommandConfig) -> Result<(), AppError> {
     let reader = Reader::open(&config).await?;
     let around = surroundings(&reader).await?;
@@ -77,7 +79,8 @@ pub async fn status(config: CommandConfig) -> Result<(), AppError> {
     Ok(())
 }
 
-/// When an event was published last: the end of an index, unless dead entries lie before it.
+/// When an event was last published: the end of an index, which may be slow if dead entries lie
+/// before it.
 async fn last_published(reader: &Reader) -> Result<Option<OffsetDateTime>, AppError> {
     let sql = &reader.session.queries.newest_published;
     match reader.part(EXTRA_LIMIT, "looking for the last published event", sql, &[]).await? {
@@ -145,21 +148,18 @@ fn notes(document: &Document<'_>) -> Vec<String> {
         notes.push("no relay is connected to this database: nothing is published".into());
     }
     if document.relays.iter().any(|relay| relay.active.is_none()) || !document.sees_sessions {
-        notes.push(
-            "this role sees only what its own sessions do; to see the others': GRANT pg_read_all_stats TO this role"
-                .into(),
-        );
+        notes.push("this role sees only its own sessions; to see others: GRANT pg_read_all_stats TO this role".into());
     }
     if !document.relays.is_empty() && document.upkeep.iter().any(|job| job.is_late) {
-        notes.push("an upkeep job is late: look at the relays' logs".into());
+        notes.push("an upkeep job is late: check the relays' logs".into());
     }
     if !document.relays.is_empty() && document.floors.behind.unwrap_or(0) > FLOORS_BEHIND_MUCH {
         notes.push(
-            "the floors are far behind: a long transaction keeps them and vacuum back, and claims get slower".into(),
+            "the floors are far behind: a long transaction holds them and vacuum back, and claims get slower".into(),
         );
     }
     if document.wake.listening == Some(true) && !document.wake.trigger {
-        notes.push("a relay listens and nothing notifies it: run outbox-relay migrate --with-notify".into());
+        notes.push("a relay listens, but nothing notifies it: run outbox-relay migrate --with-notify".into());
     }
     notes
 }
@@ -167,19 +167,19 @@ fn notes(document: &Document<'_>) -> Vec<String> {
 fn next(document: &Document<'_>, typist: &Typist<'_>) -> Vec<Step> {
     let mut next = Vec::new();
     if document.relays.is_empty() {
-        next.push(Step::advice("start a relay, or look at the log of the one that should run"));
-        next.push(typist.command("check its way to both services, with its environment", &["check"], None));
+        next.push(Step::advice("start a relay, or check the log of the one that should be running"));
+        next.push(typist.command("check that it reaches both services, with its environment", &["check"], None));
     }
     for hold in document.holds.iter().take(3) {
         let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
-        next.push(Step::advice(format!("{destination}: {}", mend_of(&hold.facts))));
+        next.push(Step::advice(format!("{destination}: {}", fix_of(&hold.facts))));
         next.extend(hold.facts.scope.as_ref().map(|scope| typist.release_hold(scope)));
     }
     if document.waits.iter().any(|waits| WaitReason::parse(&waits.reason) != Some(WaitReason::Held)) {
-        next.push(typist.command("see the keys that wait", &["keys", "list"], None));
+        next.push(typist.command("list the waiting keys", &["keys", "list"], None));
     }
     if document.dead_letters > 0 {
-        next.push(typist.command("see the dead letters", &["dlq", "list"], None));
+        next.push(typist.command("list the dead letters", &["dlq", "list"], None));
     }
     next
 }

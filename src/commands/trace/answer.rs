@@ -1,5 +1,5 @@
-//! What `trace` prints when it found something: one screen for people, one document for scripts. The field names are documented in its
-//! help.
+//! What `trace` prints if it finds something: one screen for people, one document for scripts. The
+//! command's help explains the fields.
 
 use std::fmt::Write as _;
 
@@ -152,7 +152,7 @@ fn event_document(entry: &Entry) -> EventDocument<'_> {
     }
 }
 
-/// Where the tables know of a reason; a crash between publish and mark leaves no trace in them.
+/// Whether the tables show a reason. A crash between publish and mark leaves no trace in them.
 fn may_arrive_twice(entry: &Entry) -> bool {
     entry.event.replay_id.is_some() || entry.judged.state == State::Unconfirmed
 }
@@ -172,7 +172,8 @@ fn letter_document(letter: &LetterFacts) -> LetterDocument<'_> {
     }
 }
 
-/// What to do, each once: of what keeps events back first; of a single event whatever it is.
+/// The next steps, each once: first those of events that are held back; for a single event, always
+/// its own.
 fn steps(entries: &[Entry], is_one_event: bool) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let blocked = entries.iter().filter(|entry| is_one_event || entry.judged.state != State::Published);
@@ -225,7 +226,7 @@ fn headline(document: &Document<'_>, entries: &[Entry], is_one_event: bool) -> S
     let more = match document.events_not_shown {
         0 => String::new(),
         _ if document.pending > PENDING_MAX || document.published > PUBLISHED_MAX => {
-            "; more than are counted are not shown (--limit)".into()
+            "; too many others to count are not shown (--limit)".into()
         }
         more => format!("; {more} older not shown (--limit)"),
     };
@@ -239,7 +240,7 @@ fn headline(document: &Document<'_>, entries: &[Entry], is_one_event: bool) -> S
     )
 }
 
-/// Why each event is where it is. Of those that only wait behind others, the first speaks for all.
+/// Why each event is where it is. Only the first of those that wait behind others is explained.
 fn push_whys(text: &mut String, entries: &[Entry], now: OffsetDateTime) {
     let waiting = entries.iter().filter(|entry| entry.judged.state == State::Waiting).count();
     let mut has_waiting = false;
@@ -253,7 +254,7 @@ fn push_whys(text: &mut String, entries: &[Entry], now: OffsetDateTime) {
         let more = if is_waiting && waiting > 1 { format!(" (and {} after it)", waiting - 1) } else { String::new() };
         let (event_type, headline) = (clean(&entry.event.event_type), clean(&judged.headline));
         let since = when(judged.since, now);
-        // The head's own reason stands above already where the head is shown.
+        // If the head is shown, its reason is already above.
         let is_said =
             judged.ahead.as_ref().is_some_and(|ahead| entries.iter().any(|other| other.event.id == ahead.event_id));
         let why = if is_said || judged.why.is_empty() { String::new() } else { format!("\n  {}", clean(&judged.why)) };
@@ -266,7 +267,7 @@ fn push_history(text: &mut String, document: &Document<'_>, entries: &[Entry]) {
         let seq = entry.event.seq;
         if let Some(routes) = &entry.event.only_routes {
             let _infallible =
-                writeln!(text, "\n{seq} goes to these routes only, as its replay asked: {}", clean(&routes.join(", ")));
+                writeln!(text, "\n{seq} goes only to these routes, as its replay asked: {}", clean(&routes.join(", ")));
         }
         for letter in entry.letters.iter().filter(|letter| letter.processed_at.is_some()) {
             let (by, how) = (letter.resolved_by.as_deref().unwrap_or("?"), letter.resolution.as_deref().unwrap_or("?"));
@@ -281,18 +282,18 @@ fn push_history(text: &mut String, document: &Document<'_>, entries: &[Entry]) {
             );
         }
         if entry.event.replay_id.is_some() {
-            let _infallible = writeln!(text, "\n{seq} is sent again by a replay: consumers may see its id twice");
+            let _infallible = writeln!(text, "\n{seq} was sent again by a replay: consumers may see its id twice");
         }
     }
     for run in document.replays {
         let end = run.finished_at.map_or_else(|| "not finished".into(), timestamp);
         let _infallible = writeln!(
             text,
-            "\nreplay {} of {} by {}: {} events, {} to {end}",
+            "\nreplay {} of {} by {}: {}, {} to {end}",
             run.id,
             clean(&run.source),
             clean(&run.requested_by),
-            run.events,
+            count(run.events, i64::MAX, "event"),
             timestamp(run.started_at),
         );
     }

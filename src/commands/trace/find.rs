@@ -1,7 +1,8 @@
-//! Finds the events of a key, or one event, with all that their states depend on. Called by `trace`.
+//! Finds the events of a key, or one event, with all facts that their states depend on. Called by
+//! `trace`.
 //!
-//! Promises that every statement goes through an index or stops after a known number of rows, and says what was not looked at
-//! (2,000,000 published and 200,000 pending events: `docs/measurements.md`).
+//! Every statement uses an index or stops after a known number of rows (figures:
+//! docs/decisions.md). The answer says what was not searched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,9 +20,9 @@ use crate::commands::state::rows::{EventRow, LiveRelay};
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
-/// The looks beyond the indexes may take this long, each.
+/// The limit for each search without an index.
 const EXTRA_LIMIT: Duration = Duration::from_millis(500);
-/// Other keys of the same aggregate whose order is looked at.
+/// The most other keys of the same aggregate whose order is read.
 const OTHER_KEYS_MAX: usize = 5;
 /// Where counting stops.
 pub(crate) const PENDING_MAX: i64 = 100_000;
@@ -32,15 +33,15 @@ pub(crate) const PUBLISHED_MAX: i64 = 10_000;
 pub(crate) struct ReplayRun {
     /// The run.
     pub id: Uuid,
-    /// When it began.
+    /// When it started.
     #[serde(with = "crate::commands::print::time")]
     pub started_at: OffsetDateTime,
     /// When it ended.
     #[serde(with = "crate::commands::print::time::optional")]
     pub finished_at: Option<OffsetDateTime>,
-    /// What it sent again.
+    /// What it replays.
     pub source: String,
-    /// By whom.
+    /// Who did it.
     pub requested_by: String,
     /// Why.
     pub note: Option<String>,
@@ -53,11 +54,11 @@ pub(crate) struct ReplayRun {
 pub(crate) struct Question {
     /// As typed.
     pub text: String,
-    /// The event's id, where it reads as one.
+    /// The event's id, if the text is one.
     pub id: Option<Uuid>,
-    /// Events to show.
+    /// The most events to show.
     pub limit: i64,
-    /// Whether payloads are wanted.
+    /// Whether to show payloads.
     pub payload: bool,
 }
 
@@ -66,21 +67,22 @@ pub(crate) struct Question {
 pub(crate) struct Found {
     /// In the events table.
     pub events: Vec<EventRow>,
-    /// In the dead letters, resolved ones and those of events that are back among the events too.
+    /// In the dead letters, including resolved ones and those of events that are pending or
+    /// published again.
     pub letters: Vec<(EventRow, LetterFacts)>,
-    /// Events of the key that are pending; more than the maximum means that counting stopped.
+    /// Pending events of the key; more than the maximum means that counting stopped.
     pub pending: i64,
-    /// Events of the aggregate that are published.
+    /// Published events of the aggregate.
     pub published: i64,
-    /// Events that are in the dead letters and not among the events.
+    /// Events that are only in the dead letters.
     pub dead_lettered: i64,
-    /// What keeps each key.
+    /// What holds back each key.
     pub keys: BTreeMap<String, KeyFacts>,
-    /// What was not looked at.
+    /// What was not searched.
     pub notes: Vec<String>,
 }
 
-/// What is known about one key.
+/// Facts about one key.
 #[derive(Debug)]
 pub(crate) struct KeyFacts {
     /// Why it waits.
@@ -95,18 +97,18 @@ pub(crate) struct KeyFacts {
     pub places: BTreeMap<Uuid, i64>,
 }
 
-/// The surroundings.
+/// Facts about the database and its relays.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     /// The database's time.
     pub now: OffsetDateTime,
-    /// Whether this role sees what other sessions do.
+    /// Whether this role can see what other sessions do.
     pub sees_sessions: bool,
-    /// The relays that are connected.
+    /// The connected relays.
     pub relays: Vec<LiveRelay>,
 }
 
-/// Reads the surroundings.
+/// Reads these facts.
 pub(crate) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
     let queries = &reader.session.queries;
     let facts = reader.one("reading the time", &queries.session_facts, &[]).await?;
@@ -120,7 +122,7 @@ pub(crate) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppErr
     })
 }
 
-/// One event by its id; empty when there is none.
+/// One event by its id; empty if there is none.
 pub(crate) async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Result<Found, AppError> {
     let mut found = Found {
         events: events(reader, &[id], question.payload).await?,
@@ -133,7 +135,7 @@ pub(crate) async fn by_id(reader: &Reader, question: &Question, id: Uuid) -> Res
     Ok(found)
 }
 
-/// The newest events of a key or an aggregate; empty when there are none.
+/// The newest events of a key or an aggregate; empty if there are none.
 pub(crate) async fn by_key(reader: &Reader, question: &Question) -> Result<Found, AppError> {
     let (mut found, key) = (Found::default(), question.text.as_str());
     let mut ids: BTreeMap<i64, Uuid> = BTreeMap::new();
@@ -161,7 +163,7 @@ fn seq_and_id(row: &Row) -> (i64, Uuid) {
     (row.get("seq"), row.get("id"))
 }
 
-/// Events of the aggregate that another key orders: their lanes are not known.
+/// Events of the aggregate with another partition key, whose lanes are not known.
 async fn pending_elsewhere(
     reader: &Reader,
     params: &[Param<'_>],
@@ -169,15 +171,14 @@ async fn pending_elsewhere(
     found: &mut Found,
 ) -> Result<(), AppError> {
     let action = "looking for pending events of the aggregate under other partition keys";
-    let note = "pending events of this aggregate under another partition key may be missing here: only the first 500 of each lane \
-                were looked at; trace that key, or the event's id";
+    let note = "pending events of this aggregate with another partition key may be missing here, because only the first 500 of each lane were searched; trace that key, or the event's id";
     match reader.part(EXTRA_LIMIT, action, &reader.session.queries.trace_pending_elsewhere, params).await? {
         Part::GivenUp => found.notes.push(note.into()),
         Part::Found(rows) => {
             let before = ids.len();
             ids.extend(rows.iter().filter(|row| row.get::<_, Option<Uuid>>("id").is_some()).map(seq_and_id));
             found.pending += i64::try_from(ids.len() - before).unwrap_or(0);
-            // Without any partition key in sight the remark would only be noise.
+            // Without any other partition key, the note would only be noise.
             if ids.len() > before && rows.first().is_some_and(|row| row.get("capped")) {
                 found.notes.push(note.into());
             }
@@ -186,7 +187,7 @@ async fn pending_elsewhere(
     Ok(())
 }
 
-/// Published events that this partition key ordered, of other aggregates.
+/// Published events with this partition key, of other aggregates.
 async fn published_elsewhere(
     reader: &Reader,
     params: &[Param<'_>],
@@ -207,8 +208,7 @@ async fn published_elsewhere(
     let is_nothing_found = ids.is_empty();
     if ids.len() > before || is_nothing_found || is_cut {
         found.notes.push(format!(
-            "no index leads from a partition key to published events: of those whose aggregate id is another, only {looked_at} that \
-             were published in the last hour were looked at; trace the aggregate's id or the event's id for older ones"
+            "there is no index from partition keys to published events: of those with another aggregate id, only {looked_at} published in the last hour were searched; for older ones, trace the aggregate's id or the event's id"
         ));
     }
     Ok(())
@@ -240,7 +240,7 @@ async fn letters(
     Ok(rows.iter().map(|row| (rows::event(row), rows::letter(row))).collect())
 }
 
-/// The keys to look at, the one asked for first.
+/// The keys to read, the requested one first.
 fn keys_of(found: &Found, asked: Option<&str>) -> Vec<String> {
     let others: BTreeSet<&str> = found
         .events
@@ -279,7 +279,7 @@ async fn read_keys(reader: &Reader, found: &mut Found, keys: &[String], asked: O
 }
 
 impl KeyFacts {
-    /// Who is ahead of a pending event.
+    /// What is ahead of a pending event.
     pub(crate) fn ahead_of(&self, id: Uuid) -> Option<Ahead> {
         let events = self.places.get(&id)? - 1;
         let (event_id, event_type) = self.head.clone().filter(|_| events > 0)?;

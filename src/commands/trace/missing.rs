@@ -1,5 +1,5 @@
-//! What "not found" means: another schema, published and deleted since, or never committed here; with what speaks for each. Called by
-//! `trace`.
+//! What "not found" can mean: another schema, published and deleted since, or never committed here,
+//! with the evidence for each. Called by `trace`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::print::next::{Step, Typist, push_next};
-use crate::commands::print::words::when;
+use crate::commands::print::words::{count, when};
 use crate::commands::print::{Output, clean};
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::trace::find::{Found, Question, ReplayRun, Surroundings};
@@ -19,13 +19,13 @@ use crate::outbox::time::timestamp;
 use crate::postgres::call::Param;
 use crate::postgres::queries::Queries;
 
-/// Looks into another schema, and for the oldest event, may take this long, each.
+/// The limit for each look into another schema, and for finding the oldest event.
 const EXTRA_LIMIT: Duration = Duration::from_millis(300);
 
 #[derive(Serialize)]
 struct OtherSchema {
     schema: String,
-    /// Null where this role may not read it, or reading took too long.
+    /// Null if this role may not read it, or reading took too long.
     events: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ struct Document<'a> {
     next: Vec<Step>,
 }
 
-/// The replay runs that sent the events again, or name the key.
+/// Replay runs that sent the events again or name the key.
 pub(super) async fn replays(reader: &Reader, found: &Found, question: &Question) -> Result<Vec<ReplayRun>, AppError> {
     let ids: Vec<Uuid> = found
         .events
@@ -117,7 +117,7 @@ pub(super) async fn no_tables(reader: &Reader, question: &Question, output: Outp
     Err(AppError::No(format!("the schema '{schema}' has no outbox tables")))
 }
 
-/// The tables are there and the event is not.
+/// The tables exist, but the event does not.
 pub(super) async fn nothing_found(
     reader: &Reader,
     question: &Question,
@@ -134,10 +134,10 @@ pub(super) async fn nothing_found(
     let kind = if next.is_empty() { Kind::DeletedOrNeverCommitted } else { Kind::OtherSchema };
     if kind == Kind::DeletedOrNeverCommitted {
         next.push(Step::advice(
-            "look into the order service's log: was its transaction rolled back, or does it write to another database?",
+            "check the producer's log: was its transaction rolled back, or does it write to another database?",
         ));
         next.push(Typist::new(schema).command(
-            "ask again when open transactions have ended",
+            "ask again after open transactions have ended",
             &["trace"],
             Some(&question.text),
         ));
@@ -156,17 +156,17 @@ pub(super) async fn nothing_found(
         next,
     };
     output.answer(&document, || missing_text(&document, around));
-    Err(AppError::No(format!("nothing is known of '{}' in the schema '{schema}'", clean(&question.text))))
+    Err(AppError::No(format!("'{}' was not found in the schema '{schema}'", clean(&question.text))))
 }
 
-/// The schemas that have outbox tables, and whether they know what was asked for.
+/// Other schemas with outbox tables, and whether they have what was asked for.
 async fn other_schemas(reader: &Reader, question: &Question) -> Result<Vec<OtherSchema>, AppError> {
     let params: [Param<'_>; 1] = [(&reader.session.schema, Type::TEXT)];
     let action = "looking for other schemas";
     let mut found = Vec::new();
     for row in reader.rows(action, &reader.session.queries.other_schemas, &params).await? {
         let schema: String = row.get("schema");
-        // Only names that `--schema` takes can be asked.
+        // Only schemas that `--schema` accepts can be searched.
         let is_ours = schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         let mut events = None;
         if is_ours && row.get("can_read") {
@@ -187,13 +187,14 @@ fn elsewhere(schemas: &[OtherSchema], question: &Question) -> Vec<Step> {
         .iter()
         .filter(knows)
         .map(|other| {
-            let to = format!("look where it is, in the schema {}", other.schema);
+            let to = format!("look in the schema {}, where it is", other.schema);
             Typist::new(&other.schema).command(to, &["trace"], Some(&question.text))
         })
         .collect()
 }
 
-/// How far back published events go: the start of an index, unless dead entries lie before it.
+/// How far back published events go: the start of an index, which may be slow if dead entries lie
+/// before it.
 async fn published_since(reader: &Reader) -> Result<Option<OffsetDateTime>, AppError> {
     let sql = &reader.session.queries.oldest_published;
     match reader.part(EXTRA_LIMIT, "looking for the oldest published event", sql, &[]).await? {
@@ -220,18 +221,17 @@ fn push_schemas(text: &mut String, document: &Document<'_>) {
     for other in &document.other_schemas {
         let _infallible = match other.events {
             Some(0) => {
-                writeln!(text, "\nthe schema {} has an outbox too, and does not know it either", clean(&other.schema))
+                writeln!(text, "\nthe schema {} has an outbox too, but does not have it either", clean(&other.schema))
             }
             Some(events) => writeln!(
                 text,
-                "\nthe schema {} knows it: {events} events (counted to 100 of a kind)",
-                clean(&other.schema)
+                "\nthe schema {} has it: {} (counting stops at 100 of a kind)",
+                clean(&other.schema),
+                count(*events, i64::MAX, "event")
             ),
-            None => writeln!(
-                text,
-                "\nthe schema {} has an outbox too, which could not be looked into with this role",
-                clean(&other.schema)
-            ),
+            None => {
+                writeln!(text, "\nthe schema {} has an outbox too, but this role cannot read it", clean(&other.schema))
+            }
         };
     }
 }
@@ -242,19 +242,16 @@ fn missing_text(document: &Document<'_>, around: &Surroundings) -> String {
     let _infallible = match document.published_since {
         Some(at) => writeln!(
             text,
-            "\npublished and deleted since? published events go back to about {}: one from before that is gone",
+            "\npublished and deleted since? published events go back to about {}; older ones are gone",
             when(at, around.now)
         ),
-        None => writeln!(
-            text,
-            "\npublished and deleted since? no published event could be found, so every one would be gone"
-        ),
+        None => writeln!(text, "\npublished and deleted since? there are no published events, so it would be gone"),
     };
     for run in &document.replays {
         let by = clean(&run.requested_by);
         let _infallible = writeln!(text, "  the replay {} by {by} at {} names it", run.id, timestamp(run.started_at));
     }
-    text.push_str("\nnever committed here? an event exists for others only after its transaction's COMMIT\n");
+    text.push_str("\nnever committed here? an event is visible only after its transaction's COMMIT\n");
     for open in &document.open_transactions {
         let name = clean(open.application_name.as_deref().unwrap_or_default());
         let (role, state) = (open.role.as_deref().unwrap_or("?"), open.state.as_deref().unwrap_or("?"));
@@ -266,11 +263,9 @@ fn missing_text(document: &Document<'_>, around: &Surroundings) -> String {
         text.push_str("  no transaction that this role can see has been open for over 5 s\n");
     }
     if document.hidden_sessions > 0 {
-        let hidden = document.hidden_sessions;
-        let _infallible = writeln!(
-            text,
-            "  {hidden} sessions of other roles are hidden from this role: GRANT pg_read_all_stats shows them"
-        );
+        let hidden = count(document.hidden_sessions, i64::MAX, "session");
+        let _infallible =
+            writeln!(text, "  {hidden} of other roles hidden from this role (GRANT pg_read_all_stats to see them)");
     }
     for note in &document.notes {
         let _infallible = writeln!(text, "\nnote: {note}");

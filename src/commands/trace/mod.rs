@@ -1,7 +1,8 @@
-//! `outbox-relay trace`: where an event is, why, who is ahead, and what to type next. Called by `main`.
+//! `outbox-relay trace`: where an event is, why, what is ahead of it, and what to do next. Called
+//! by `main`.
 //!
-//! Changes nothing, needs no broker, gives up after 2 s. Answers 0 when something was found and 1 when nothing was; then it says what
-//! that can mean.
+//! Changes nothing, needs no broker, and gives up after 2 s. Answers 0 when something was found and
+//! 1 when nothing was; then it says what that can mean.
 
 mod answer;
 pub mod find;
@@ -21,7 +22,7 @@ use crate::commands::trace::find::{Found, Question, Surroundings};
 use crate::config::command::CommandConfig;
 use crate::error::AppError;
 
-/// Answers for a key, an aggregate id or an event id, `msg-` before it or not.
+/// Traces a key, an aggregate id or an event id, with or without `msg-`.
 pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: bool) -> Result<(), AppError> {
     let question = Question { text: target.to_owned(), id: event_id(target), limit: limit.into(), payload };
     let output = Output::new(config.json);
@@ -38,7 +39,7 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
     };
     let mut is_one_event = true;
     if found.events.is_empty() && found.letters.is_empty() {
-        // Order ids are often uuids themselves.
+        // Order ids are often UUIDs themselves.
         found = find::by_key(&reader, &question).await?;
         is_one_event = false;
     }
@@ -57,12 +58,13 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
     Ok(())
 }
 
-/// Reads an event's id; standard envelopes write `msg-` before it.
+/// Parses an event's id; standard envelopes prefix it with `msg-`.
 fn event_id(target: &str) -> Option<Uuid> {
     target.strip_prefix("msg-").unwrap_or(target).parse().ok()
 }
 
-/// One entry per event, by seq: each with its dead letters, of which the last says where an event is that is not in the table.
+/// One entry per event, by seq, with its dead letters. The last dead letter shows where an event is
+/// that is not in the events table.
 fn entries(found: &Found, surroundings: &Surroundings, typist: &Typist<'_>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for event in &found.events {

@@ -1,4 +1,5 @@
-//! What can only be seen of a routes file as a whole: names, destinations and exchanges that do not go together. Called by `routes`.
+//! Checks that need the whole routes file: names, destinations and exchanges that conflict. Called
+//! by `routes`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +9,7 @@ use crate::config::routes_file::entry::Placed;
 use crate::config::routes_file::file::{ExchangeEntry, Text};
 use crate::outbox::template::Template;
 
-/// What is wrong, each with its place in the file.
+/// Problems, each with its place in the file.
 pub(super) struct Found(pub(super) Vec<(usize, String)>);
 
 impl Found {
@@ -17,15 +18,15 @@ impl Found {
     }
 }
 
-/// The type of a route as the file writes it.
+/// The type of a route as it stands in the file.
 fn type_of(placed: &Placed) -> &str {
     placed.route.event_type.as_deref().unwrap_or(super::entry::ANY_TYPE)
 }
 
-/// Too many routes, in all and of one type.
+/// Limits the number of routes, in total and per type.
 pub(super) fn limits(found: &mut Found, routes: &[Placed], routes_max: usize, of_type_max: usize) {
     if let Some(first_over) = routes.get(routes_max) {
-        found.add(first_over.at, format_args!("more than {routes_max} routes; use templates in routing_key"));
+        found.add(first_over.at, format_args!("has more than {routes_max} routes; use fields in routing_key instead"));
     }
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for placed in routes {
@@ -35,13 +36,13 @@ pub(super) fn limits(found: &mut Found, routes: &[Placed], routes_max: usize, of
         if *count == of_type_max + 1 {
             found.add(
                 placed.at,
-                format_args!("more than {of_type_max} routes of '{event_type}'; let the broker fan out"),
+                format_args!("has more than {of_type_max} routes of '{event_type}'; let the broker fan out instead"),
             );
         }
     }
 }
 
-/// Names have to be unique: they are stored with events.
+/// Names must be unique, because they are stored with events.
 pub(super) fn names(found: &mut Found, routes: &[Placed]) {
     let mut taken: HashMap<&str, &Placed> = HashMap::new();
     for placed in routes {
@@ -50,15 +51,13 @@ pub(super) fn names(found: &mut Found, routes: &[Placed]) {
             let (one, two) = (type_of(other), type_of(placed));
             found.add(
                 placed.name_at,
-                format_args!(
-                    "two routes have the name '{name}' (of '{one}' and '{two}'); give one of them another name"
-                ),
+                format_args!("two routes have the name '{name}' (for '{one}' and '{two}'); rename one of them"),
             );
         }
     }
 }
 
-/// Two routes of one type to one place: what comes back could not be told apart.
+/// Refuses two routes of one type to the same destination: their returns could not be told apart.
 pub(super) fn destinations(found: &mut Found, routes: &[Placed]) {
     let mut taken: HashMap<(&str, &str, String), &str> = HashMap::new();
     for placed in routes {
@@ -71,7 +70,7 @@ pub(super) fn destinations(found: &mut Found, routes: &[Placed]) {
             found.add(
                 placed.at,
                 format_args!(
-                    "the routes '{other}' and '{name}' of '{event_type}' have the same exchange '{exchange}' and routing key '{text}'; remove one, or give it another key"
+                    "the routes '{other}' and '{name}' of '{event_type}' have the same exchange '{exchange}' and routing key '{text}'; remove one of them, or change its key"
                 ),
             );
         }
@@ -85,21 +84,23 @@ pub(super) fn exchanges(
     routes: &[Placed],
 ) -> BTreeMap<String, ExchangeKind> {
     let mut kinds = BTreeMap::new();
-    // Routes that could not be read may be the ones that use it.
+    // A route that could not be read might be the one that uses it.
     let is_whole = found.0.is_empty();
     for (name, entry) in entries {
         let (at, name) = (name.span().start, name.into_inner());
         let kind = match &entry.kind {
             Some(kind) => read_kind(kind.get_ref()).ok_or_else(|| {
                 let kind = kind.get_ref();
-                format!("kind '{kind}' is unknown; use direct, topic, fanout, headers, or x- and a plugin's kind")
+                format!(
+                    "kind '{kind}' is unknown; use direct, topic, fanout, headers, or a plugin's kind starting with x-"
+                )
             }),
             None => Err("kind is missing; use direct, topic, fanout or headers".to_owned()),
         };
         if name.is_empty() {
-            found.add(at, "the default exchange is always there and has no kind; remove this entry");
+            found.add(at, "the default exchange always exists and has no kind; remove this entry");
         } else if is_whole && !routes.iter().any(|placed| *placed.route.exchange == *name) {
-            found.add(at, format_args!("exchange '{name}': no route uses it; remove it, or mend its name"));
+            found.add(at, format_args!("exchange '{name}': no route uses it; remove it, or correct its name"));
         }
         match kind {
             Ok(kind) => {

@@ -1,4 +1,4 @@
-//! One `[[route]]`: its values checked one by one, and made a route. Called by `routes`.
+//! One `[[route]]`: checks its values one by one, and makes a route of them. Called by `routes`.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
 use crate::outbox::route::Route;
 use crate::outbox::template::Template;
 
-/// What stands in for every type that no other route names.
+/// Matches every type that no other route names.
 pub(super) const ANY_TYPE: &str = "*";
 const NAME_MAX: usize = 40;
-/// Of the static headers of a route; the rest of a frame is the row's.
+/// Largest static headers of a route; the rest of a frame is for the row's headers.
 const HEADERS_BYTES_MAX: usize = 16 << 10;
 
-/// What routes have that do not say otherwise.
+/// Values for routes that do not set their own.
 pub(super) struct Defaults<'a> {
     pub(super) exchange: &'a str,
     pub(super) source: &'a str,
 }
 
-/// A route and where it stands in the file.
+/// A route and its place in the file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) at: usize,
-    /// Where its name stands, or the route if it has none.
+    /// The place of its name, or of the route if it has none.
     pub(super) name_at: usize,
     pub(super) route: Route,
 }
@@ -49,12 +49,12 @@ impl Entry<'_> {
         self.is_sound = false;
     }
 
-    /// A text for an AMQP short string, not empty.
+    /// A non-empty text for an AMQP short string.
     fn text(&mut self, key: &str, text: Option<Text>) -> Option<String> {
         let text = text?;
         let (at, text) = (text.span().start, text.into_inner());
         if text.is_empty() {
-            self.problem(at, format_args!("{key} is empty; leave it out, or give it a value"));
+            self.problem(at, format_args!("{key} is empty; remove it, or give it a value"));
         }
         self.short(at, key, &text);
         Some(text)
@@ -63,14 +63,14 @@ impl Entry<'_> {
     fn short(&mut self, at: usize, key: &str, text: &str) {
         if text.len() > SHORT_STRING_BYTES_MAX {
             let bytes = text.len();
-            self.problem(at, format_args!("{key} takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}"));
+            self.problem(at, format_args!("{key} has {bytes} bytes; AMQP allows {SHORT_STRING_BYTES_MAX}"));
         }
         if text.contains('\0') {
-            self.problem(at, format_args!("{key} holds a NUL"));
+            self.problem(at, format_args!("{key} contains a NUL"));
         }
     }
 
-    /// A word of a list.
+    /// One word of a list.
     fn word<T: Copy>(
         &mut self,
         key: &str,
@@ -88,7 +88,7 @@ impl Entry<'_> {
     }
 }
 
-/// Makes a route of the entry, if nothing is wrong with it.
+/// Makes a route of the entry, if it has no problems.
 pub(super) fn route(
     found: &mut Found,
     number: usize,
@@ -102,7 +102,7 @@ pub(super) fn route(
     let source_at = entry.source.as_ref().map_or(at, |source| source.span().start);
     let event_type = checked.text("event_type", entry.event_type);
     if event_type.is_none() {
-        checked.problem(at, "event_type is missing; give a type, or \"*\" for every type that no other route names");
+        checked.problem(at, "event_type is missing; set a type, or \"*\" for every type that no other route names");
     }
     let event_type = event_type.unwrap_or_default();
     let exchange = exchange(&mut checked, entry.exchange, defaults.exchange);
@@ -116,8 +116,8 @@ pub(super) fn route(
     let version = checked.text("version", entry.version);
     let source = checked.text("source", entry.source).unwrap_or_else(|| defaults.source.to_owned());
     if envelope == Envelope::CloudEvents && !is_uri_reference(&source) {
-        let mend = "in CloudEvents it has to be one, such as /order-service or urn:shop:orders";
-        checked.problem(source_at, format_args!("the source '{source}' is no URI reference; {mend}"));
+        let fix = "CloudEvents requires one, such as /order-service or urn:shop:orders";
+        checked.problem(source_at, format_args!("the source '{source}' is not a URI reference; {fix}"));
     }
     let headers = headers(&mut checked, entry.headers);
     let name = match entry.name {
@@ -147,13 +147,14 @@ fn name(checked: &mut Entry<'_>, name: &Text) -> String {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let text = name.get_ref();
     if text.is_empty() || text.len() > NAME_MAX || !text.bytes().all(is_plain) {
-        let mend = format!("use 1 to {NAME_MAX} lower-case letters, digits and hyphens");
-        checked.problem(name.span().start, format_args!("the name '{text}' is not [a-z0-9-]; {mend}"));
+        let fix = format!("use 1 to {NAME_MAX} lower-case letters, digits and hyphens");
+        checked.problem(name.span().start, format_args!("the name '{text}' is not [a-z0-9-]; {fix}"));
     }
     text.clone()
 }
 
-/// The name of a route that has none: its type, exchange and routing key. A long one ends in a hash of them.
+/// The name of a route without one: its type, exchange and routing key. A long name ends in a hash
+/// of them.
 fn derived_name(event_type: &str, exchange: &str, routing_key: &Template) -> String {
     let event_type = if event_type == ANY_TYPE { "any" } else { event_type };
     let full = format!("{event_type} {exchange} {routing_key}");
@@ -175,7 +176,7 @@ fn derived_name(event_type: &str, exchange: &str, routing_key: &Template) -> Str
     if beginning.is_empty() { hash } else { format!("{beginning}-{hash}") }
 }
 
-/// The default exchange's name is empty.
+/// The default exchange has an empty name.
 fn exchange(checked: &mut Entry<'_>, text: Option<Text>, default: &str) -> String {
     let Some(text) = text else { return default.to_owned() };
     checked.short(text.span().start, "exchange", text.get_ref());
@@ -195,14 +196,16 @@ fn routing_key(checked: &mut Entry<'_>, text: Option<Text>) -> Template {
     };
     let bytes = template.text_bytes();
     if bytes > SHORT_STRING_BYTES_MAX {
-        checked.problem(at, format_args!("routing_key takes {bytes} bytes, more than AMQP's {SHORT_STRING_BYTES_MAX}"));
+        checked.problem(at, format_args!("routing_key has {bytes} bytes; AMQP allows {SHORT_STRING_BYTES_MAX}"));
     }
     if text.get_ref().contains('\0') {
-        checked.problem(at, "routing_key holds a NUL");
+        checked.problem(at, "routing_key contains a NUL");
     }
     for name in template.headers().filter(|name| is_reserved(name)) {
-        checked
-            .problem(at, format_args!("routing_key needs the header '{name}', which is reserved: no row can have it"));
+        checked.problem(
+            at,
+            format_args!("routing_key needs the header '{name}', which is reserved, so no row can have it"),
+        );
     }
     template
 }
@@ -212,7 +215,7 @@ fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map
     for (name, value) in entries {
         let (at, name) = (name.span().start, name.into_inner());
         if is_reserved(&name) {
-            checked.problem(at, format_args!("the header '{name}' is reserved; give it another name"));
+            checked.problem(at, format_args!("the header '{name}' is reserved; rename it"));
         }
         if name.is_empty() {
             checked.problem(at, "a header has an empty name");
@@ -220,11 +223,13 @@ fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map
         checked.short(at, "a header's name", &name);
         match header(value) {
             Some(value) => drop(headers.insert(name, value)),
-            None => checked.problem(at, format_args!("the header '{name}' is no string, finite number or boolean")),
+            None => {
+                checked.problem(at, format_args!("the header '{name}' must be a string, a finite number or a boolean"))
+            }
         }
         let bytes = table_bytes(&headers);
         if bytes > HEADERS_BYTES_MAX {
-            checked.problem(at, format_args!("the headers take {bytes} bytes, more than {HEADERS_BYTES_MAX}"));
+            checked.problem(at, format_args!("the headers have {bytes} bytes; the limit is {HEADERS_BYTES_MAX}"));
             break;
         }
     }
@@ -241,7 +246,8 @@ fn header(value: toml::Value) -> Option<Value> {
     }
 }
 
-/// RFC 3986, section 4.1: only characters of URIs, and either a scheme or no colon in the first segment.
+/// RFC 3986, section 4.1: only URI characters, and either a scheme or no colon in the first
+/// segment.
 fn is_uri_reference(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
     let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;

@@ -1,7 +1,8 @@
-//! The routes file as TOML: what its tables may hold, and on which line. Called by `routes`, which judges the values.
+//! The routes file as TOML: what its tables may contain, with line numbers. Called by `routes`,
+//! which checks the values.
 //!
-//! Every unknown key and every value of a wrong type is found, not only the first: what the library's error points at is taken out, and
-//! the table is read again.
+//! Finds every unknown key and every value of the wrong type, not only the first: it removes what
+//! the library's error points at, and reads the table again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 type Span = Range<usize>;
 
-/// A text and where it stands.
+/// A text and its place in the file.
 pub(super) type Text = Spanned<String>;
 
 /// `[[route]]`
@@ -35,7 +36,7 @@ pub(super) struct RouteEntry {
 }
 
 impl RouteEntry {
-    /// What problems call it: by its name, or by its place in the file.
+    /// How problems name it: by its name, or by its number in the file.
     pub(super) fn title(&self, number: usize) -> String {
         self.name.as_ref().map_or_else(|| format!("route {number}"), |name| format!("route '{}'", name.get_ref()))
     }
@@ -48,12 +49,12 @@ pub(super) struct ExchangeEntry {
     pub(super) kind: Option<Text>,
 }
 
-/// The file's tables, each with the place where it begins.
+/// The file's tables, each with the place where it starts.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) routes: Vec<(usize, RouteEntry)>,
     pub(super) exchanges: Vec<(Text, ExchangeEntry)>,
-    /// What is wrong with the file itself: where, and what.
+    /// Problems of the file itself, each with its place.
     pub(super) problems: Vec<(usize, String)>,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn read(text: &str) -> File {
         let at = error.span().unwrap_or(0..0);
         let there = text.get(at.clone()).unwrap_or_default().lines().next().unwrap_or_default();
         let there = if there.is_empty() { String::new() } else { format!(": `{there}`") };
-        file.problems.push((at.start, format!("no TOML: {}{there}", error.message())));
+        file.problems.push((at.start, format!("not valid TOML: {}{there}", error.message())));
     }
     if !errors.is_empty() {
         return file;
@@ -76,7 +77,7 @@ pub(super) fn read(text: &str) -> File {
             ("route", DeValue::Array(entries)) => {
                 for entry in entries {
                     let (at, mut problems) = (entry.span().start, Vec::new());
-                    let entry: RouteEntry = table(entry, "a route is a table: [[route]]", &mut problems);
+                    let entry: RouteEntry = table(entry, "a route must be a table: [[route]]", &mut problems);
                     let title = entry.title(file.routes.len() + 1);
                     file.problems.extend(problems.into_iter().map(|(at, problem)| (at, format!("{title}: {problem}"))));
                     file.routes.push((at, entry));
@@ -85,13 +86,13 @@ pub(super) fn read(text: &str) -> File {
             ("exchanges", DeValue::Table(entries)) => {
                 for (name, entry) in entries {
                     let name = Spanned::new(name.span(), name.into_inner().into_owned());
-                    let entry = table(entry, "an exchange is a table: [exchanges.\"name\"]", &mut file.problems);
+                    let entry = table(entry, "an exchange must be a table: [exchanges.\"name\"]", &mut file.problems);
                     file.exchanges.push((name, entry));
                 }
             }
-            ("route", _) => file.problems.push((at, "'route' is no list of tables; write [[route]]".to_owned())),
+            ("route", _) => file.problems.push((at, "'route' must be a list of tables; write [[route]]".to_owned())),
             ("exchanges", _) => {
-                file.problems.push((at, "'exchanges' is no table; write [exchanges.\"name\"]".to_owned()));
+                file.problems.push((at, "'exchanges' must be a table; write [exchanges.\"name\"]".to_owned()));
             }
             (other, _) => {
                 file.problems
@@ -102,7 +103,7 @@ pub(super) fn read(text: &str) -> File {
     file
 }
 
-/// Reads one table; what does not fit is reported and left out.
+/// Reads one table; reports and skips what does not fit.
 fn table<T: DeserializeOwned + Default>(
     value: Spanned<DeValue<'_>>,
     expected: &str,
@@ -135,7 +136,7 @@ fn overlap(one: &Span, other: &Span) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// The line of a place in the text, counted from 1.
+/// The line number of a place in the text, from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }

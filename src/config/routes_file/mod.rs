@@ -1,7 +1,7 @@
-//! The routes: one for everything, or those of `--routes`. Every problem of the file is reported together, each with its line, its
-//! route and the mend.
+//! The routes: one for everything, or those of `--routes`. Reports all problems of the file
+//! together, each with its line, its route and how to fix it.
 //!
-//! Called by the configuration of every command that has to know where events go.
+//! Called by the configuration of every command that needs to know where events go.
 
 mod checks;
 mod entry;
@@ -23,13 +23,13 @@ use crate::outbox::route::RouteTable;
 use crate::rabbitmq::supervisor::Exchange;
 use entry::Defaults;
 
-/// A routes file is read by people.
+/// People read routes files, so they are small.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Each route is a few series in the metrics.
+/// Each route adds a few series to the metrics.
 const ROUTES_MAX: usize = 1_000;
-/// An event is in flight on all its routes at once.
+/// An event is in flight on all of its routes at once.
 const ROUTES_OF_TYPE_MAX: usize = 32;
-/// Digits of the file's SHA-256 that tell files apart.
+/// How many digits of a file's SHA-256 identify it.
 const SHA_DIGITS: usize = 12;
 
 /// The routes, and the exchanges that they use.
@@ -37,16 +37,16 @@ const SHA_DIGITS: usize = 12;
 pub struct Routes {
     /// The routes.
     pub table: RouteTable,
-    /// To declare, if that is asked for.
+    /// To declare, if `--declare` is given.
     pub exchanges: Vec<Exchange>,
 }
 
-/// Reads the routes that `args` ask for.
+/// Reads the routes that `args` name.
 pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes> {
     let mut is_sound = true;
     for (flag, text) in [("exchange", &args.exchange), ("source", &args.source)] {
         if text.len() > SHORT_STRING_BYTES_MAX || text.contains('\0') {
-            problems.add(flag, format_args!("longer than AMQP's {SHORT_STRING_BYTES_MAX} bytes, or with a NUL"));
+            problems.add(flag, format_args!("must be at most {SHORT_STRING_BYTES_MAX} bytes (AMQP), without a NUL"));
             is_sound = false;
         }
     }
@@ -74,21 +74,21 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
     }
 }
 
-/// The routes of the file, for a command that does without one.
+/// The file's routes, for a command that does not need a file.
 pub(crate) fn file_routes(problems: &mut Problems, args: &RouteArgs) -> Option<RouteTable> {
     args.routes.as_ref()?;
     routes(problems, args).map(|routes| routes.table)
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let mut text = String::new();
     let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    read.map_err(|error| format!("it cannot be read: {error}"))?;
+    read.map_err(|error| format!("cannot be read: {error}"))?;
     if text.len() as u64 > FILE_BYTES_MAX { Err(format!("larger than {FILE_BYTES_MAX} bytes")) } else { Ok(text) }
 }
 
-/// Reads a routes file's text; or each problem, with its line.
+/// Reads the text of a routes file. Returns each problem with its line.
 fn parse(text: &str, defaults: &Defaults<'_>) -> Result<Routes, Vec<(usize, String)>> {
     let file = file::read(text);
     let mut found = checks::Found(file.problems);
@@ -97,7 +97,7 @@ fn parse(text: &str, defaults: &Defaults<'_>) -> Result<Routes, Vec<(usize, Stri
         routes.extend(entry::route(&mut found, number + 1, at, entry, defaults));
     }
     if routes.is_empty() && found.0.is_empty() {
-        found.add(0, "it names no route; add a [[route]], or leave --routes out to publish everything to --exchange");
+        found.add(0, "has no route; add a [[route]], or omit --routes to publish everything to --exchange");
     }
     checks::limits(&mut found, &routes, ROUTES_MAX, ROUTES_OF_TYPE_MAX);
     checks::names(&mut found, &routes);
@@ -115,7 +115,7 @@ fn parse(text: &str, defaults: &Defaults<'_>) -> Result<Routes, Vec<(usize, Stri
     Ok(Routes { table, exchanges })
 }
 
-/// The exchanges that routes use, each once; the default exchange is there already.
+/// The exchanges that routes use, each once, without the default exchange.
 fn exchanges_of<'a>(
     routes: impl Iterator<Item = &'a Arc<Route>>,
     kinds: &BTreeMap<String, ExchangeKind>,

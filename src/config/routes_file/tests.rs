@@ -1,4 +1,4 @@
-//! Every kind of mistake in a routes file is found, all together, with its line and its mend; and the shipped file is sound.
+//! Every kind of mistake in a routes file is found, all together, with its line and its fix; and the shipped file is sound.
 
 use super::*;
 use crate::outbox::labels::Envelope;
@@ -66,7 +66,7 @@ fn unknown_keys_and_values_of_a_wrong_type_are_found_all_of_them() {
 }
 
 #[test]
-fn every_wrong_value_is_named_with_its_line_its_route_and_its_mend() {
+fn every_wrong_value_is_named_with_its_line_its_route_and_its_fix() {
     let long = "x".repeat(256);
     let route = |line: &str| format!("[[route]]\nname = \"a\"\nevent_type = \"t\"\n{line}\n");
     for (line, words) in [
@@ -80,18 +80,18 @@ fn every_wrong_value_is_named_with_its_line_its_route_and_its_mend() {
         ("routing_key = \"{header.x-death}\"", &["'x-death'", "reserved"]),
         (&format!("routing_key = \"{long}\""), &["256 bytes"]),
         (&format!("exchange = \"{long}\""), &["256 bytes"]),
-        (&format!("type = \"{long}\""), &["type takes 256 bytes"]),
+        (&format!("type = \"{long}\""), &["type has 256 bytes"]),
         (&format!("version = \"{long}\""), &["256 bytes"]),
         (&format!("source = \"{long}\""), &["256 bytes"]),
         ("source = \"\"", &["source is empty"]),
         ("type = \"a\\u0000b\"", &["NUL"]),
         ("headers = { CC = \"a\" }", &["'CC' is reserved"]),
         ("headers = { x-outbox-key = \"a\" }", &["'x-outbox-key' is reserved"]),
-        ("headers = { x-team = [1] }", &["'x-team' is no string, finite number or boolean"]),
-        ("headers = { x-at = 2026-11-21 }", &["'x-at' is no string, finite number or boolean"]),
-        ("headers = { x-ratio = nan }", &["'x-ratio' is no string, finite number or boolean"]),
-        (&format!("headers = {{ x-team = \"{}\" }}", "y".repeat(20_000)), &["headers take 20"]),
-        ("envelope = \"cloudevents\"\nsource = \"order service\"", &["no URI reference", "/order-service"]),
+        ("headers = { x-team = [1] }", &["'x-team' must be a string, a finite number or a boolean"]),
+        ("headers = { x-at = 2026-11-21 }", &["'x-at' must be a string, a finite number or a boolean"]),
+        ("headers = { x-ratio = nan }", &["'x-ratio' must be a string, a finite number or a boolean"]),
+        (&format!("headers = {{ x-team = \"{}\" }}", "y".repeat(20_000)), &["headers have 20"]),
+        ("envelope = \"cloudevents\"\nsource = \"order service\"", &["not a URI reference", "/order-service"]),
     ] {
         let at = if line.contains('\n') { 5 } else { 4 };
         assert_problem(&route(line), at, words);
@@ -135,7 +135,7 @@ fn two_routes_of_a_type_to_one_place_are_found_however_their_key_is_written() {
 fn exchanges_have_one_kind_and_are_used() {
     let route = "[[route]]\nevent_type = \"a\"\nexchange = \"e\"\n";
     let twice = format!("{route}[exchanges.\"e\"]\nkind = \"topic\"\n[exchanges.\"e\"]\nkind = \"direct\"\n");
-    assert_eq!(problems(&twice)[0], (6, "no TOML: duplicate key: `\"e\"`".to_owned()));
+    assert_eq!(problems(&twice)[0], (6, "not valid TOML: duplicate key: `\"e\"`".to_owned()));
     assert_problem(&format!("{route}[exchanges.\"e\"]\nkind = \"top\"\n"), 5, &["'top' is unknown", "direct, topic"]);
     assert_problem(&format!("{route}[exchanges.\"e\"]\n"), 4, &["kind is missing"]);
     assert_problem(&format!("{route}[exchanges.\"E\"]\nkind = \"topic\"\n"), 4, &["'E'", "no route uses it"]);
@@ -153,7 +153,7 @@ fn more_routes_than_the_limits_are_found() {
 #[test]
 fn what_is_no_toml_is_said_with_its_line() {
     let found = problems("[[route]]\nevent_type = \n");
-    assert!(found.iter().all(|(line, problem)| *line == 2 && problem.starts_with("no TOML: ")), "{found:#?}");
+    assert!(found.iter().all(|(line, problem)| *line == 2 && problem.starts_with("not valid TOML: ")), "{found:#?}");
 }
 
 #[test]

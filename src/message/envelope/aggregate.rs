@@ -1,4 +1,4 @@
-//! The envelope `aggregate`: the shape of seed document 001, with its versions of three parts.
+//! The envelope `aggregate`: the format of seed document 001, with three-part versions.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::outbox::event::Event;
 use crate::outbox::labels::Labels;
 use crate::outbox::time::timestamp;
 
-/// A row without a correlation id is correlated by its aggregate.
+/// The aggregate id stands in for a missing correlation id.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut metadata = Object::with_capacity(AROUND_BYTES);
     metadata.string("correlationId", event.correlation_id.as_deref().unwrap_or(&event.aggregate_id));
@@ -25,7 +25,7 @@ pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     body.finish()
 }
 
-/// `1.0` becomes `1.0.0`; what is not made of one or two numbers stays as it is.
+/// `1.0` becomes `1.0.0`. Versions that are not one or two numbers stay as they are.
 fn of_three_parts(version: &str) -> Cow<'_, str> {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = version.split('.').collect();

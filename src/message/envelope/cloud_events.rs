@@ -6,7 +6,8 @@ use crate::outbox::event::Event;
 use crate::outbox::labels::Labels;
 use crate::outbox::time::timestamp;
 
-/// What CloudEvents has no attribute for are extension attributes, whose names are lower-case letters and digits.
+/// Values without a CloudEvents attribute become extension attributes, whose names are lower-case
+/// letters and digits.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
     body.string("specversion", "1.0");

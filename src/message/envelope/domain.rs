@@ -1,4 +1,4 @@
-//! The envelope `domain`: what the event bus of seed documents 000 and 004 carries.
+//! The envelope `domain`: the format of the event bus in seed documents 000 and 004.
 
 use crate::message::envelope::object::Object;
 use crate::message::envelope::{AROUND_BYTES, version};
@@ -6,7 +6,7 @@ use crate::outbox::event::Event;
 use crate::outbox::labels::Labels;
 use crate::outbox::time::timestamp;
 
-/// A row without a correlation id is correlated by its aggregate.
+/// The aggregate id stands in for a missing correlation id.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
     body.id("id", "", event.id);

@@ -1,6 +1,7 @@
-//! The envelope stage: renders the body that consumers read around the payload, whose text is embedded unparsed.
+//! The envelope stage: renders the body around the payload, whose text is embedded unparsed.
 //!
-//! Called once per message, before the message stage; pure. One file a shape; `docs/routes.md` shows a body of each.
+//! Called once per message, before the message stage. Pure. One file per envelope; `docs/routes.md`
+//! shows a body of each.
 
 mod aggregate;
 mod cloud_events;
@@ -11,9 +12,9 @@ mod standard;
 use crate::outbox::event::Event;
 use crate::outbox::labels::{Envelope, Labels};
 
-/// The version of an event that names none (design section 3).
+/// The version of an event without one.
 const VERSION_DEFAULT: &str = "1.0";
-/// Room for what an envelope puts around the payload, in bytes; more is only slower.
+/// Space reserved for the envelope around the payload, in bytes. Exceeding it is only slower.
 const AROUND_BYTES: usize = 400;
 
 /// Renders the body of `event` around its payload's `text`.
@@ -27,7 +28,7 @@ pub fn render(envelope: Envelope, event: &Event, text: &str, labels: &Labels) ->
     }
 }
 
-/// The version on the wire: the route's, else the row's, else the default.
+/// The version on the wire: the route's, or the row's, or the default.
 fn version<'a>(event: &'a Event, labels: &'a Labels) -> &'a str {
     labels.version.as_deref().or(event.event_version.as_deref()).unwrap_or(VERSION_DEFAULT)
 }

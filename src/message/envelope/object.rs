@@ -1,4 +1,5 @@
-//! A JSON object written field by field, so that the payload's text goes through untouched. Used by the envelopes.
+//! Writes a JSON object field by field, so that the payload's text stays untouched. Used by the
+//! envelopes.
 
 use uuid::Uuid;
 
@@ -6,7 +7,7 @@ use uuid::Uuid;
 pub(super) struct Object(Vec<u8>);
 
 impl Object {
-    /// With room for so many bytes.
+    /// With room for `bytes` bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
     }
@@ -18,13 +19,13 @@ impl Object {
         self.0.extend_from_slice(b"\":");
     }
 
-    /// A field that holds a text.
+    /// Adds a text field.
     pub(super) fn string(&mut self, name: &str, value: &str) {
         self.name(name);
         serde_json::to_writer(&mut self.0, value).expect("a string always serialises into memory");
     }
 
-    /// A field that holds `prefix` and an id, which need no escaping.
+    /// Adds a field with `prefix` and an id, which need no escaping.
     pub(super) fn id(&mut self, name: &str, prefix: &str, id: Uuid) {
         self.name(name);
         self.0.push(b'"');
@@ -33,7 +34,7 @@ impl Object {
         self.0.push(b'"');
     }
 
-    /// A field that holds JSON text as it is.
+    /// Adds a field with JSON text, unchanged.
     pub(super) fn unparsed(&mut self, name: &str, json: &[u8]) {
         self.name(name);
         self.0.extend_from_slice(json);

@@ -6,7 +6,7 @@ use crate::outbox::event::Event;
 use crate::outbox::labels::Labels;
 use crate::outbox::time::timestamp;
 
-/// `correlationId` is left out where the row has none.
+/// Omits `correlationId` if the row has none.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
     body.id("messageId", "msg-", event.id);

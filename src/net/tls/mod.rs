@@ -1,9 +1,9 @@
-//! TLS to either service: which certificates are trusted, and which one we show. Made anew for each connect, so that rotated files need
-//! no restart.
+//! TLS to both services: which certificates to trust, and which one to show. Made again for each
+//! connect, so that rotated files need no restart.
 //!
-//! Called by the connecting part of `database` and `broker`. The roots of the public authorities are built in (containers often have
-//! none), and a CA file adds to them; where names are not looked at, only the CA file counts, because anybody can have a certificate of a
-//! public authority.
+//! Called when connecting to either service. The public authorities' roots are built in, because
+//! containers often have none, and a CA file adds to them. If names are not checked, only the CA
+//! file counts, because anybody can get a certificate from a public authority.
 
 mod verify;
 pub(crate) mod words;
@@ -21,42 +21,42 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::net::io_words;
 use crate::net::tls::verify::{ChainOnly, Nothing};
 
-/// More than a bundle of every public authority needs.
+/// Larger than a bundle of all public authorities.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Certificate files, in PEM form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Authorities that are trusted.
+    /// Trusted authorities.
     pub ca: Option<PathBuf>,
-    /// Our certificate, with what links it to its authority.
+    /// The client certificate, with the chain to its authority.
     pub cert: Option<PathBuf>,
-    /// Its key; absent where the certificate's file holds it too.
+    /// Its key; `None` if the certificate's file contains it.
     pub key: Option<PathBuf>,
 }
 
 impl TlsFiles {
-    /// These, completed by the others.
+    /// These files, completed by the others.
     pub fn or(self, others: &Self) -> Self {
-        // A certificate and a key of different origin would not belong together.
+        // Never combines a certificate and a key from different sources.
         let (cert, key) =
             if self.cert.is_some() { (self.cert, self.key) } else { (others.cert.clone(), others.key.clone()) };
         Self { ca: self.ca.or_else(|| others.ca.clone()), cert, key }
     }
 }
 
-/// What the server's certificate must show.
+/// What to check of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verify {
-    /// Anything: the connection is encrypted, to whomever.
+    /// Nothing: encrypted, but to anybody.
     Nothing,
-    /// An authority of the CA file; the name does not matter.
+    /// That an authority of the CA file issued it, for any name.
     Chain,
-    /// A trusted authority and the host's name.
+    /// That a trusted authority issued it for the host's name.
     Full,
 }
 
-/// A configuration from the files as they are now.
+/// Makes a configuration from the present contents of the files.
 pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -66,7 +66,7 @@ pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientCo
         .with_custom_certificate_verifier(verifier(files, verify, provider)?);
     let Some(cert) = &files.cert else {
         return match &files.key {
-            Some(key) => Err(format!("the key file '{}' is of no use without its certificate's file", key.display())),
+            Some(key) => Err(format!("the key file '{}' needs its certificate's file as well", key.display())),
             None => Ok(builder.with_no_client_auth()),
         };
     };
@@ -77,7 +77,7 @@ pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientCo
         format!("the key file '{}' cannot be used: {words}", key_file.display())
     })?;
     builder.with_client_auth_cert(chain, key).map_err(|error| {
-        format!("certificate '{}' and key '{}' do not go together: {error}", cert.display(), key_file.display())
+        format!("certificate '{}' and key '{}' do not match: {error}", cert.display(), key_file.display())
     })
 }
 
@@ -95,7 +95,7 @@ fn verifier(
     if let Some(ca) = &files.ca {
         let (added, _unusable) = roots.add_parsable_certificates(certificates(ca)?);
         if added == 0 {
-            return Err(format!("the CA file '{}' holds no usable certificate", ca.display()));
+            return Err(format!("the CA file '{}' contains no usable certificate", ca.display()));
         }
     }
     let full = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
@@ -108,7 +108,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unusable = |words: String| format!("the certificate file '{}' cannot be used: {words}", path.display());
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     match certificates {
-        Ok(certificates) if certificates.is_empty() => Err(unusable("it holds no certificate in PEM form".to_owned())),
+        Ok(certificates) if certificates.is_empty() => {
+            Err(unusable("it contains no certificate in PEM format".to_owned()))
+        }
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(unusable(pem_words(&error, "a certificate"))),
     }
@@ -117,7 +119,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 fn pem_words(error: &pem::Error, what: &str) -> String {
     match error {
-        pem::Error::NoItemsFound => format!("it does not hold {what} in PEM form"),
+        pem::Error::NoItemsFound => format!("it does not contain {what} in PEM format"),
         other => other.to_string(),
     }
 }
@@ -129,7 +131,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|error| unreadable(&io_words(&error)))?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&io_words(&error)))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable("it is too large to hold certificates"));
+        return Err(unreadable("it is too large to be a certificate file"));
     }
     Ok(bytes)
 }

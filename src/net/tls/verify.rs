@@ -1,6 +1,7 @@
-//! The two ways of looking less closely at a server's certificate that libpq's `sslmode` knows. Used by `tls` alone.
+//! The two weaker ways of checking a server's certificate that libpq's `sslmode` has. Used only by
+//! `tls`.
 //!
-//! Both still check that the server has the key of the certificate it shows.
+//! Both still check that the server has the key of its certificate.
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl ServerCertVerifier for Nothing {
     }
 }
 
-/// Accepts a certificate of a trusted authority, whatever host it is for.
+/// Accepts a certificate from a trusted authority, for any host.
 #[derive(Debug)]
 pub(super) struct ChainOnly(pub(super) Arc<WebPkiServerVerifier>);
 
@@ -63,7 +64,7 @@ impl ServerCertVerifier for ChainOnly {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last: everything else was in order.
+            // The name is checked last, so everything else is fine.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,34 +1,37 @@
-//! What a failed TLS handshake means, and what mends it, in words for a person. Used by the connecting part of both services.
+//! Explains failed TLS handshakes to people, and how to fix them. Used when connecting to either
+//! service.
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Whose handshake it was.
+/// The other side of the handshake.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer<'a> {
-    /// The host whose name the certificate must show.
+    /// The host whose name the certificate must have.
     pub(crate) host: &'a str,
-    /// `database` or `amqp`: the prefix of the flags that mend it.
+    /// `database` or `amqp`: the prefix of the flags that fix it.
     pub(crate) flags: &'static str,
 }
 
-/// The TLS error inside an I/O error, if one is there.
+/// The TLS error inside an I/O error, if there is one.
 pub(crate) fn tls_error(error: &std::io::Error) -> Option<&Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<Error>().or_else(|| inner.source().and_then(|cause| cause.downcast_ref::<Error>()))
 }
 
-/// The error and its mend.
+/// The error and its fix.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 pub(crate) fn explain(error: &Error, peer: Peer<'_>) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error, peer),
         Error::AlertReceived(alert) => refused(*alert, peer),
-        Error::InvalidMessage(_) => "the server does not speak TLS on this port; look at port and scheme".to_owned(),
+        Error::InvalidMessage(_) => "the server does not speak TLS on this port; check port and scheme".to_owned(),
         Error::PeerIncompatible(error) => {
-            format!("the server has no TLS version or cipher in common with us, who know TLS 1.2 and 1.3 ({error:?})")
+            format!(
+                "the server shares no TLS version or cipher with the relay, which speaks TLS 1.2 and 1.3 ({error:?})"
+            )
         }
         other => format!("the TLS handshake failed: {other}"),
     }
@@ -38,43 +41,43 @@ pub(crate) fn explain(error: &Error, peer: Peer<'_>) -> String {
 fn certificate(error: &CertificateError, Peer { host, flags }: Peer<'_>) -> String {
     match error {
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
-            "the server's certificate names no host (its subject does not count); it needs '{host}' as a subjectAltName"
+            "the server's certificate names no host (its subject does not count); add '{host}' as a subjectAltName"
         ),
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<String> = presented.iter().map(|name| bare_name(name)).collect();
             let names = names.join(", ");
             format!(
-                "the server's certificate is for {names}, not for '{host}'; use a name of the certificate in the URL, or one that is issued for '{host}'"
+                "the server's certificate is for {names}, not for '{host}'; use a name of the certificate in the URL, or issue one for '{host}'"
             )
         }
         CertificateError::NotValidForName => {
             format!("the server's certificate is not for '{host}'; use a name of the certificate in the URL")
         }
         CertificateError::ExpiredContext { not_after, .. } => {
-            format!("the server's certificate expired at {}; it must be renewed (or a clock is wrong)", at(*not_after))
+            format!("the server's certificate expired at {}; renew it (or a clock is wrong)", at(*not_after))
         }
         CertificateError::NotValidYetContext { not_before, .. } => {
-            format!("the server's certificate is valid from {} on; a clock is wrong", at(*not_before))
+            format!("the server's certificate is only valid from {}; a clock is wrong", at(*not_before))
         }
         CertificateError::UnknownIssuer => format!(
-            "the server's certificate is of an authority that is not known here; name the authority's certificate with --{flags}-ca-file"
+            "the server's certificate is from an unknown authority; pass the authority's certificate with --{flags}-ca-file"
         ),
         CertificateError::InvalidPurposeContext { required: ExtendedKeyPurpose::ServerAuth, .. } => {
             "the server's certificate is not issued for servers (extended key usage serverAuth)".to_owned()
         }
         other if other.to_string().contains("CaUsedAsEndEntity") => format!(
-            "the server shows the certificate of an authority as its own (self-signed, CA:TRUE); it needs one that is issued for '{host}'"
+            "the server uses an authority's certificate as its own (self-signed, CA:TRUE); issue one for '{host}'"
         ),
         other => format!("the server's certificate cannot be accepted: {other}"),
     }
 }
 
-/// The server ended the handshake, and that is about our certificate or its absence.
+/// The server ended the handshake because of our certificate, or because there is none.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
 fn refused(alert: AlertDescription, Peer { flags, .. }: Peer<'_>) -> String {
     match alert {
         AlertDescription::CertificateRequired => {
-            format!("the server requires a client certificate; give --{flags}-cert-file and --{flags}-key-file")
+            format!("the server requires a client certificate; pass --{flags}-cert-file and --{flags}-key-file")
         }
         AlertDescription::HandshakeFailure => format!(
             "the server ended the handshake; it may require a client certificate (--{flags}-cert-file and --{flags}-key-file)"
@@ -86,7 +89,7 @@ fn refused(alert: AlertDescription, Peer { flags, .. }: Peer<'_>) -> String {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => format!(
-            "the server does not accept our client certificate ({alert:?}); look at --{flags}-cert-file and at the server's CA file"
+            "the server does not accept our client certificate ({alert:?}); check --{flags}-cert-file and the server's CA file"
         ),
         other => format!("the server ended the TLS handshake ({other:?})"),
     }

@@ -1,11 +1,11 @@
-//! The gauges about the whole database. Registered only by the replica that computes them, so that a sum over replicas is right and old
-//! figures do not stay. Used by `Metrics`.
+//! The gauges about the whole database. Only the replica that computes them registers them, so that
+//! a sum over replicas is right and no old figures remain. Used by `Metrics`.
 
 use std::time::Duration;
 
 use prometheus::{Gauge, IntGauge, Registry};
 
-/// Gauges about the whole database; registered only by the replica that computes them.
+/// Gauges about the whole database. Only the replica that computes them registers them.
 pub(super) struct Backlog {
     pending: IntGauge,
     oldest_age: Gauge,
@@ -14,14 +14,14 @@ pub(super) struct Backlog {
     last_success: Gauge,
 }
 
-/// What the whole database looks like.
+/// Figures about the whole database.
 #[derive(Debug, Clone, Copy)]
 pub struct BacklogNow {
-    /// Events that are not published, capped.
+    /// Unpublished events, capped.
     pub pending: i64,
-    /// Age of the oldest that could leave.
+    /// Age of the oldest event that could leave.
     pub oldest_pending_age: Duration,
-    /// Keys that wait, capped.
+    /// Waiting keys, capped.
     pub blocked_keys: i64,
     /// Unresolved dead letters, capped.
     pub dead_letters: i64,
@@ -32,18 +32,21 @@ impl Backlog {
         let whole = |name: &str, help: &str| IntGauge::new(name, help).expect("a valid metric name");
         let float = |name: &str, help: &str| Gauge::new(name, help).expect("a valid metric name");
         Self {
-            pending: whole("outbox_pending_events", "events that are not published (capped)"),
+            pending: whole("outbox_pending_events", "events that are not published yet (capped)"),
             oldest_age: float(
                 "outbox_oldest_pending_age_seconds",
                 "age of the oldest pending event that does not wait for a retry",
             ),
-            blocked_keys: whole("outbox_blocked_keys", "keys that wait (capped)"),
+            blocked_keys: whole("outbox_blocked_keys", "waiting keys (capped)"),
             dead_letters: whole("outbox_dead_letter_events", "unresolved dead letters (capped)"),
-            last_success: float("outbox_stats_last_success_timestamp_seconds", "when this replica computed them last"),
+            last_success: float(
+                "outbox_stats_last_success_timestamp_seconds",
+                "when this replica last computed the gauges about the whole database",
+            ),
         }
     }
 
-    /// Exports these figures from now on.
+    /// Exports these figures.
     pub(super) fn set(&self, registry: &Registry, now: &BacklogNow, unix_seconds: f64) {
         self.register(registry);
         self.pending.set(now.pending);
@@ -65,14 +68,14 @@ impl Backlog {
 
     fn register(&self, registry: &Registry) {
         for collector in self.collectors() {
-            // Registered already is what it is most of the time.
+            // Usually it is already registered.
             if let Err(error) = registry.register(collector) {
                 tracing::trace!(%error, "gauge");
             }
         }
     }
 
-    /// Another replica computes them now: old figures must not stay.
+    /// Another replica computes them now, so old figures must go.
     pub(super) fn unregister(&self, registry: &Registry) {
         for collector in self.collectors() {
             if let Err(error) = registry.unregister(collector) {

@@ -1,7 +1,9 @@
-//! The way to the collector: hyper on the relay's own runtime, TLS as for the services.
+//! The client for the collector: hyper on the relay's own runtime, with the same TLS as for the
+//! services.
 //!
-//! The library's exporter calls it on a thread of its own, where no runtime is and an asynchronous client would panic ("there is no
-//! reactor running"). So each request is a task of the runtime, and only its answer is awaited there.
+//! The library's exporter calls it on its own thread, which has no runtime, so that an asynchronous
+//! client would panic there ("there is no reactor running"). So each request runs as a task of the
+//! runtime, and the thread only waits for the answer.
 
 use std::error::Error;
 use std::future::Future;
@@ -21,7 +23,7 @@ use crate::deadline::deadline;
 use crate::net::tls::{TlsFiles, Verify, client_config};
 use crate::ops::spans::export::Trouble;
 
-/// More than a collector has to say.
+/// Larger than any answer of a collector.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Sends requests to the collector.
@@ -34,7 +36,8 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// On the runtime that calls. `trouble` is told why a request failed: the exporter keeps that to itself.
+    /// Uses the runtime of the caller. Records in `trouble` why a request failed, because the
+    /// exporter does not tell.
     pub(super) fn new(tls: &TlsFiles, timeout: Duration, trouble: Arc<Trouble>) -> Result<Self, String> {
         let tls = client_config(tls, Verify::Full)?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
@@ -77,7 +80,7 @@ impl HttpClient for Collector {
     }
 }
 
-/// An error with its causes: hyper's own words are only "client error (Connect)".
+/// An error with its causes: hyper itself only says "client error (Connect)".
 fn words(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

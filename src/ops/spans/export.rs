@@ -1,7 +1,8 @@
-//! What is put around the library's batch processor and exporter: an exact bound with a count of what was dropped, and one line now and
-//! then where the library would write one per batch or none.
+//! Wraps the library's batch processor and exporter: adds an exact limit, counts dropped spans, and
+//! logs a line now and then, where the library would log one per batch or none at all.
 //!
-//! The library's thread takes spans from the queue and awaits the collector; `sent` only ever puts them in.
+//! The library's thread takes spans from the queue and waits for the collector; `sent` only puts
+//! them in.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use crate::ops::quota::Quota;
 pub(super) struct Trouble(Mutex<Option<String>>);
 
 impl Trouble {
-    /// Notes the cause.
+    /// Records the cause.
     pub(super) fn is(&self, words: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
     }
@@ -34,20 +35,21 @@ impl Trouble {
     }
 }
 
-/// Spans between the relay and the collector. Each is waiting, then taken, dropped or refused.
+/// Spans between the relay and the collector. Each one waits, and is then accepted, dropped or
+/// refused.
 #[derive(Debug, Default)]
 struct Counts {
-    /// In the queue, or on their way to the collector.
+    /// In the queue, or being sent to the collector.
     waiting: AtomicUsize,
-    /// Found the queue full since that was last said.
+    /// Dropped because the queue was full, since the last log line about it.
     dropped: AtomicU64,
-    /// Not taken by the collector since that was last said.
+    /// Refused by the collector, since the last log line about it.
     refused: AtomicU64,
-    /// Whether the last batch was not taken.
+    /// Whether the last batch was refused.
     is_failing: AtomicBool,
 }
 
-/// The batch processor with at most `queue` spans in it, those on their way included. A span beyond is dropped.
+/// The batch processor with at most `queue` spans, including those being sent. Drops further spans.
 #[derive(Debug)]
 pub(super) struct Bounded {
     batches: BatchSpanProcessor,
@@ -56,11 +58,11 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    /// Before `exporter`; `trouble` is where its client notes why it failed. Starts the library's thread.
+    /// Wraps `exporter`, whose client records failures in `trouble`. Starts the library's thread.
     pub(super) fn new<E: SpanExporter + 'static>(exporter: E, queue: usize, trouble: Arc<Trouble>) -> Self {
         let counts = Arc::new(Counts::default());
         let exporter = Told { exporter, trouble, counts: Arc::clone(&counts), quota: Quota::default() };
-        // The library's own queue is as long, so it never drops one uncounted.
+        // The library's own queue has the same length, so it never drops a span uncounted.
         let config = BatchConfigBuilder::default().with_max_queue_size(queue).build();
         Self { batches: BatchSpanProcessor::new(exporter, config), queue, counts }
     }
@@ -84,14 +86,14 @@ impl SpanProcessor for Bounded {
         self.batches.force_flush()
     }
 
-    /// Says what is lost by then, beyond what was said before.
+    /// Logs the spans that are lost at the end and were not logged before.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         let result = self.batches.shutdown_with_timeout(timeout);
         let Counts { waiting, dropped, refused, is_failing: _ } = &*self.counts;
         let unsaid = dropped.swap(0, Ordering::Relaxed) + refused.swap(0, Ordering::Relaxed);
         let spans = unsaid + waiting.load(Ordering::Relaxed) as u64;
         if spans > 0 {
-            tracing::warn!(spans, ?timeout, "spans are lost: they were not exported by the end");
+            tracing::warn!(spans, ?timeout, "spans lost: not exported before the end");
         }
         result
     }
@@ -101,7 +103,7 @@ impl SpanProcessor for Bounded {
     }
 }
 
-/// An exporter whose failures are told.
+/// An exporter whose failures are logged.
 #[derive(Debug)]
 struct Told<E> {
     exporter: E,
@@ -134,7 +136,7 @@ impl<E> Told<E> {
         match result {
             Ok(()) => {
                 if counts.is_failing.swap(false, Ordering::Relaxed) && self.quota.news("taken").is_some() {
-                    tracing::info!("the collector takes spans again");
+                    tracing::info!("the collector accepts spans again");
                 }
             }
             Err(error) => {
@@ -144,13 +146,13 @@ impl<E> Told<E> {
                 if self.quota.news("refused").is_some() {
                     let (spans, error) =
                         (counts.refused.swap(0, Ordering::Relaxed), cause.unwrap_or_else(|| error.to_string()));
-                    tracing::warn!(spans, error, "spans are lost: the collector does not take them");
+                    tracing::warn!(spans, error, "spans lost: the collector does not accept them");
                 }
             }
         }
         if counts.dropped.load(Ordering::Relaxed) > 0 && self.quota.news("dropped").is_some() {
             let spans = counts.dropped.swap(0, Ordering::Relaxed);
-            tracing::warn!(spans, "spans are lost: their queue is full");
+            tracing::warn!(spans, "spans lost: their queue is full");
         }
     }
 }

@@ -9,11 +9,11 @@ use crate::ops::spans::SentMessage;
 pub struct Spans(());
 
 impl Spans {
-    /// Says so where the environment asks for spans: that they are missing should not be a riddle.
+    /// Logs it if the environment asks for spans, so that nobody wonders why they are missing.
     pub fn start(_replica: &str) -> Self {
         let asked = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
         if let Some(variable) = asked.into_iter().find(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty())) {
-            tracing::info!(variable, "no spans are exported: this build is without the cargo feature opentelemetry");
+            tracing::info!(variable, "not exporting spans: this build lacks the cargo feature opentelemetry");
         }
         Self(())
     }

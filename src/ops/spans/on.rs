@@ -1,4 +1,5 @@
-//! A build with OpenTelemetry. Without an endpoint in the environment nothing is started, and a message costs one look at an empty option.
+//! A build with OpenTelemetry. Without an endpoint in the environment it starts nothing, and a
+//! message only costs a check of an empty option.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::ops::spans::export::{Bounded, Trouble};
 use crate::ops::spans::settings::Settings;
 use crate::ops::spans::{SentMessage, producer};
 
-/// The way of spans to the collector, where there is one; clones share it.
+/// Exports spans to the collector, if there is one. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Spans(Option<Arc<Export>>);
 
@@ -26,24 +27,25 @@ struct Export {
 }
 
 impl Spans {
-    /// As the environment says. What cannot be had is said once and left out: the relay runs without it. In a runtime.
+    /// Configured by the environment. If that fails, logs it once and runs without spans. Must be
+    /// called in a runtime.
     pub fn start(replica: &str) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let started = Settings::read(variable).and_then(|settings| match settings {
             None => Ok(None),
             Some(settings) => export(&settings, replica).map(|export| {
                 let (collector, queue) = (&settings.collector, settings.queue);
-                tracing::info!(collector, queue, "spans are exported");
+                tracing::info!(collector, queue, "exporting spans");
                 Some(Arc::new(export))
             }),
         });
         Self(started.unwrap_or_else(|error| {
-            tracing::warn!(error, "no spans are exported");
+            tracing::warn!(error, "not exporting spans");
             None
         }))
     }
 
-    /// A span for a message. Never waits.
+    /// Records the span of a message. Never waits.
     #[inline]
     pub fn sent(&self, message: &SentMessage<'_>) {
         if let Some(export) = &self.0 {
@@ -51,13 +53,14 @@ impl Spans {
         }
     }
 
-    /// Exports what waits, for at most `limit`, and ends.
+    /// Exports the queued spans, for at most `limit`, and ends.
     pub async fn close(self, limit: Duration) {
         let Some(export) = self.0 else { return };
-        // The library's shutdown blocks, with the same limit. That it took longer is said with how many spans that costs.
+        // The library's shutdown blocks, with the same limit. If it takes longer, it logs how many
+        // spans that loses.
         let closed = tokio::task::spawn_blocking(move || export.provider.shutdown_with_timeout(limit)).await;
         if let Err(error) = closed {
-            tracing::warn!(%error, "spans are lost: their export could not be ended");
+            tracing::warn!(%error, "spans lost: cannot finish their export");
         }
     }
 }
@@ -71,8 +74,8 @@ fn export(settings: &Settings, replica: &str) -> Result<Export, String> {
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(settings.timeout)
         .build()
-        // Its words may repeat the endpoint, which may hold a secret.
-        .map_err(|_| "the endpoint or another variable of the exporter cannot be used".to_owned())?;
+        // Its message may repeat the endpoint, which may contain a secret.
+        .map_err(|_| "the endpoint or another variable of the exporter is invalid".to_owned())?;
     let provider = SdkTracerProvider::builder()
         .with_resource(resource(replica))
         .with_span_processor(Bounded::new(exporter, settings.queue, trouble))
@@ -81,7 +84,7 @@ fn export(settings: &Settings, replica: &str) -> Result<Export, String> {
     Ok(Export { tracer: provider.tracer_with_scope(scope), provider })
 }
 
-/// Who sends. What the environment says of it wins.
+/// The sender. The environment's values win.
 fn resource(replica: &str) -> Resource {
     let ours = [
         KeyValue::new("service.name", env!("CARGO_PKG_NAME")),

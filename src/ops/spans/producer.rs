@@ -1,6 +1,7 @@
 //! The span of one message, by OpenTelemetry's conventions for messaging and RabbitMQ
-//! (<https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/>), and where it belongs: below the span that wrote the row, whose
-//! `traceparent` is in the row's headers. A row without one, or with one that cannot be read, begins a trace.
+//! (<https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/>). It is a child of the span
+//! that wrote the row, whose `traceparent` is in the row's headers. A row without a readable
+//! `traceparent` starts a trace.
 
 use std::time::SystemTime;
 
@@ -17,12 +18,12 @@ use crate::ops::spans::SentMessage;
 use crate::outbox::destination::OnUnroutable;
 use crate::outbox::outcome::Answer;
 
-/// Makes the span, unless the sampler leaves it out.
+/// Makes the span, unless the sampler drops it.
 pub(super) fn record(tracer: &SdkTracer, message: &SentMessage<'_>) {
     let (now, elapsed) = (SystemTime::now(), message.sent_at.elapsed());
     let start = now.checked_sub(elapsed).unwrap_or(now);
     let exchange = &message.destination.exchange;
-    // The default exchange has no name.
+    // The default exchange has an empty name.
     let name = if exchange.is_empty() { "send".to_owned() } else { format!("send {exchange}") };
     let builder = tracer.span_builder(name).with_kind(SpanKind::Producer).with_start_time(start);
     let mut span = builder.start_with_context(tracer, &parent(message.event.headers.as_deref()));
@@ -60,7 +61,7 @@ fn attributes(message: &SentMessage<'_>, start: SystemTime) -> Vec<KeyValue> {
     }
     match &event.replay_id {
         Some(id) => all.push(KeyValue::new("outbox.replay_id", id.to_string())),
-        // How long ago a replayed event occurred says nothing about the relay.
+        // The age of a replayed event says nothing about the relay.
         None => {
             let waited = OffsetDateTime::from(start) - event.created_at;
             let waited_ms = i64::try_from(waited.whole_milliseconds()).unwrap_or(i64::MAX);
@@ -71,7 +72,7 @@ fn attributes(message: &SentMessage<'_>, start: SystemTime) -> Vec<KeyValue> {
     all
 }
 
-/// What went wrong, in the words of `outbox_failures_total`, and the broker's own.
+/// What failed, as a reason of `outbox_failures_total`, and the broker's message.
 fn failure(answer: &Answer) -> Option<(&'static str, &str)> {
     use crate::outbox::outcome::ChannelFault as Fault;
     match answer {
@@ -91,14 +92,14 @@ fn failure(answer: &Answer) -> Option<(&'static str, &str)> {
                 Fault::Bystander => "",
             },
         )),
-        // It may still come; then `outbox_confirm_duration_seconds` has it.
+        // The confirm may still come; `outbox_confirm_duration_seconds` will count it.
         Answer::Unconfirmed => Some(("unconfirmed", "")),
         // Not sent.
         Answer::Held { .. } | Answer::Stalled { .. } | Answer::NotSent => None,
     }
 }
 
-/// The part of a row's headers that is looked at.
+/// The part of a row's headers that matters here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct TraceHeaders {
@@ -122,7 +123,7 @@ impl Extractor for TraceHeaders {
 
 fn parent(headers: Option<&str>) -> Context {
     let Some(headers) = headers.filter(|text| text.contains("traceparent")) else { return Context::new() };
-    // Headers that are no object are the message stage's business; such a row is never sent.
+    // The message stage refuses headers that are not an object; such a row is never sent.
     let headers: TraceHeaders = serde_json::from_str(headers).unwrap_or_default();
     TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
 }

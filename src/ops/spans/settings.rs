@@ -1,5 +1,6 @@
-//! What the environment says of the export, in OpenTelemetry's own variables. The libraries read most of them themselves (endpoint,
-//! headers, sampler, resource, delays); here is what they leave to the program, and what has to be known before anything is started.
+//! Settings of the export from OpenTelemetry's own variables. The libraries read most of them
+//! (endpoint, headers, sampler, resource, delays). This file reads what they leave to the program,
+//! and what must be known before anything starts.
 
 use std::time::Duration;
 
@@ -15,28 +16,29 @@ const CERT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_E
 const KEY: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
 const QUEUE: [&str; 1] = ["OTEL_BSP_MAX_QUEUE_SIZE"];
 
-/// The one protocol that is built in.
+/// The only protocol that is built in.
 const SPOKEN: &str = "http/protobuf";
-/// Milliseconds; both defaults are those of the specification.
+/// Default and maximum, in milliseconds; the default is the specification's.
 const TIMEOUT_MS: (u64, u64) = (10_000, 60_000);
-/// Spans; one holds some 2 KiB.
+/// Default and maximum, in spans; a span takes about 2 KiB.
 const QUEUE_SPANS: (u64, u64) = (2_048, 65_536);
 
 /// How spans leave the process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// Host and port of the collector, for the log; what else stands in the URL may be a secret.
+    /// Host and port of the collector, for the log; the rest of the URL may be secret.
     pub(super) collector: String,
-    /// For one request, and for all attempts at one batch.
+    /// The limit for one request, and for all attempts at one batch.
     pub(super) timeout: Duration,
-    /// Spans that wait at the most.
+    /// The most queued spans.
     pub(super) queue: usize,
     /// For `https`.
     pub(super) tls: TlsFiles,
 }
 
 impl Settings {
-    /// What is set; nothing where no spans are asked for; words where they are, and cannot be had.
+    /// The settings; `None` if no spans are asked for; an error text if they are, but cannot be
+    /// exported.
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
         let is = |name: &str, word: &str| variable(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
@@ -45,18 +47,18 @@ impl Settings {
         }
         let Some(endpoint) = first(&ENDPOINT) else { return Ok(None) };
         if let Some(protocol) = first(&PROTOCOL).filter(|protocol| protocol != SPOKEN) {
-            return Err(format!("the protocol '{protocol}' is asked for, and this relay speaks {SPOKEN} alone"));
+            return Err(format!("the protocol '{protocol}' is not supported; this relay only speaks {SPOKEN}"));
         }
         let uri = endpoint.parse::<Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
         let Some(host) = uri.as_ref().and_then(Uri::host) else {
-            return Err("the collector's endpoint is no URL that begins with http:// or https://".to_owned());
+            return Err("the collector's endpoint must be a URL that starts with http:// or https://".to_owned());
         };
         let port = uri.as_ref().and_then(Uri::port_u16).map(|port| format!(":{port}")).unwrap_or_default();
         let number = |names: &[&str], (default, max): (u64, u64)| match first(names) {
             None => Ok(default),
             Some(text) => match text.parse::<u64>() {
                 Ok(number) if (1..=max).contains(&number) => Ok(number),
-                Ok(_) | Err(_) => Err(format!("{}: '{text}' is no number from 1 to {max}", names.join(", "))),
+                Ok(_) | Err(_) => Err(format!("{}: must be 1 to {max}, got '{text}'", names.join(", "))),
             },
         };
         let path = |names: &[&str]| first(names).map(Into::into);

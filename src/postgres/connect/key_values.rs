@@ -1,9 +1,10 @@
-//! libpq's `key=value` strings, as far as names and values go. Used by `database_url`, which has to take parameters out of them.
+//! Splits libpq's `key=value` strings into names and values. Used for URLs, to take parameters out
+//! of them.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// The pairs, in their order; nothing where it is no such string.
+/// The pairs, in order; `None` if it is not such a string.
 pub(super) fn pairs(text: &str) -> Option<Vec<(&str, String)>> {
     let mut letters = text.char_indices().peekable();
     let mut pairs = Vec::new();
@@ -23,7 +24,7 @@ fn skip_blanks(letters: &mut Peekable<CharIndices<'_>>) {
     while letters.next_if(|(_, c)| c.is_whitespace()).is_some() {}
 }
 
-/// A backslash takes the next letter as it is; quotes are needed around blanks.
+/// A backslash escapes the next character; values with spaces need quotes.
 fn value(letters: &mut Peekable<CharIndices<'_>>) -> Option<String> {
     let quoted = letters.next_if(|(_, c)| *c == '\'').is_some();
     let mut value = String::new();

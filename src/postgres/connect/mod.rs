@@ -1,8 +1,9 @@
-//! How to reach PostgreSQL, and one connection to it. Everything that may be rotated (URL, user, password, certificates) is read again
-//! at each connect.
+//! How to reach PostgreSQL, and one connection to it. Reads everything that may rotate (URL, user,
+//! password, certificates) again at each connect.
 //!
-//! Used by the pool, the listener and the commands. Promises: never a server that refuses writes, never less TLS than the URL asks for,
-//! no wait without a deadline, no secret in an error or the log.
+//! Used by the pool, the listener and the commands. Never connects to a server that refuses writes,
+//! or with less TLS than the URL asks for. Every wait has a deadline, and no error or log line
+//! contains a secret.
 
 mod key_values;
 pub mod url;
@@ -30,29 +31,29 @@ use crate::postgres::connect::words::connect_words;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
-/// To one host, all of it: the way there, TLS, the login.
+/// The limit for one host: TCP, TLS and login together.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How to reach the database. `Debug` shows no secret.
+/// How to reach the database. `Debug` hides secrets.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
     /// The URL.
     pub url: Secret,
-    /// Overrules the URL's user.
+    /// Overrides the URL's user.
     pub user: Option<Secret>,
-    /// Overrules the URL's password.
+    /// Overrides the URL's password.
     pub password: Option<Secret>,
-    /// Overrule the URL's certificate files.
+    /// Override the URL's certificate files.
     pub files: TlsFiles,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
-    /// Whether a server that refuses writes will do.
+    /// Whether a server that refuses writes is acceptable.
     any_server: bool,
-    /// What the log has been told.
+    /// What was already logged.
     said: Arc<Mutex<Said>>,
 }
 
-/// Messages of a connection: it lives while they are read.
+/// The messages of a connection. The connection lives while they are read.
 pub(crate) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// Why there is no connection.
@@ -61,20 +62,20 @@ pub enum ConnectError {
     /// The URL, or a file, cannot be used as it is now.
     #[error("{0}")]
     Settings(String),
-    /// The server, or the way to it: each host with what it said.
+    /// The server, or the network: each host with its error.
     #[error("{0}")]
     Server(String),
 }
 
 #[derive(Debug, Default)]
 struct Said {
-    /// The last connection that the log has been told of; nothing after a failure.
+    /// The last connection that was logged; `None` after a failure.
     connected: Option<String>,
     unverified: bool,
 }
 
 impl DatabaseSettings {
-    /// Nothing is read or connected yet.
+    /// Does not read or connect anything yet.
     pub fn new(
         url: Secret,
         user: Option<Secret>,
@@ -86,7 +87,7 @@ impl DatabaseSettings {
         Self { url, user, password, files, application_name, any_server: false, said: Arc::default() }
     }
 
-    /// The same address for a look at whatever answers there, a standby too.
+    /// The same address, but accepting any server that answers, even a standby.
     pub fn any_server(&self, application_name: String) -> Self {
         Self { application_name, any_server: true, said: Arc::default(), ..self.clone() }
     }
@@ -109,7 +110,7 @@ impl DatabaseSettings {
         target.tls().map(|_| ()).map_err(ConnectError::Settings)
     }
 
-    /// One connection, driven by a task that ends with it.
+    /// Opens one connection, driven by a task that ends with it.
     pub async fn connect(&self) -> Result<(Client, JoinHandle<()>), ConnectError> {
         let (client, mut messages) = self.open().await?;
         let task = tokio::spawn(async move {
@@ -123,7 +124,7 @@ impl DatabaseSettings {
         Ok((client, task))
     }
 
-    /// One connection that its owner drives by reading its messages.
+    /// Opens one connection, which its owner drives by reading its messages.
     pub(crate) async fn open(&self) -> Result<(Client, Messages), ConnectError> {
         // On the heap: TLS and login make a large future, and every caller would carry it.
         let opened = Box::pin(self.try_hosts()).await;
@@ -136,7 +137,7 @@ impl DatabaseSettings {
     async fn try_hosts(&self) -> Result<(Client, Messages), ConnectError> {
         let target = self.target()?;
         if target.is_unverified() && !std::mem::replace(&mut self.said().unverified, true) {
-            tracing::warn!("the database server's certificate is not verified; append sslmode=verify-full");
+            tracing::warn!("the database server's certificate is not verified; add sslmode=verify-full to the URL");
         }
         let attempts = target.tls().map_err(ConnectError::Settings)?;
         let mut errors = Vec::new();
@@ -158,7 +159,7 @@ impl DatabaseSettings {
         Err(ConnectError::Server(errors.join("; ")))
     }
 
-    /// What is to be connected to, with every file as it is now.
+    /// Where to connect, with the present contents of every file.
     fn target(&self) -> Result<Target, ConnectError> {
         let read = |secret: &Secret| secret.read().map_err(|error| ConnectError::Settings(error.to_string()));
         let mut url = parse(read(&self.url)?.trim()).map_err(|error| {
@@ -174,14 +175,14 @@ impl DatabaseSettings {
             url.config.password(read(password)?);
         }
         let files = self.files.clone().or(&url.files);
-        // Who names an authority wants to see its certificate.
+        // Whoever names an authority wants its certificate checked.
         let safe = url.is_remote() || files.ca.is_some() || url.system_roots;
         let default = if safe { SslMode::VerifyFull } else { SslMode::Prefer };
         let ssl_mode = url.ssl_mode.unwrap_or(default);
         Ok(Target { url, files, ssl_mode })
     }
 
-    /// Once for each host and each time it is back; an idle relay connects every now and then.
+    /// Logs once per host, and each time it is back, because an idle relay reconnects now and then.
     fn connected_to(&self, node: &Config, place: &str) {
         let user = node.get_user().unwrap_or_default();
         let connected = format!("{place}/{} as {user}", node.get_dbname().unwrap_or(user));
@@ -197,18 +198,18 @@ impl DatabaseSettings {
     }
 }
 
-/// A URL completed by what overrules it.
+/// A URL, completed by the values that override its parts.
 struct Target {
     url: DatabaseUrl,
     files: TlsFiles,
     ssl_mode: SslMode,
 }
 
-/// A way to try: the driver's mode, and the TLS it needs.
+/// One way to try: the driver's mode, and its TLS configuration.
 type Attempt = (DriverSslMode, Option<rustls::ClientConfig>);
 
 impl Target {
-    /// The attempts at one host, in their order.
+    /// The attempts for one host, in order.
     fn tls(&self) -> Result<Vec<Attempt>, String> {
         let config = |verify| client_config(&self.files, verify).map(Some);
         let plain = || (DriverSslMode::Disable, None);
@@ -218,7 +219,7 @@ impl Target {
             SslMode::Prefer => vec![(DriverSslMode::Prefer, config(Verify::Nothing)?), plain()],
             SslMode::Require if self.files.ca.is_none() => vec![(DriverSslMode::Require, config(Verify::Nothing)?)],
             SslMode::VerifyCa | SslMode::Require if self.url.system_roots => {
-                return Err("sslrootcert=system needs sslmode=verify-full: anybody can have a certificate of a public authority".into());
+                return Err("sslrootcert=system needs sslmode=verify-full: anybody can get a certificate from a public authority".into());
             }
             SslMode::VerifyCa if self.files.ca.is_none() => {
                 return Err("sslmode=verify-ca needs an authority: --database-ca-file or sslrootcert; or use sslmode=verify-full".into());
@@ -230,7 +231,7 @@ impl Target {
 
     fn is_unverified(&self) -> bool {
         let verifies = match self.ssl_mode {
-            // No TLS is asked for: there is nothing that could seem to be verified.
+            // No TLS is asked for, so nothing can seem to be verified.
             SslMode::Disable | SslMode::VerifyCa | SslMode::VerifyFull => true,
             SslMode::Require => self.files.ca.is_some(),
             SslMode::Allow | SslMode::Prefer => !self.url.is_remote(),
@@ -262,11 +263,11 @@ fn place(node: &Config) -> String {
     }
 }
 
-/// One host, by each attempt until one is let in. Only where TLS is optional there are two.
+/// Tries one host with each attempt until one succeeds. There are two only if TLS is optional.
 async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Messages), String> {
     let host = match node.get_hosts().first() {
         Some(Host::Tcp(host)) => host.as_str(),
-        // As libpq does it: a socket is this machine, whatever sslmode says.
+        // As in libpq: a socket is on this machine, whatever sslmode says.
         Some(Host::Unix(_)) | None => return attempt(node, NoTls).await.map_err(|error| connect_words(&error, "")),
     };
     let mut first = None;
@@ -298,7 +299,8 @@ async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Mess
     Err(first.unwrap_or_default())
 }
 
-/// Whether the other attempt may fare better: the handshake failed, or the server lets nobody in this way.
+/// Whether the other attempt may succeed: the handshake failed, or the server does not accept
+/// logins this way.
 fn depends_on_tls(error: &tokio_postgres::Error) -> bool {
     use tokio_postgres::error::SqlState;
     match error.code() {

@@ -1,7 +1,8 @@
-//! PostgreSQL URLs (and libpq's `key=value` strings) as people paste them: libpq's TLS parameters, which the driver does not know, and
-//! words for parameters of other tools.
+//! PostgreSQL URLs and libpq's `key=value` strings as people paste them. Handles libpq's TLS
+//! parameters, which the driver does not know, and explains parameters of other tools.
 //!
-//! Called by `database` at each connect, because the URL may be in a file that changes. Never repeats the URL: it may hold a password.
+//! Called at each connect, because the URL may be in a file that changes. Never repeats the URL,
+//! which may contain a password.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,40 +18,41 @@ use crate::net::tls::TlsFiles;
 pub enum SslMode {
     /// Never TLS.
     Disable,
-    /// TLS where the server insists.
+    /// TLS only if the server insists.
     Allow,
-    /// TLS where the server offers it.
+    /// TLS if the server offers it.
     Prefer,
-    /// TLS to whomever; with a CA file like `VerifyCa`.
+    /// TLS without checking the certificate; with a CA file like `VerifyCa`.
     Require,
-    /// TLS to a server whose certificate is of the CA file.
+    /// TLS to a server whose certificate was issued by the CA file.
     VerifyCa,
-    /// TLS to the host by name.
+    /// TLS, with a certificate for the host's name.
     VerifyFull,
 }
 
-/// What a URL says. Has no `Debug`: the password is in it.
+/// A parsed URL. Has no `Debug`, because it contains the password.
 pub struct DatabaseUrl {
-    /// What the driver understands.
+    /// The part for the driver.
     pub config: Config,
-    /// How TLS is used; absent where the URL does not say.
+    /// How to use TLS; `None` if the URL does not say.
     pub ssl_mode: Option<SslMode>,
     /// `sslrootcert`, `sslcert` and `sslkey`.
     pub files: TlsFiles,
-    /// `sslrootcert=system`: the built-in authorities and no other.
+    /// `sslrootcert=system`: only the built-in authorities.
     pub system_roots: bool,
 }
 
 const DOUBTFUL: &str =
-    "a parameter after the ? is not understood; characters such as @ : / ? # in a password must be percent-encoded";
-const EXAMPLE: &str = "no PostgreSQL URL such as postgres://user@host:5432/database";
+    "unknown parameter after the ?; characters such as @ : / ? # in a password must be percent-encoded";
+const EXAMPLE: &str = "not a PostgreSQL URL such as postgres://user@host:5432/database";
 
-/// Reads a URL, or says what is wrong with it and what mends that.
+/// Parses a URL. The error says what is wrong and how to fix it.
 pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
     let (head, parameters) = split(text)?;
     let mut ours = Ours::default();
     let mut rest = Vec::new();
-    // Where an @ follows the ?, the ? may be of a password that was not percent-encoded, and names may be pieces of it.
+    // If an @ follows the ?, the ? may be part of a password that was not percent-encoded, and so
+    // may the names.
     let doubtful = parameters.iter().any(|parameter| parameter.raw.contains('@'));
     for parameter in parameters {
         if !ours.take(&parameter).map_err(|error| if doubtful { DOUBTFUL.to_owned() } else { error })? {
@@ -60,7 +62,7 @@ pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
     let is_url = !head.is_empty();
     let text = if is_url { as_url(head, &rest) } else { as_pairs(&rest) };
     let config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
-        // The driver's words repeat no value.
+        // The driver's error does not repeat any value.
         let mut words = String::new();
         if let Some(cause) = std::error::Error::source(&error) {
             words = format!(": {cause}");
@@ -73,16 +75,16 @@ pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
     let has_blank =
         |host: &Host| matches!(host, Host::Tcp(name) if name.is_empty() || name.contains(char::is_whitespace));
     if config.get_hosts().iter().any(has_blank) {
-        return Err(format!("{EXAMPLE}: a host is empty or has blanks in it"));
+        return Err(format!("{EXAMPLE}: a host is empty or contains spaces"));
     }
     if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
-        return Err("target_session_attrs=read-only cannot be: the relay writes; leave it out".to_owned());
+        return Err("target_session_attrs=read-only is not possible, because the relay writes; remove it".to_owned());
     }
     Ok(DatabaseUrl { config, ssl_mode: ours.ssl_mode, files: ours.files, system_roots: ours.system_roots })
 }
 
 impl DatabaseUrl {
-    /// The hosts one by one, each as a configuration of its own, in the order in which to try them.
+    /// One configuration per host, in the order in which to try them.
     pub(crate) fn nodes(&self) -> Vec<Config> {
         let config = &self.config;
         let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
@@ -114,8 +116,8 @@ impl DatabaseUrl {
         nodes
     }
 
-    /// Whether a host is another machine, as far as its name and its address tell: the address decides where a connection goes, and
-    /// the name what is asked of its certificate.
+    /// Whether a host is another machine, judging by its name and address. The address decides
+    /// where a connection goes, the name which certificate it must have.
     pub(crate) fn is_remote(&self) -> bool {
         let is_remote = |host: &Host| match host {
             Host::Tcp(name) => !is_loopback(name),
@@ -126,7 +128,7 @@ impl DatabaseUrl {
     }
 }
 
-/// Everything but where the server is.
+/// Everything except the server's address.
 fn without_hosts(config: &Config) -> Config {
     let mut copy = Config::new();
     if let Some(user) = config.get_user() {
@@ -146,14 +148,15 @@ fn without_hosts(config: &Config) -> Config {
     copy
 }
 
-/// A parameter: its name, its value, and how it was written.
+/// A parameter: its name, its value, and its original text.
 struct Parameter<'a> {
     name: Cow<'a, str>,
     value: Cow<'a, str>,
     raw: &'a str,
 }
 
-/// The URL without its query, and the query's parameters; of a `key=value` string everything is a parameter.
+/// The URL without its query, and the query's parameters. In a `key=value` string, everything is a
+/// parameter.
 fn split(text: &str) -> Result<(&str, Vec<Parameter<'_>>), String> {
     let Some(start) =
         ["postgres://", "postgresql://"].iter().find(|scheme| text.starts_with(**scheme)).map(|s| s.len())
@@ -168,7 +171,7 @@ fn split(text: &str) -> Result<(&str, Vec<Parameter<'_>>), String> {
         };
         return Ok(("", pairs.into_iter().map(parameter).collect()));
     };
-    // As the driver does it: the first @ ends the user and the password, whatever is in them.
+    // As in the driver: the first @ ends user and password, whatever they contain.
     let authority = start + text[start..].find('@').map_or(0, |at| at + 1);
     let Some(query) = text[authority..].find('?').map(|at| authority + at) else { return Ok((text, Vec::new())) };
     let parameters = text[query + 1..].split('&').filter(|raw| !raw.is_empty());
@@ -205,7 +208,7 @@ struct Ours {
 }
 
 impl Ours {
-    /// Whether the parameter is done with; otherwise it is the driver's.
+    /// Returns whether it has handled the parameter; otherwise it is for the driver.
     fn take(&mut self, Parameter { name, value, .. }: &Parameter<'_>) -> Result<bool, String> {
         match (name.as_ref(), value.as_ref()) {
             ("sslmode", value) => self.ssl_mode = Some(ssl_mode(value)?),
@@ -213,14 +216,14 @@ impl Ours {
             ("sslrootcert", value) => self.files.ca = Some(value.into()),
             ("sslcert", value) => self.files.cert = Some(value.into()),
             ("sslkey", value) => self.files.key = Some(value.into()),
-            // What these ask for is so already.
+            // These already are the way they ask for.
             ("gssencmode", "disable" | "prefer") | ("sslcompression", "0") | ("sslcrl", "") => {}
             ("fallback_application_name" | "application_name", _) => {}
             ("client_encoding", value) if value.eq_ignore_ascii_case("utf8") || value.eq_ignore_ascii_case("utf-8") => {
             }
             ("target_session_attrs", "any" | "primary" | "read-write") => {}
             ("target_session_attrs", _) => {
-                return Err("this target_session_attrs cannot be: the relay writes; leave it out".to_owned());
+                return Err("this target_session_attrs is not possible, because the relay writes; remove it".to_owned());
             }
             (
                 "user"
@@ -255,29 +258,29 @@ fn ssl_mode(value: &str) -> Result<SslMode, String> {
         "require" => SslMode::Require,
         "verify-ca" => SslMode::VerifyCa,
         "verify-full" => SslMode::VerifyFull,
-        _ => return Err("sslmode is none of disable, allow, prefer, require, verify-ca and verify-full".to_owned()),
+        _ => return Err("sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full".to_owned()),
     })
 }
 
 fn not_understood(name: &str) -> String {
-    let mend = match name {
-        "schema" | "currentSchema" | "search_path" => "give the schema with --schema",
+    let fix = match name {
+        "schema" | "currentSchema" | "search_path" => "use --schema",
         "pgbouncer" | "prepareThreshold" | "statement_cache_capacity" | "prepared_statements" | "binary_parameters" => {
-            "leave it out: the relay works behind a pooler as it is"
+            "remove it: the relay works behind a pooler without it"
         }
         "connection_limit" | "pool_timeout" | "pool_size" | "pool_max_conns" | "max_connections" => {
-            "leave it out: --workers says how many connections there may be"
+            "remove it: --workers limits the connections"
         }
-        "ssl" | "sslaccept" | "tls" | "useSSL" => "leave it out, and say it with sslmode",
-        "sslidentity" | "sslpassword" => "give a key without a password with --database-key-file",
-        "sslcrl" | "sslcrldir" => "leave it out: revocation lists are not looked at",
-        "gssencmode" | "krbsrvname" | "gsslib" | "gssdelegation" => "leave it out: the relay does not speak GSSAPI",
-        "service" | "servicefile" => "write the service's values into the URL",
-        "passfile" => "give the password with --database-password-file",
-        "client_encoding" => "leave it out: it is UTF-8",
-        "statement_timeout" | "lock_timeout" => "leave it out: the relay sets its own timeouts",
-        _ => "leave it out",
+        "ssl" | "sslaccept" | "tls" | "useSSL" => "use sslmode instead",
+        "sslidentity" | "sslpassword" => "use a key without a password, with --database-key-file",
+        "sslcrl" | "sslcrldir" => "remove it: revocation lists are not checked",
+        "gssencmode" | "krbsrvname" | "gsslib" | "gssdelegation" => "remove it: the relay does not support GSSAPI",
+        "service" | "servicefile" => "put the service's values into the URL",
+        "passfile" => "use --database-password-file",
+        "client_encoding" => "remove it: the encoding is always UTF-8",
+        "statement_timeout" | "lock_timeout" => "remove it: the relay sets its own timeouts",
+        _ => "remove it",
     };
     let is_plain = name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain { format!("the parameter '{name}' is not understood; {mend}") } else { DOUBTFUL.to_owned() }
+    if is_plain { format!("unknown parameter '{name}'; {fix}") } else { DOUBTFUL.to_owned() }
 }

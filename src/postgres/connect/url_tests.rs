@@ -88,12 +88,12 @@ fn several_hosts_are_tried_one_by_one() {
 }
 
 #[test]
-fn a_database_url_that_cannot_be_is_refused_with_the_mend() {
-    for (url, mend) in [
+fn a_database_url_that_cannot_be_is_refused_with_the_fix() {
+    for (url, fix) in [
         ("mysql://u:hunter2@h/d", "postgres://"),
         ("nonsense", "postgres://"),
         ("postgres:///d", "names no host"),
-        ("postgres:// nonsense", "blanks"),
+        ("postgres:// nonsense", "spaces"),
         ("postgres://u:hunter2@h/d?sslmode=on", "verify-full"),
         ("postgres://u:hunter2@h/d?sslcrl=/x", "revocation lists"),
         ("postgres://u:hunter2@h/d?gssencmode=require", "GSSAPI"),
@@ -104,6 +104,6 @@ fn a_database_url_that_cannot_be_is_refused_with_the_mend() {
         ("host=h password=hunter2 schema=x", "--schema"),
     ] {
         let words = refused(url::parse(url), url);
-        assert!(words.contains(mend), "{url}: {words}");
+        assert!(words.contains(fix), "{url}: {words}");
     }
 }

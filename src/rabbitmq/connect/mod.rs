@@ -1,8 +1,8 @@
-//! One connection to one node of the broker: the way there, TLS, the login. What may be rotated (URLs, user, password, certificates) is
-//! read again at each connect.
+//! One connection to one node of the broker: TCP, TLS and login. Reads everything that may rotate
+//! (URLs, user, password, certificates) again at each connect.
 //!
-//! Called by the supervisor in `broker`. Promises: no wait without a deadline, errors that name the node and the mend, never a secret in
-//! them.
+//! Called by the supervisor. Every wait has a deadline. Errors name the node and the fix, and never
+//! contain a secret.
 
 mod stream;
 pub mod url;
@@ -28,28 +28,29 @@ use crate::net::tls::{TlsFiles, Verify, client_config};
 use crate::rabbitmq::connect::stream::{BrokerReactor, BrokerStream, HangUp};
 use crate::rabbitmq::connect::url::{AmqpUrl, parse};
 
-/// The way there and TLS, and the same again for the login.
+/// The limit for TCP and TLS, and again for the login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Detects a dead peer in two to three intervals (hazard B14).
+/// A dead peer is noticed within two to three intervals (hazard B14).
 const HEARTBEAT_SECONDS: u16 = 8;
-/// RabbitMQ's default. Named at once, so that lapin allocates its buffers of 4 MiB once, as pages that nobody has touched, rather than
-/// let them grow after the negotiation, which touches all of both.
+/// RabbitMQ's default. Set beforehand, so that lapin allocates its buffers of 4 MiB only once, as
+/// untouched pages. Otherwise they would grow after the negotiation, which touches all of them.
 const FRAME_BYTES_MAX: u32 = 131_072;
 
-/// How to log in to the broker. `Debug` shows no secret.
+/// How to log in to the broker. `Debug` hides secrets.
 #[derive(Debug, Clone)]
 pub struct BrokerAddress {
-    /// URLs of the nodes; each may hold several, separated by commas or line ends.
+    /// URLs of the nodes; each value may contain several, separated by commas or newlines.
     pub urls: Vec<Secret>,
-    /// Overrules the URLs' user.
+    /// Overrides the URLs' user.
     pub user: Option<Secret>,
-    /// Overrules the URLs' password.
+    /// Overrides the URLs' password.
     pub password: Option<Secret>,
-    /// Overrule the URLs' certificate files.
+    /// Override the URLs' certificate files.
     pub files: TlsFiles,
 }
 
-/// A node, with every file as it is now. Has no `Debug`: the password is in it.
+/// A node, with the present contents of every file. Has no `Debug`, because it contains the
+/// password.
 pub(crate) struct Node {
     url: AmqpUrl,
     files: TlsFiles,
@@ -80,8 +81,7 @@ impl BrokerAddress {
                     Secret::File(path) => format!("the file '{}': {error}", path.display()),
                 })?;
                 if !url.has_user && user.is_none() {
-                    return Err("names no user, and RabbitMQ lets its guest in from its own host only; write amqps://USER@host, or give \
-                                --amqp-user"
+                    return Err("names no user, and RabbitMQ accepts its guest only from its own host; write amqps://USER@host, or pass --amqp-user"
                         .to_owned());
                 }
                 let login = &mut url.uri.authority.userinfo;
@@ -102,7 +102,7 @@ impl BrokerAddress {
 }
 
 impl Node {
-    /// Where it is, as the log shows it.
+    /// Its address, as the log shows it.
     pub(crate) fn place(&self) -> String {
         let AMQPUri { authority, .. } = &self.url.uri;
         if authority.host.contains(':') {
@@ -156,14 +156,14 @@ impl Node {
         }
     }
 
-    /// How to encrypt, and the name that the certificate must show; nothing for `amqp://`.
+    /// How to encrypt, and the name that the certificate must have; `None` for `amqp://`.
     fn tls(&self) -> Result<Option<(TlsConnector, ServerName<'static>)>, String> {
         match self.url.uri.scheme {
             AMQPScheme::AMQP => Ok(None),
             AMQPScheme::AMQPS => {
                 let name = self.server_name().to_owned();
-                let server =
-                    ServerName::try_from(name).map_err(|error| format!("the host's name is none for TLS: {error}"))?;
+                let server = ServerName::try_from(name)
+                    .map_err(|error| format!("the host's name is not valid for TLS: {error}"))?;
                 let config = client_config(&self.files, Verify::Full)?;
                 Ok(Some((TlsConnector::from(Arc::new(config)), server)))
             }
@@ -191,8 +191,8 @@ impl Node {
         let user = &self.url.uri.authority.userinfo.username;
         match error.kind() {
             ErrorKind::IOError(error) => match error.kind() {
-                // A server that refuses our certificate, or its absence, says so after the handshake, and what we have sent by then can
-                // make its answer get lost.
+                // A server that refuses our certificate, or wants one, says so after the handshake.
+                // What we have sent by then can make its answer get lost.
                 Reset | Aborted | Pipe if self.url.uri.scheme == AMQPScheme::AMQPS && self.files.cert.is_none() => {
                     "the broker ended the connection right after the handshake; it may require a client certificate (--amqp-cert-file \
                      and --amqp-key-file)"
@@ -202,11 +202,11 @@ impl Node {
                 _ => self.io_words(error),
             },
             ErrorKind::ProtocolError(error) if error.get_id() == ACCESS_REFUSED => format!(
-                "the broker refused the login of user '{user}'; look at the URL's user and password, --amqp-user and --amqp-password, and their files"
+                "the broker refused the login of user '{user}'; check the URL's user and password, --amqp-user and --amqp-password, and their files"
             ),
             ErrorKind::ProtocolError(error) if error.get_id() == NOT_ALLOWED => {
                 format!(
-                    "{}; create the vhost, or let user '{user}' in with: rabbitmqctl set_permissions",
+                    "{}; create the vhost, or give user '{user}' access with: rabbitmqctl set_permissions",
                     error.get_message()
                 )
             }

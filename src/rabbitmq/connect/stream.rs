@@ -1,7 +1,8 @@
-//! What lapin talks through: a connection that we made, plain or with TLS. lapin's own TLS takes neither a name of its own for the
-//! certificate nor files of a private authority beside the built-in ones, and says less about what went wrong.
+//! The stream that lapin uses: a connection that we made, plain or with TLS. lapin's own TLS
+//! accepts neither another name for the certificate nor a private authority in addition to the
+//! built-in ones, and its errors say less.
 //!
-//! Used by `broker_connect` alone. lapin is given the connected stream once; a second one it never gets.
+//! Used only by `broker_connect`. lapin gets the connected stream once, and never a second one.
 
 use std::future::{Future, ready};
 use std::io::{self, Read, Write};
@@ -21,7 +22,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 /// A connection to the broker.
 pub(super) enum BrokerStream {
-    /// As it is.
+    /// Unencrypted.
     Plain(Compat<TcpStream>),
     /// Encrypted.
     Tls(Box<Compat<TlsStream<TcpStream>>>),
@@ -71,7 +72,8 @@ impl AsyncWrite for BrokerStream {
     }
 }
 
-/// Closes the socket unless told not to: lapin's thread would wait for ever for a broker that never ends its login.
+/// Closes the socket unless disarmed. Otherwise lapin's thread would wait for ever for a broker
+/// that never finishes the login.
 pub(super) struct HangUp(Option<std::net::TcpStream>);
 
 impl HangUp {
@@ -79,7 +81,7 @@ impl HangUp {
         Ok(Self(Some(stream.as_fd().try_clone_to_owned()?.into())))
     }
 
-    /// The connection is in good hands.
+    /// Disarms it: the login has finished.
     pub(super) fn never(mut self) {
         self.0 = None;
     }
@@ -88,12 +90,12 @@ impl HangUp {
 impl Drop for HangUp {
     fn drop(&mut self) {
         if let Some(Err(error)) = self.0.take().map(|socket| socket.shutdown(Shutdown::Both)) {
-            tracing::debug!(%error, "the connection to the broker was closed already");
+            tracing::debug!(%error, "the connection to the broker was already closed");
         }
     }
 }
 
-/// tokio's timers for lapin, and our streams.
+/// Gives lapin tokio's timers and our streams.
 #[derive(Debug, Clone)]
 pub(super) struct BrokerReactor(pub(super) Tokio);
 
@@ -116,7 +118,7 @@ impl Reactor for BrokerReactor {
         self.0.interval(duration)
     }
 
-    /// Streams are made by `broker_connect`.
+    /// `broker_connect` makes the streams.
     fn tcp_connect_addr(&self, _: SocketAddr) -> impl Future<Output = io::Result<BrokerStream>> + Send + 'static {
         ready(Err(io::Error::from(io::ErrorKind::Unsupported)))
     }

@@ -1,6 +1,8 @@
-//! AMQP URLs as people paste them: RabbitMQ's query parameters, IPv6 literals, and words for what cannot be.
+//! AMQP URLs as people paste them, with RabbitMQ's query parameters, IPv6 literals, and clear
+//! errors for what is not supported.
 //!
-//! Called by `broker_connect` at each connect, because URLs may be in a file that changes. Never repeats the URL: it may hold a password.
+//! Called by `broker_connect` at each connect, because URLs may be in a file that changes. Never
+//! repeats the URL, which may contain a password.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -10,36 +12,38 @@ use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 use crate::net::is_loopback;
 use crate::net::tls::TlsFiles;
 
-/// What a URL says. Has no `Debug`: the password is in it.
+/// A parsed URL. Has no `Debug`, because it contains the password.
 pub struct AmqpUrl {
-    /// What lapin understands; without its query's TLS part.
+    /// The part for lapin, without the TLS parameters.
     pub uri: AMQPUri,
     /// Whether a user is named, or none is needed.
     pub has_user: bool,
     /// `cacertfile`, `certfile` and `keyfile`.
     pub files: TlsFiles,
-    /// `server_name_indication`: the name that the certificate must show, where it is not the host.
+    /// `server_name_indication`: the name that the certificate must have, if it is not the host's.
     pub server_name: Option<String>,
     /// `connection_timeout`.
     pub connect_timeout: Option<Duration>,
 }
 
-const EXAMPLE: &str = "no AMQP URL such as amqp://user@host:5672/vhost";
+const EXAMPLE: &str = "not an AMQP URL such as amqp://user@host:5672/vhost";
 const CONNECT_TIMEOUT_MS_MAX: u64 = 120_000;
 
-/// Reads a URL, or says what is wrong with it and what mends that.
+/// Parses a URL. The error says what is wrong and how to fix it.
 pub fn parse(text: &str) -> Result<AmqpUrl, String> {
     let mut uri: AMQPUri = text.parse().map_err(|error: String| {
-        // The parser repeats parts of the URL in some of its words.
-        let words = if error.contains("scheme") { "the scheme is neither amqp nor amqps" } else { "it cannot be read" };
+        // Some of the parser's errors repeat parts of the URL.
+        let words =
+            if error.contains("scheme") { "the scheme is neither amqp nor amqps" } else { "it cannot be parsed" };
         format!("{EXAMPLE}: {words}; characters such as @ : / ? # in user, password or vhost must be percent-encoded")
     })?;
     let authority =
         text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-        // lapin's own parser takes it for `localhost`.
-        let address: Ipv6Addr = literal.parse().map_err(|_| format!("{EXAMPLE}: no IPv6 address in the brackets"))?;
+        // lapin's own parser would take it for `localhost`.
+        let address: Ipv6Addr =
+            literal.parse().map_err(|_| format!("{EXAMPLE}: the brackets do not contain an IPv6 address"))?;
         uri.authority.host = address.to_string();
     } else if host.is_empty() || host.starts_with(':') {
         return Err("names no host".to_owned());
@@ -57,12 +61,13 @@ pub fn parse(text: &str) -> Result<AmqpUrl, String> {
         url.take(name, &decode(value)?)?;
     }
     if url.uri.query.heartbeat == Some(0) {
-        return Err("heartbeat=0 would let a dead connection go unnoticed; leave it out".to_owned());
+        return Err("heartbeat=0 would leave a dead connection unnoticed; remove it".to_owned());
     }
     Ok(url)
 }
 
-/// A form's encoding writes blanks as `+`, which no path or name here needs: only percents are decoded.
+/// Decodes percents only. Form encoding also writes spaces as `+`, but no path or name here needs
+/// that.
 fn decode(value: &str) -> Result<String, String> {
     let decoded = percent_encoding::percent_decode_str(value).decode_utf8();
     decoded.map(|text| text.into_owned()).map_err(|_| format!("{EXAMPLE}: a parameter is not UTF-8"))
@@ -73,37 +78,35 @@ impl AmqpUrl {
         let encrypted = self.uri.scheme == AMQPScheme::AMQPS;
         match (name, value) {
             ("cacertfile" | "certfile" | "keyfile" | "server_name_indication" | "verify", _) if !encrypted => {
-                return Err(format!("'{name}' is about TLS: write amqps:// instead of amqp://"));
+                return Err(format!("'{name}' needs TLS: write amqps:// instead of amqp://"));
             }
             ("cacertfile", file) => self.files.ca = Some(file.into()),
             ("certfile", file) => self.files.cert = Some(file.into()),
             ("keyfile", file) => self.files.key = Some(file.into()),
             ("verify", "verify_peer") => {}
             ("verify", _) => {
-                return Err("verify=verify_none would publish to whomever answers; leave it out, and name a private authority with \
-                            --amqp-ca-file"
+                return Err("verify=verify_none would publish to anybody who answers; remove it, and name a private authority with --amqp-ca-file"
                     .to_owned());
             }
             ("server_name_indication", "" | "disable") => {
-                return Err("server_name_indication=disable would let any certificate of an authority pass; leave it out, or give \
-                            the name that the certificate shows"
+                return Err("server_name_indication=disable would accept any certificate of an authority; remove it, or set the certificate's name"
                     .to_owned());
             }
             ("server_name_indication", name) => self.server_name = Some(name.to_owned()),
             ("connection_timeout", text) => match text.parse() {
                 Ok(ms @ 1..=CONNECT_TIMEOUT_MS_MAX) => self.connect_timeout = Some(Duration::from_millis(ms)),
                 Ok(_) | Err(_) => {
-                    return Err(format!("connection_timeout is not from 1 to {CONNECT_TIMEOUT_MS_MAX} (milliseconds)"));
+                    return Err(format!("connection_timeout must be 1 to {CONNECT_TIMEOUT_MS_MAX} (milliseconds)"));
                 }
             },
-            // lapin has read these; `depth` and what is asked of a server are not for us.
+            // lapin has read these. `depth` and the server's options do not apply to us.
             ("heartbeat" | "channel_max" | "frame_max" | "auth_mechanism" | "depth" | "fail_if_no_peer_cert", _) => {}
-            ("password", _) => return Err("'password' is of the key file; give a key without one".to_owned()),
+            ("password", _) => return Err("'password' is for the key file; use a key without one".to_owned()),
             (name, _) if name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-                return Err(format!("the parameter '{name}' is not understood; leave it out"));
+                return Err(format!("unknown parameter '{name}'; remove it"));
             }
-            // It may be a piece of a password that was not percent-encoded.
-            _ => return Err("a parameter after the ? is not understood; leave it out".to_owned()),
+            // It may be part of a password that was not percent-encoded.
+            _ => return Err("unknown parameter after the ?; remove it".to_owned()),
         }
         Ok(())
     }

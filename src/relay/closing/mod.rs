@@ -1,5 +1,6 @@
-//! What the end of a channel means for the messages that were in flight on it: read from the reply text, found out by trying suspects
-//! alone, or a strike against a message that was alone when the connection went.
+//! What the end of a channel means for the messages that were in flight: taken from the reply text,
+//! found by trying suspects alone, or held against a message that was alone when the connection was
+//! lost.
 //!
 //! Called by `run_batch` between publish and verdict.
 

@@ -1,11 +1,11 @@
-//! Reads what a closed channel says about the messages that were in flight on it. Pure.
+//! Parses what a closed channel says about the messages that were in flight. Pure.
 //!
-//! An AMQP error has no delivery tag (hazard B6): everything before the culprit may be stored, everything after is discarded, and
-//! only the reply text says more. RabbitMQ's texts, 3.10 to 4.x:
-//! `NOT_FOUND - no exchange 'e' in vhost 'v'` ·
-//! `ACCESS_REFUSED - access to exchange 'e' in vhost 'v' refused for user 'u'` ·
-//! `ACCESS_REFUSED - access to topic 'k' in exchange 'e' in vhost 'v' refused for user 'u'` ·
-//! `PRECONDITION_FAILED - message size 9 is larger than configured max size 8`.
+//! An AMQP error has no delivery tag (hazard B6): the broker may have stored everything before the
+//! culprit and discards everything after it, and only the reply text says more. RabbitMQ's texts,
+//! 3.10 to 4.x: `NOT_FOUND - no exchange 'e' in vhost 'v'` · `ACCESS_REFUSED - access to exchange
+//! 'e' in vhost 'v' refused for user 'u'` · `ACCESS_REFUSED - access to topic 'k' in exchange 'e'
+//! in vhost 'v' refused for user 'u'` · `PRECONDITION_FAILED - message size 9 is larger than
+//! configured max size 8`.
 
 use crate::outbox::broker::{CloseReason, Token};
 use crate::outbox::destination::Destination;
@@ -19,7 +19,7 @@ const PRECONDITION_FAILED: u16 = 406;
 /// A message that was in flight when the channel closed.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Where to.
     pub destination: Destination,

@@ -1,7 +1,9 @@
-//! Tries messages one at a time on throw-away channels, after a channel closed over one of them and nothing said which.
+//! Tries messages one at a time on throwaway channels, after one of them closed a channel and
+//! nothing said which.
 //!
-//! Called by the worker within the batch's deadline. Only the one that closes its channel again is found guilty, and only if another
-//! message of its destination passes (hazard B6); innocents are charged nothing.
+//! Called by `closing`, within the batch's deadline. Only a message that closes its channel again
+//! is charged, and only if another message of its destination passes (hazard B6). The others are
+//! charged nothing.
 
 use std::time::Duration;
 

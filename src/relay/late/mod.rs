@@ -1,5 +1,5 @@
-//! Messages that were still unconfirmed when their batch ended. The channel goes on owing their confirms; this remembers what each
-//! one would settle, and notices when one has been owed for too long.
+//! Messages that were unconfirmed when their batch ended. The channel still owes their confirms.
+//! This remembers what each confirm would settle, and notices when one is overdue.
 //!
 //! One per channel, kept by the worker.
 
@@ -29,7 +29,7 @@ pub struct Late {
 /// A message whose confirm is owed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// Its name on the channel.
+    /// Its id on the channel.
     pub token: Token,
     /// Its event.
     pub event: Uuid,

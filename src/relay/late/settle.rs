@@ -1,6 +1,7 @@
-//! Settles the confirms that come after their batch has ended.
+//! Settles confirms that come after their batch has ended.
 //!
-//! Called by the worker for what a channel owes, and by `collect` for what came while a batch was published.
+//! Called by the worker for confirms that a channel still owes, and by `collect` for those that
+//! came while a batch was published.
 
 use crate::outbox::broker::{Broker, Channel, Reply, Token};
 use crate::outbox::destination::Destination;

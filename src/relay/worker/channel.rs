@@ -1,4 +1,5 @@
-//! A worker's channel: opened on the present connection, given up with it, and held back while the connection is silent.
+//! A worker's channel: opened on the present connection, given up with it, and not used while the
+//! connection is silent.
 
 use crate::outbox::broker::{Broker, Channel, LinkState};
 use crate::outbox::store::Store;

@@ -1,4 +1,5 @@
-//! What a worker owes and is owed: confirmed events that are not marked yet, and messages that the broker has not answered.
+//! A worker's debts: confirmed events that it has not marked yet, and messages that the broker has
+//! not answered yet.
 
 use crate::crash;
 use crate::outbox::broker::{Broker, Channel, LinkState};

@@ -1,7 +1,9 @@
-//! The worker's loop: claims batches while there is work, owns one channel, sees to what the channel still owes.
+//! The worker's loop: claims batches while there is work, owns one channel, and settles the
+//! confirms that the channel still owes.
 //!
-//! `crew` starts one worker that looks for work by itself and more that help while batches come back full. A panic inside is contained,
-//! counted and logged; the batch's connection closes with it, which frees its lanes and leaves its rows pending.
+//! `crew` starts one worker that looks for work by itself, and more workers that help while batches
+//! are full. A panic is contained, counted and logged. It closes the batch's connection, which
+//! frees its lanes and leaves its rows pending.
 
 mod channel;
 mod debts;

@@ -1,4 +1,5 @@
-//! What a worker waits for between two looks: a reason to look again, the link, or the end of a pause. Late confirms are taken meanwhile.
+//! What a worker waits for between two looks: a reason to look again, the link, or the end of a
+//! pause. Meanwhile it takes late confirms.
 
 use crate::outbox::broker::{Broker, Channel, LinkState};
 use crate::outbox::hints::Cause;
@@ -98,7 +99,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let words = error.to_string();
         if let Some(left_out) = relay.quota.news(&words) {
             let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
-            tracing::warn!(error = words, unmarked, left_out, "the database cannot be used; trying again");
+            tracing::warn!(error = words, unmarked, left_out, "cannot use the database; trying again");
             self.said = true;
         }
         let pause = self.jitter.next_pause();
@@ -113,7 +114,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     pub(super) fn recovered(&mut self) {
         if std::mem::take(&mut self.said) {
             self.relay.quota.forget();
-            tracing::info!("the database can be used again");
+            tracing::info!("the database works again");
         }
         self.jitter.reset();
     }
