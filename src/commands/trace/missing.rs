@@ -227,7 +227,7 @@ fn push_schemas(text: &mut String, document: &Document<'_>) {
                 text,
                 "\nthe schema {} has it: {} (counting stops at 100 of a kind)",
                 clean(&other.schema),
-                count(*events, i64::MAX, "event")
+                count(events, i64::MAX, "event")
             ),
             None => {
                 writeln!(text, "\nthe schema {} has an outbox too, but this role cannot read it", clean(&other.schema))
