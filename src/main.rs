@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use outbox_relay::cli::{Cli, Command};
-use outbox_relay::commands::print::say;
+use clap::{CommandFactory, FromArgMatches};
+use outbox_relay::cli::{self, Cli, Command};
+use outbox_relay::commands::print::{say, say_json};
 use outbox_relay::error::AppError;
 use outbox_relay::{app, commands, config};
 use tikv_jemallocator::Jemalloc;
@@ -17,24 +17,38 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let is_wrong = error.use_stderr();
-            if let Err(error) = error.print() {
-                say(&format!("{error}\n"));
-            }
-            // clap's own code for wrong usage is 2; ours is 64, as in sysexits.
-            return if is_wrong { ExitCode::from(64) } else { ExitCode::SUCCESS };
-        }
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, is_json) = match parsed {
+        Ok((cli, matches)) => (cli, cli::wants_json(&matches)),
+        Err(error) => return refuse(&error),
     };
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("outbox-relay: {error}\n"));
-            error.exit_code()
-        }
+        Err(error) => fail(&error, is_json),
     }
+}
+
+/// Prints what clap has to say: the help, the version, or what is wrong with the arguments.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_wrong = error.use_stderr();
+    if is_wrong && std::env::args_os().any(|argument| argument == "--json") {
+        return fail(&AppError::Config(vec![error.to_string().trim_end().to_owned()]), true);
+    }
+    if let Err(error) = error.print() {
+        say(&format!("{error}\n"));
+    }
+    // clap's own code for wrong usage is 2; ours is 64, as in sysexits.
+    if is_wrong { ExitCode::from(64) } else { ExitCode::SUCCESS }
+}
+
+/// Tells a person, or a script, why the command did not succeed.
+fn fail(error: &AppError, is_json: bool) -> ExitCode {
+    if is_json {
+        say_json(&error.answer());
+    } else {
+        say(&format!("outbox-relay: {error}\n"));
+    }
+    error.exit_code()
 }
 
 fn run(command: Command) -> Result<(), AppError> {

@@ -14,7 +14,7 @@ SELECT d.dead_letter_id, d.id, d.seq, d.lane, coalesce(d.partition_key, d.aggreg
        d.partition_key, left(d.event_type, 255) AS event_type, left(d.correlation_id, 256) AS correlation_id,
        CASE WHEN d.created_at >= '0001-01-01Z' AND d.created_at < '9999-12-31Z' THEN d.created_at ELSE 'epoch' END AS created_at,
        d.replay_id, d.failure_reason, d.last_error, d.attempts, d.routes_confirmed, d.routes_failed, d.dead_lettered_at, d.processed_at,
-       d.resolution, d.resolved_by, pg_column_size(d.payload) AS payload_bytes,
+       d.resolution, d.resolved_by, d.note, pg_column_size(d.payload) AS payload_bytes,
        CASE WHEN $4 AND pg_column_size(d.payload) <= 1048576 THEN d.payload::text END AS payload
 FROM (SELECT dead_letter_id FROM found ORDER BY dead_letter_id DESC LIMIT $3) f
 JOIN outbox.dead_letters d USING (dead_letter_id)

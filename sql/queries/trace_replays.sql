@@ -1,7 +1,7 @@
 -- Replay runs that sent an event again, and runs whose selection names the key.
 -- $1 replay ids, $2 key.
-SELECT id, started_at, finished_at, source, requested_by, note, events
+SELECT id, source, selection::text, requested_by, note, events, started_at, finished_at
 FROM outbox.replays
-WHERE id = ANY($1::uuid[]) OR position($2 in selection::text) > 0
+WHERE id = ANY($1::uuid[]) OR position($2 in replays.selection::text) > 0
 ORDER BY started_at DESC
 LIMIT 20

@@ -15,7 +15,7 @@ pub mod services;
 pub mod status;
 pub mod trace;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, Parser, Subcommand};
 
 use crate::cli::check::CheckArgs;
 use crate::cli::dlq::DlqArgs;
@@ -73,6 +73,12 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     /// Delete published events or resolved dead letters.
     Purge(PurgeArgs),
+}
+
+/// Whether the command that was parsed was given `--json`.
+pub fn wants_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>("json").ok().flatten().is_some_and(|json| *json);
+    here || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::many::consent::{agree, can_ask, log_change};
 use crate::commands::many::preview::{Preview, SampleRow};
-use crate::commands::many::progress::{Progress, with_fix};
+use crate::commands::many::progress::Progress;
 use crate::commands::print::Output;
 use crate::commands::print::words::{count, counted};
 use crate::commands::session::Session;
@@ -152,7 +152,7 @@ async fn delete(
     let answer = Answer { what, deleted: ended.done, finished: ended.cut.is_none(), not_reached };
     output.answer(&answer, || answer.text());
     match ended.cut {
-        Some(cut) => Err(with_fix(cut, "nothing is half done; run the same command to continue")),
+        Some(cut) => Err(cut.with_fix("nothing is half done; run the same command to continue")),
         None => Ok(()),
     }
 }

@@ -33,7 +33,7 @@ async fn a_dead_letter_comes_back_byte_for_byte_ahead_of_the_successor_that_wait
     let ended = run(&scene.bed, &["dlq", "replay", "--id", &letter.to_string(), "--note", "fixed", "--json"]).await;
     let answer = ended.with_code(0).json();
     assert_eq!((answer["replayed"].as_i64(), answer["finished"].as_bool()), (Some(1), Some(true)), "{answer}");
-    let run_id = answer["run"].as_str().expect("a run").to_owned();
+    let run_id = answer["replay_id"].as_str().expect("a run").to_owned();
     let is_back = format!(
         "SELECT e.seq = {seq} AND e.payload::text = '{payload}' AND e.replay_id = '{run_id}' AND e.only_routes IS NULL
                 AND pg_column_size(e.payload) >= octet_length(e.payload::text)

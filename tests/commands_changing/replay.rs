@@ -34,7 +34,7 @@ async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_inta
     assert_eq!(verdict.duplicates, 2_000);
 
     let kept = scene.kept().await;
-    let run_id = answer["run"].as_str().map(str::to_owned);
+    let run_id = answer["replay_id"].as_str().map(str::to_owned);
     let replayed: Vec<_> = kept.iter().filter(|message| message.replay.is_some()).collect();
     assert!(replayed.iter().all(|message| message.replay == run_id));
     let ids: HashSet<String> = replayed.iter().map(|message| message.id.clone()).collect();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::commands::many::consent::{agree, can_ask, log_change};
 use crate::commands::many::preview::{LOOKED_AT_MAX, Preview, sample};
-use crate::commands::many::progress::{Progress, with_fix};
+use crate::commands::many::progress::Progress;
 use crate::commands::many::selection::Matched;
 use crate::commands::print::next::Typist;
 use crate::commands::print::words::counted;
@@ -109,7 +109,7 @@ async fn discard(
     let left = total - ended.done;
     output.answer(&answer, || answer.text(&session.schema));
     match ended.cut {
-        Some(cut) => Err(with_fix(cut, "nothing is half done; run the same command to continue")),
+        Some(cut) => Err(cut.with_fix("nothing is half done; run the same command to continue")),
         None if left > 0 => {
             Err(AppError::No(format!("{left} of {total} had been resolved in the meantime and were skipped")))
         }

@@ -5,37 +5,22 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::commands::print::{Output, clean, table};
 use crate::commands::session::Session;
+use crate::commands::state::rows::{DeadLetterRow, dead_letter};
 use crate::config::dlq::{DlqListConfig, DlqShowConfig};
 use crate::error::AppError;
+use crate::outbox::time::timestamp;
 use crate::postgres::call;
 use crate::postgres::call::Param;
 
 #[derive(Serialize)]
-struct Listed {
-    dead_letter: i64,
-    event: String,
-    key: String,
-    event_type: String,
-    reason: String,
-    error: Option<String>,
-    attempts: i32,
-    routes_confirmed: Vec<String>,
-    routes_failed: Vec<String>,
-    dead_lettered_at: String,
-    resolution: Option<String>,
-    resolved_at: Option<String>,
-    resolved_by: Option<String>,
-    note: Option<String>,
-}
-
-#[derive(Serialize)]
 struct List {
-    dead_letters: Vec<Listed>,
+    dead_letters: Vec<DeadLetterRow>,
     /// Whether the limit cut the list.
     more: bool,
 }
@@ -44,13 +29,7 @@ struct List {
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
-    letter: Listed,
-    seq: i64,
-    aggregate_type: String,
-    aggregate_id: String,
-    correlation_id: Option<String>,
-    created_at: Option<String>,
-    replay: Option<String>,
+    letter: DeadLetterRow,
     payload_bytes: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
@@ -61,7 +40,10 @@ struct Shown {
 
 #[derive(Serialize)]
 struct Told {
-    at: Option<String>,
+    /// Null: it is so now.
+    #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    at: Option<OffsetDateTime>,
     what: String,
 }
 
@@ -88,7 +70,7 @@ pub(super) async fn list(config: DlqListConfig) -> Result<(), AppError> {
     ];
     let rows = call::rows(&session.client, "listing dead letters", &session.queries.list_dead_letters, &params).await?;
     let more = rows.len() > config.limit;
-    let list = List { dead_letters: rows.iter().take(config.limit).map(Listed::read).collect(), more };
+    let list = List { dead_letters: rows.iter().take(config.limit).map(dead_letter).collect(), more };
     Output::new(config.common.json).answer(&list, || list.text());
     Ok(())
 }
@@ -104,7 +86,7 @@ pub(super) async fn show(config: DlqShowConfig) -> Result<(), AppError> {
         let id = config.event.or_else(|| config.dead_letter.map(|id| id.to_string())).unwrap_or_default();
         return Err(AppError::No(format!("{id} is not a dead letter; to find an event: outbox-relay trace ID")));
     };
-    let event: [Param<'_>; 1] = [(&latest.letter.event, Type::TEXT)];
+    let event: [Param<'_>; 1] = [(&latest.letter.event_id, Type::UUID)];
     let told =
         call::rows(&session.client, "reading an event's history", &session.queries.event_history, &event).await?;
     let history = told.iter().map(|row| Told { at: row.get("at"), what: row.get("what") }).collect();
@@ -113,36 +95,11 @@ pub(super) async fn show(config: DlqShowConfig) -> Result<(), AppError> {
     Ok(())
 }
 
-impl Listed {
-    fn read(row: &Row) -> Self {
-        Self {
-            dead_letter: row.get("dead_letter_id"),
-            event: row.get("event_id"),
-            key: row.get("key"),
-            event_type: row.get("event_type"),
-            reason: row.get("failure_reason"),
-            error: row.get("last_error"),
-            attempts: row.get("attempts"),
-            routes_confirmed: row.get("routes_confirmed"),
-            routes_failed: row.get("routes_failed"),
-            dead_lettered_at: row.get("dead_lettered_at"),
-            resolution: row.get("resolution"),
-            resolved_at: row.get("processed_at"),
-            resolved_by: row.get("resolved_by"),
-            note: row.get("note"),
-        }
-    }
-
-    /// Open, or how it was resolved.
-    fn state(&self) -> String {
-        match (&self.resolution, &self.resolved_at) {
-            (resolution, Some(at)) => {
-                let by = self.resolved_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-                format!("{} {at}{by}", resolution.as_deref().unwrap_or("resolved"))
-            }
-            (_, None) => "open".into(),
-        }
-    }
+/// Open, or how it was resolved.
+fn state(letter: &DeadLetterRow) -> String {
+    let Some(at) = letter.processed_at else { return "open".into() };
+    let by = letter.resolved_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    format!("{} {}{by}", letter.resolution.as_deref().unwrap_or("resolved"), timestamp(at))
 }
 
 impl List {
@@ -150,16 +107,16 @@ impl List {
         if self.dead_letters.is_empty() {
             return "no dead letters\n".into();
         }
-        let cells = |letter: &Listed| {
+        let cells = |letter: &DeadLetterRow| {
             [
-                letter.dead_letter.to_string(),
-                letter.event.clone(),
+                letter.dead_letter_id.to_string(),
+                letter.event_id.to_string(),
                 letter.key.clone(),
                 letter.event_type.clone(),
-                letter.reason.clone(),
-                letter.dead_lettered_at.clone(),
-                letter.state(),
-                letter.error.clone().unwrap_or_default(),
+                letter.failure_reason.clone(),
+                timestamp(letter.dead_lettered_at),
+                state(letter),
+                letter.last_error.clone().unwrap_or_default(),
             ]
         };
         let header = ["ID", "EVENT", "KEY", "TYPE", "REASON", "DIED", "STATE", "ERROR"];
@@ -177,13 +134,7 @@ impl Shown {
             serde_json::from_str(row.get("original_event")).unwrap_or_default();
         original_event.remove("payload");
         Self {
-            letter: Listed::read(row),
-            seq: row.get("seq"),
-            aggregate_type: row.get("aggregate_type"),
-            aggregate_id: row.get("aggregate_id"),
-            correlation_id: row.get("correlation_id"),
-            created_at: row.get("created_at"),
-            replay: row.get("replay_id"),
+            letter: dead_letter(row),
             payload_bytes: row.get("payload_bytes"),
             payload: row.get("payload"),
             original_event,
@@ -195,21 +146,21 @@ impl Shown {
         let list = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
         let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
         let fields = [
-            ("dead letter", letter.dead_letter.to_string()),
-            ("event", letter.event.clone()),
+            ("dead letter", letter.dead_letter_id.to_string()),
+            ("event", letter.event_id.to_string()),
             ("key", letter.key.clone()),
             ("type", letter.event_type.clone()),
-            ("aggregate", format!("{} {}", self.aggregate_type, self.aggregate_id)),
-            ("seq", self.seq.to_string()),
-            ("correlation", optional(&self.correlation_id)),
-            ("created", optional(&self.created_at)),
-            ("died", letter.dead_lettered_at.clone()),
-            ("reason", letter.reason.clone()),
-            ("error", optional(&letter.error)),
+            ("aggregate", format!("{} {}", letter.aggregate_type, letter.aggregate_id)),
+            ("seq", letter.seq.to_string()),
+            ("correlation", optional(&letter.correlation_id)),
+            ("created", letter.created_at.map_or_else(|| "-".into(), timestamp)),
+            ("died", timestamp(letter.dead_lettered_at)),
+            ("reason", letter.failure_reason.clone()),
+            ("error", optional(&letter.last_error)),
             ("attempts", letter.attempts.to_string()),
             ("routes that have it", list(&letter.routes_confirmed)),
             ("routes that failed", list(&letter.routes_failed)),
-            ("state", letter.state()),
+            ("state", state(letter)),
             ("note", optional(&letter.note)),
             (
                 "original event",
@@ -224,8 +175,8 @@ impl Shown {
         if let Some(payload) = &self.payload {
             text += &format!("{}\n", clean(payload));
         }
-        if letter.resolved_at.is_none() {
-            let id = letter.dead_letter;
+        if letter.processed_at.is_none() {
+            let id = letter.dead_letter_id;
             text += &format!("next: outbox-relay dlq replay --id {id}   or   outbox-relay dlq discard --id {id}\n");
         }
         text
@@ -237,7 +188,7 @@ impl Answer {
         let mut text = self.dead_letters.iter().map(Shown::text).collect::<Vec<_>>().join("\n");
         text += "\nhistory\n";
         for Told { at, what } in &self.history {
-            text += &format!("{:<20} {}\n", at.as_deref().unwrap_or("now"), clean(what));
+            text += &format!("{:<24} {}\n", at.map_or_else(|| "now".into(), timestamp), clean(what));
         }
         text
     }

@@ -112,17 +112,6 @@ impl Progress {
     }
 }
 
-/// An error, and how to continue after it.
-pub(crate) fn with_fix(error: AppError, fix: &str) -> AppError {
-    let add = |text: String| format!("{text}; {fix}");
-    match error {
-        AppError::No(text) => AppError::No(add(text)),
-        AppError::Unreachable(text) => AppError::Unreachable(add(text)),
-        AppError::Config(problems) => AppError::Config(problems),
-        AppError::Bug(text) => AppError::Bug(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

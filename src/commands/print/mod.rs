@@ -53,6 +53,11 @@ pub fn say(text: &str) {
     let _closed = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// Tells a script something beside the answer: one line of JSON on standard error.
+pub fn say_json(document: &impl Serialize) {
+    say(&(serde_json::to_string(document).expect("an answer has only string keys") + "\n"));
+}
+
 /// A table, fitted to the terminal, ending with a newline. Cells are cleaned.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::many::consent::log_change;
-use crate::commands::many::progress::{Ended, with_fix};
+use crate::commands::many::progress::Ended;
 use crate::commands::print::Output;
 use crate::commands::session::Session;
 use crate::config::selection::{Audit, Selection};
@@ -75,7 +75,7 @@ pub struct Skipped {
 
 #[derive(Serialize)]
 struct Answer {
-    run: String,
+    replay_id: Uuid,
     source: Source,
     matched: usize,
     replayed: usize,
@@ -158,7 +158,7 @@ impl Run {
             .await;
         let recorded = closed.as_ref().ok().and_then(|rows| rows.first()).map(|row| row.get::<_, i64>(0));
         let answer = Answer {
-            run: self.id.to_string(),
+            replay_id: self.id,
             source: self.source,
             matched,
             replayed: ended.done,
@@ -171,10 +171,10 @@ impl Run {
         };
         output.answer(&answer, || answer.text());
         if let Some(cut) = ended.cut {
-            return Err(with_fix(cut, &format!("nothing is half done; to do the rest: {fix}")));
+            return Err(cut.with_fix(format!("nothing is half done; to do the rest: {fix}")));
         }
         closed.map_err(|error| {
-            with_fix(error, &format!("every chunk is done, but the audit record is still open; to close it: {fix}"))
+            error.with_fix(format!("every chunk is done, but the audit record is still open; to close it: {fix}"))
         })?;
         if skipped.is_empty() {
             return Ok(());
@@ -188,7 +188,7 @@ impl Answer {
         let state = if self.finished { "finished" } else { "not finished" };
         let mut text = format!(
             "run {}: sent {} of {} again ({} in total by this run); {state}\n",
-            self.run, self.replayed, self.matched, self.replayed_by_run
+            self.replay_id, self.replayed, self.matched, self.replayed_by_run
         );
         for Skipped { id, reason } in &self.skipped {
             text += &format!("skipped {id}: {reason}\n");

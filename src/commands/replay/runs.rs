@@ -4,54 +4,42 @@ use serde::Serialize;
 
 use crate::commands::print::{Output, table};
 use crate::commands::session::Session;
+use crate::commands::state::rows::{ReplayRow, replay};
 use crate::error::AppError;
+use crate::outbox::time::timestamp;
 use crate::postgres::call;
 
 #[derive(Serialize)]
-struct RecordedRun {
-    run: String,
-    source: String,
-    selection: serde_json::Value,
-    requested_by: String,
-    note: Option<String>,
-    events: i64,
-    started_at: String,
-    finished_at: Option<String>,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands) struct Runs {
+    /// The latest first.
+    replays: Vec<ReplayRow>,
 }
 
 /// Lists the latest runs.
 pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppError> {
     let rows = call::rows(&session.client, "reading the runs", &session.queries.list_replays, &[]).await?;
-    let runs: Vec<RecordedRun> = rows
-        .iter()
-        .map(|row| RecordedRun {
-            run: row.get("id"),
-            source: row.get("source"),
-            selection: serde_json::from_str(row.get("selection")).unwrap_or(serde_json::Value::Null),
-            requested_by: row.get("requested_by"),
-            note: row.get("note"),
-            events: row.get("events"),
-            started_at: row.get("started_at"),
-            finished_at: row.get("finished_at"),
-        })
-        .collect();
+    let runs = Runs { replays: rows.iter().map(replay).collect() };
     output.answer(&runs, || {
-        if runs.is_empty() {
+        if runs.replays.is_empty() {
             return "no replay has been run\n".into();
         }
-        let cells = |run: &RecordedRun| {
+        let cells = |run: &ReplayRow| {
             [
-                run.run.clone(),
+                run.replay_id.to_string(),
                 run.source.clone(),
                 run.events.to_string(),
-                run.started_at.clone(),
-                run.finished_at.clone().unwrap_or_else(|| "open: replay --resume".into()),
+                timestamp(run.started_at),
+                run.finished_at.map_or_else(|| "open: replay --resume".into(), timestamp),
                 run.requested_by.clone(),
                 run.note.clone().unwrap_or_default(),
                 run.selection.to_string(),
             ]
         };
-        table(["RUN", "SOURCE", "EVENTS", "STARTED", "FINISHED", "BY", "NOTE", "SELECTION"], runs.iter().map(cells))
+        table(
+            ["RUN", "SOURCE", "EVENTS", "STARTED", "FINISHED", "BY", "NOTE", "SELECTION"],
+            runs.replays.iter().map(cells),
+        )
     });
     Ok(())
 }

@@ -10,7 +10,6 @@ use tokio_postgres::types::Type;
 
 use crate::cli::routes::Scope;
 use crate::commands::many::consent::log_change;
-use crate::commands::many::progress::with_fix;
 use crate::commands::print::next::quoted;
 use crate::commands::print::words::count;
 use crate::commands::print::{Output, clean, say};
@@ -78,7 +77,7 @@ pub async fn release(config: ReleaseConfig) -> Result<(), AppError> {
     session.step(async || session.rows("lifting the hold", &session.queries.lift_hold, &id).await).await?;
     log_change(&format!("{} '{}' off hold", hold.scope, clean(&hold.name)), &config.audit);
     let keys_due = lift_waits(session, hold.hold).await.map_err(|error| {
-        with_fix(error, "the hold is lifted; the relay's sweep tries the remaining keys within a minute")
+        error.with_fix("the hold is lifted; the relay's sweep tries the remaining keys within a minute")
     })?;
     let answer = Changed {
         action: "release",

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::commands::print::next::Step;
+use crate::commands::state::rows::DeadLetterRow;
 use crate::outbox::hold::HoldScope;
 
 /// The state of an event.
@@ -106,31 +107,6 @@ pub struct WaitFacts {
     pub hold: Option<HoldFacts>,
 }
 
-/// A row of `outbox.dead_letters`.
-#[derive(Debug, Clone)]
-pub struct LetterFacts {
-    /// Its row.
-    pub dead_letter_id: i64,
-    /// `FailureReason`'s word.
-    pub failure_reason: String,
-    /// The error.
-    pub last_error: Option<String>,
-    /// Attempts charged.
-    pub attempts: i32,
-    /// Since when.
-    pub dead_lettered_at: OffsetDateTime,
-    /// When it was resolved.
-    pub processed_at: Option<OffsetDateTime>,
-    /// How its confirm resolved.
-    pub resolution: Option<String>,
-    /// Who did it.
-    pub resolved_by: Option<String>,
-    /// Routes that confirmed it.
-    pub routes_confirmed: Vec<String>,
-    /// Routes that failed.
-    pub routes_failed: Vec<String>,
-}
-
 /// An earlier event of the same key.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Ahead {
@@ -150,7 +126,7 @@ pub enum Place<'a> {
     /// In the events table, not confirmed.
     Pending,
     /// In the dead letters.
-    DeadLetter(&'a LetterFacts),
+    DeadLetter(&'a DeadLetterRow),
 }
 
 /// All facts that an event's state depends on.

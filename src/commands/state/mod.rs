@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 
 use crate::commands::print::next::{Step, Typist};
 use crate::commands::print::words::{distance, when};
-use crate::commands::state::facts::{Ahead, Facts, HoldFacts, Judged, LetterFacts, Place, State, WaitFacts};
+use crate::commands::state::facts::{Ahead, Facts, HoldFacts, Judged, Place, State, WaitFacts};
+use crate::commands::state::rows::DeadLetterRow;
 use crate::outbox::event::WaitReason;
 use crate::outbox::hold::HoldKind;
 use crate::outbox::time::timestamp;
@@ -273,7 +274,7 @@ fn dead_letter_steps(id: &str, waiting_key: Option<&str>, typist: &Typist<'_>) -
     steps
 }
 
-fn dead_lettered(facts: &Facts<'_>, letter: &LetterFacts, wait: Option<&WaitFacts>, typist: &Typist<'_>) -> Judged {
+fn dead_lettered(facts: &Facts<'_>, letter: &DeadLetterRow, wait: Option<&WaitFacts>, typist: &Typist<'_>) -> Judged {
     let id = facts.id.to_string();
     let error = letter.last_error.as_deref().unwrap_or("no error was recorded");
     let mut why = format!("{}: {error} (attempts charged: {})", letter.failure_reason, letter.attempts);

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::commands::state::facts::{HoldFacts, LetterFacts, WaitFacts};
+use crate::commands::state::facts::{HoldFacts, WaitFacts};
 use crate::outbox::hold::HoldScope;
 
 /// An event for `trace`, from the events or the dead letters.
@@ -60,19 +60,123 @@ pub fn event(row: &Row) -> EventRow {
     }
 }
 
-/// What was recorded when it was given up.
-pub fn letter(row: &Row) -> LetterFacts {
-    LetterFacts {
+/// A row of `outbox.dead_letters`, as every command shows it. Its payload and its original event
+/// are shown by `dlq show` alone.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeadLetterRow {
+    /// Its own id.
+    pub dead_letter_id: i64,
+    /// The event that was given up.
+    pub event_id: Uuid,
+    /// The event's place in the order of its key.
+    pub seq: i64,
+    /// The event's key.
+    pub key: String,
+    /// For example `Order`.
+    pub aggregate_type: String,
+    /// The aggregate.
+    pub aggregate_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// Correlates the messages of one business transaction.
+    pub correlation_id: Option<String>,
+    /// When the event occurred; null where the calendar has no such time.
+    #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub created_at: Option<OffsetDateTime>,
+    /// The replay that sent it last.
+    pub replay_id: Option<Uuid>,
+    /// `FailureReason`'s word.
+    pub failure_reason: String,
+    /// The last error.
+    pub last_error: Option<String>,
+    /// Attempts that were charged.
+    pub attempts: i32,
+    /// Routes that confirmed it.
+    pub routes_confirmed: Vec<String>,
+    /// Routes that failed.
+    pub routes_failed: Vec<String>,
+    /// When it was given up.
+    #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub dead_lettered_at: OffsetDateTime,
+    /// When it was resolved; null while it is open.
+    #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub processed_at: Option<OffsetDateTime>,
+    /// How it was resolved.
+    pub resolution: Option<String>,
+    /// Who resolved it.
+    pub resolved_by: Option<String>,
+    /// What they noted.
+    pub note: Option<String>,
+}
+
+/// One row of `list_dead_letters.sql`, `show_dead_letter.sql` or `trace_dead_letters.sql`.
+pub fn dead_letter(row: &Row) -> DeadLetterRow {
+    DeadLetterRow {
         dead_letter_id: row.get("dead_letter_id"),
+        event_id: row.get("id"),
+        seq: row.get("seq"),
+        key: row.get("key"),
+        aggregate_type: row.get("aggregate_type"),
+        aggregate_id: row.get("aggregate_id"),
+        event_type: row.get("event_type"),
+        correlation_id: row.get("correlation_id"),
+        created_at: row.get("created_at"),
+        replay_id: row.get("replay_id"),
         failure_reason: row.get("failure_reason"),
         last_error: row.get("last_error"),
         attempts: row.get("attempts"),
+        routes_confirmed: row.get("routes_confirmed"),
+        routes_failed: row.get("routes_failed"),
         dead_lettered_at: row.get("dead_lettered_at"),
         processed_at: row.get("processed_at"),
         resolution: row.get("resolution"),
         resolved_by: row.get("resolved_by"),
-        routes_confirmed: row.get("routes_confirmed"),
-        routes_failed: row.get("routes_failed"),
+        note: row.get("note"),
+    }
+}
+
+/// A row of `outbox.replays`: one run, as every command shows it.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ReplayRow {
+    /// The run, also in the header x-outbox-replay.
+    pub replay_id: Uuid,
+    /// What it sent again: `published` or `dead_letters`.
+    pub source: String,
+    /// Which rows it was asked for.
+    pub selection: serde_json::Value,
+    /// By whom.
+    pub requested_by: String,
+    /// Why.
+    pub note: Option<String>,
+    /// How many events it queued so far.
+    pub events: i64,
+    /// When it began.
+    #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub started_at: OffsetDateTime,
+    /// When it ended; null while it can be resumed.
+    #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub finished_at: Option<OffsetDateTime>,
+}
+
+/// One row of `list_replays.sql` or `trace_replays.sql`.
+pub fn replay(row: &Row) -> ReplayRow {
+    ReplayRow {
+        replay_id: row.get("id"),
+        source: row.get("source"),
+        // jsonb's own text; what is not JSON cannot be in the column.
+        selection: serde_json::from_str(row.get("selection")).unwrap_or(serde_json::Value::Null),
+        requested_by: row.get("requested_by"),
+        note: row.get("note"),
+        events: row.get("events"),
+        started_at: row.get("started_at"),
+        finished_at: row.get("finished_at"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The states of an event, one by one: what is said, since when, who is ahead, and what to type.
 
+use crate::commands::state::rows::DeadLetterRow;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -59,8 +60,8 @@ fn hold(kind: &str) -> HoldFacts {
     }
 }
 
-fn letter() -> LetterFacts {
-    LetterFacts {
+fn letter() -> DeadLetterRow {
+    DeadLetterRow {
         dead_letter_id: 5,
         failure_reason: "UNROUTABLE".into(),
         last_error: Some("312 NO_ROUTE".into()),

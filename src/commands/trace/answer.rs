@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::commands::print::next::{Step, push_next};
 use crate::commands::print::words::{count, lag, when};
 use crate::commands::print::{Output, clean, table};
-use crate::commands::state::facts::{Ahead, Judged, LetterFacts, State};
-use crate::commands::state::rows::{EventRow, LiveRelay};
-use crate::commands::trace::find::{Found, PENDING_MAX, PUBLISHED_MAX, Question, ReplayRun, Surroundings};
+use crate::commands::state::facts::{Ahead, Judged, State};
+use crate::commands::state::rows::{DeadLetterRow, EventRow, LiveRelay, ReplayRow};
+use crate::commands::trace::find::{Found, PENDING_MAX, PUBLISHED_MAX, Question, Surroundings};
 use crate::outbox::time::timestamp;
 
 /// One event of the answer.
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     /// Its state.
     pub judged: Judged,
     /// Its dead letters, oldest first.
-    pub letters: Vec<LetterFacts>,
+    pub letters: Vec<DeadLetterRow>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct Document<'a> {
     dead_lettered: i64,
     events_not_shown: i64,
     events: Vec<EventDocument<'a>>,
-    replays: &'a [ReplayRun],
+    replays: &'a [ReplayRow],
     relays: &'a [LiveRelay],
     notes: &'a [String],
     next: &'a [Step],
@@ -45,7 +45,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct EventDocument<'a> {
-    id: Uuid,
+    event_id: Uuid,
     seq: i64,
     key: &'a str,
     aggregate_type: &'a str,
@@ -67,27 +67,11 @@ struct EventDocument<'a> {
     may_arrive_twice: bool,
     replay_id: Option<Uuid>,
     only_routes: Option<&'a [String]>,
-    dead_letters: Vec<LetterDocument<'a>>,
+    dead_letters: &'a [DeadLetterRow],
     payload_bytes: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a str>,
     next: &'a [Step],
-}
-
-#[derive(Serialize)]
-struct LetterDocument<'a> {
-    dead_letter_id: i64,
-    failure_reason: &'a str,
-    last_error: Option<&'a str>,
-    attempts: i32,
-    #[serde(with = "crate::commands::print::time")]
-    dead_lettered_at: OffsetDateTime,
-    #[serde(with = "crate::commands::print::time::optional")]
-    processed_at: Option<OffsetDateTime>,
-    resolution: Option<&'a str>,
-    resolved_by: Option<&'a str>,
-    routes_confirmed: &'a [String],
-    routes_failed: &'a [String],
 }
 
 /// Prints the answer.
@@ -99,7 +83,7 @@ pub(super) fn answer(
     entries: Vec<Entry>,
     found: &Found,
     around: &Surroundings,
-    replays: Vec<ReplayRun>,
+    replays: Vec<ReplayRow>,
     output: Output,
 ) {
     let next = steps(&entries, is_one_event);
@@ -127,7 +111,7 @@ pub(super) fn answer(
 fn event_document(entry: &Entry) -> EventDocument<'_> {
     let (event, judged) = (&entry.event, &entry.judged);
     EventDocument {
-        id: event.id,
+        event_id: event.id,
         seq: event.seq,
         key: &event.key,
         aggregate_type: &event.aggregate_type,
@@ -145,7 +129,7 @@ fn event_document(entry: &Entry) -> EventDocument<'_> {
         may_arrive_twice: may_arrive_twice(entry),
         replay_id: event.replay_id,
         only_routes: event.only_routes.as_deref(),
-        dead_letters: entry.letters.iter().map(letter_document).collect(),
+        dead_letters: &entry.letters,
         payload_bytes: event.payload_bytes,
         payload: event.payload.as_deref(),
         next: &judged.next,
@@ -155,21 +139,6 @@ fn event_document(entry: &Entry) -> EventDocument<'_> {
 /// Whether the tables show a reason. A crash between publish and mark leaves no trace in them.
 fn may_arrive_twice(entry: &Entry) -> bool {
     entry.event.replay_id.is_some() || entry.judged.state == State::Unconfirmed
-}
-
-fn letter_document(letter: &LetterFacts) -> LetterDocument<'_> {
-    LetterDocument {
-        dead_letter_id: letter.dead_letter_id,
-        failure_reason: &letter.failure_reason,
-        last_error: letter.last_error.as_deref(),
-        attempts: letter.attempts,
-        dead_lettered_at: letter.dead_lettered_at,
-        processed_at: letter.processed_at,
-        resolution: letter.resolution.as_deref(),
-        resolved_by: letter.resolved_by.as_deref(),
-        routes_confirmed: &letter.routes_confirmed,
-        routes_failed: &letter.routes_failed,
-    }
 }
 
 /// The next steps, each once: first those of events that are held back; for a single event, always
@@ -290,7 +259,7 @@ fn push_history(text: &mut String, document: &Document<'_>, entries: &[Entry]) {
         let _infallible = writeln!(
             text,
             "\nreplay {} of {} by {}: {}, {} to {end}",
-            run.id,
+            run.replay_id,
             clean(&run.source),
             clean(&run.requested_by),
             count(run.events, i64::MAX, "event"),

@@ -7,16 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::session::read::{Part, Reader};
-use crate::commands::state::facts::{Ahead, LetterFacts, WaitFacts};
+use crate::commands::state::facts::{Ahead, WaitFacts};
 use crate::commands::state::rows;
-use crate::commands::state::rows::{EventRow, LiveRelay};
+use crate::commands::state::rows::{DeadLetterRow, EventRow, LiveRelay};
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
@@ -28,26 +27,6 @@ const OTHER_KEYS_MAX: usize = 5;
 pub(crate) const PENDING_MAX: i64 = 100_000;
 /// Where counting stops.
 pub(crate) const PUBLISHED_MAX: i64 = 10_000;
-/// A row of `outbox.replays`.
-#[derive(Debug, Serialize)]
-pub(crate) struct ReplayRun {
-    /// The run.
-    pub id: Uuid,
-    /// When it started.
-    #[serde(with = "crate::commands::print::time")]
-    pub started_at: OffsetDateTime,
-    /// When it ended.
-    #[serde(with = "crate::commands::print::time::optional")]
-    pub finished_at: Option<OffsetDateTime>,
-    /// What it replays.
-    pub source: String,
-    /// Who did it.
-    pub requested_by: String,
-    /// Why.
-    pub note: Option<String>,
-    /// How many events.
-    pub events: i64,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -69,7 +48,7 @@ pub(crate) struct Found {
     pub events: Vec<EventRow>,
     /// In the dead letters, including resolved ones and those of events that are pending or
     /// published again.
-    pub letters: Vec<(EventRow, LetterFacts)>,
+    pub letters: Vec<(EventRow, DeadLetterRow)>,
     /// Pending events of the key; more than the maximum means that counting stopped.
     pub pending: i64,
     /// Published events of the aggregate.
@@ -233,11 +212,11 @@ async fn letters(
     key: Option<&str>,
     ids: &[Uuid],
     question: &Question,
-) -> Result<Vec<(EventRow, LetterFacts)>, AppError> {
+) -> Result<Vec<(EventRow, DeadLetterRow)>, AppError> {
     let params: [Param<'_>; 4] =
         [(&key, Type::TEXT), (&ids, Type::UUID_ARRAY), (&question.limit, Type::INT8), (&question.payload, Type::BOOL)];
     let rows = reader.rows("looking for dead letters", &reader.session.queries.trace_dead_letters, &params).await?;
-    Ok(rows.iter().map(|row| (rows::event(row), rows::letter(row))).collect())
+    Ok(rows.iter().map(|row| (rows::event(row), rows::dead_letter(row))).collect())
 }
 
 /// The keys to read, the requested one first.

@@ -13,7 +13,8 @@ use crate::commands::print::next::{Step, Typist, push_next};
 use crate::commands::print::words::{count, when};
 use crate::commands::print::{Output, clean};
 use crate::commands::session::read::{Part, Reader};
-use crate::commands::trace::find::{Found, Question, ReplayRun, Surroundings};
+use crate::commands::state::rows::{ReplayRow, replay};
+use crate::commands::trace::find::{Found, Question, Surroundings};
 use crate::error::AppError;
 use crate::outbox::time::timestamp;
 use crate::postgres::call::Param;
@@ -58,13 +59,13 @@ struct Document<'a> {
     published_since: Option<OffsetDateTime>,
     open_transactions: Vec<OpenTransaction>,
     hidden_sessions: i64,
-    replays: Vec<ReplayRun>,
+    replays: Vec<ReplayRow>,
     notes: Vec<String>,
     next: Vec<Step>,
 }
 
 /// Replay runs that sent the events again or name the key.
-pub(super) async fn replays(reader: &Reader, found: &Found, question: &Question) -> Result<Vec<ReplayRun>, AppError> {
+pub(super) async fn replays(reader: &Reader, found: &Found, question: &Question) -> Result<Vec<ReplayRow>, AppError> {
     let ids: Vec<Uuid> = found
         .events
         .iter()
@@ -73,16 +74,7 @@ pub(super) async fn replays(reader: &Reader, found: &Found, question: &Question)
         .collect();
     let params: [Param<'_>; 2] = [(&ids, Type::UUID_ARRAY), (&question.text, Type::TEXT)];
     let rows = reader.rows("looking for replays", &reader.session.queries.trace_replays, &params).await?;
-    let run = |row: &tokio_postgres::Row| ReplayRun {
-        id: row.get("id"),
-        started_at: row.get("started_at"),
-        finished_at: row.get("finished_at"),
-        source: row.get("source"),
-        requested_by: row.get("requested_by"),
-        note: row.get("note"),
-        events: row.get("events"),
-    };
-    Ok(rows.iter().map(run).collect())
+    Ok(rows.iter().map(replay).collect())
 }
 
 /// The schema has no outbox tables.
@@ -122,7 +114,7 @@ pub(super) async fn nothing_found(
     reader: &Reader,
     question: &Question,
     around: &Surroundings,
-    replays: Vec<ReplayRun>,
+    replays: Vec<ReplayRow>,
     notes: Vec<String>,
     output: Output,
 ) -> Result<(), AppError> {
@@ -249,7 +241,8 @@ fn missing_text(document: &Document<'_>, around: &Surroundings) -> String {
     };
     for run in &document.replays {
         let by = clean(&run.requested_by);
-        let _infallible = writeln!(text, "  the replay {} by {by} at {} names it", run.id, timestamp(run.started_at));
+        let _infallible =
+            writeln!(text, "  the replay {} by {by} at {} names it", run.replay_id, timestamp(run.started_at));
     }
     text.push_str("\nnever committed here? an event is visible only after its transaction's COMMIT\n");
     for open in &document.open_transactions {

@@ -14,9 +14,9 @@ use crate::commands::print::Output;
 use crate::commands::print::next::Typist;
 use crate::commands::session::Session;
 use crate::commands::session::read::Reader;
-use crate::commands::state::facts::{Facts, Judged, LetterFacts, Place, State};
+use crate::commands::state::facts::{Facts, Judged, Place, State};
 use crate::commands::state::judge;
-use crate::commands::state::rows::EventRow;
+use crate::commands::state::rows::{DeadLetterRow, EventRow};
 use crate::commands::trace::answer::Entry;
 use crate::commands::trace::find::{Found, Question, Surroundings};
 use crate::config::command::CommandConfig;
@@ -73,7 +73,7 @@ fn entries(found: &Found, surroundings: &Surroundings, typist: &Typist<'_>) -> V
         let judged = judged(event, place, found, surroundings, typist);
         entries.push(Entry { event: event.clone(), judged, letters });
     }
-    let mut letters: Vec<&(EventRow, LetterFacts)> = found.letters.iter().collect();
+    let mut letters: Vec<&(EventRow, DeadLetterRow)> = found.letters.iter().collect();
     letters.sort_by_key(|(event, letter)| (event.id, letter.dead_letter_id));
     for (at, (event, letter)) in letters.iter().enumerate() {
         let is_last = letters.get(at + 1).is_none_or(|(next, _)| next.id != event.id);
@@ -87,7 +87,7 @@ fn entries(found: &Found, surroundings: &Surroundings, typist: &Typist<'_>) -> V
     entries
 }
 
-fn letters_of(found: &Found, id: Uuid) -> Vec<LetterFacts> {
+fn letters_of(found: &Found, id: Uuid) -> Vec<DeadLetterRow> {
     found.letters.iter().filter(|(event, _)| event.id == id).map(|(_, letter)| letter.clone()).collect()
 }
 
