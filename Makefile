@@ -57,7 +57,7 @@ test-pgbouncer: services ## runs every test with the relays behind pgbouncer, th
 
 # Has its own target folder: its relay has crash points, and must not be where the suite looks for its own.
 faults: export CARGO_TARGET_DIR := $(target)/faults
-faults: services ## runs the fault tests for half an hour, and writes docs/faults.md [SEED=n] [ONLY=row] [ROUNDS=50] [AT_ONCE=4]
+faults: services ## runs the fault tests for half an hour, and writes docs/faults.md [SEED=n] [ONLY=row] [QUICK=1] [ROUNDS=50] [AT_ONCE=4]
 	dev/install pgbouncer faketime
 	dev/with-services faults -- cargo test --features crash-points --test matrix
 

@@ -4,6 +4,7 @@
 mod testkit_checks;
 
 mod input;
+mod configuration;
 
 mod migrate;
 mod connecting;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use testkit::urls::with_path;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -51,7 +52,7 @@ impl Database {
         let server: Config = server_url.parse().doing("reading DATABASE_URL")?;
         let create = format!("CREATE DATABASE {name}");
         within(STATEMENT, "creating a database", connect(&server).await?.batch_execute(&create)).await?;
-        let url = with_name(server_url, name)?;
+        let url = with_path(server_url, name);
         let client = connect(&url.parse().doing("reading the database's URL")?).await?;
         Ok(Self { url, client, name: name.to_owned(), server })
     }
@@ -103,14 +104,6 @@ async fn connect(config: &Config) -> Result<Client, Failure> {
     // It ends with the client; an error shows in the client's own calls.
     tokio::spawn(connection);
     Ok(client)
-}
-
-/// The same URL with another database: what stands between the authority and the query.
-fn with_name(url: &str, name: &str) -> Result<String, Failure> {
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| Failure::new("DATABASE_URL must be a URL"))?;
-    let (address, query) = rest.split_once('?').map_or((rest, None), |(address, query)| (address, Some(query)));
-    let authority = address.split('/').next().unwrap_or(address);
-    Ok(format!("{scheme}://{authority}/{name}{}", query.map_or(String::new(), |query| format!("?{query}"))))
 }
 
 /// The server's version and buffers.

@@ -3,11 +3,13 @@
 //! Called by `stage`. Promises that the child dies with this value, and that an early death is told with the end of its log.
 
 use std::fs::OpenOptions;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use testkit::process::free_port;
+use testkit::{Signal, signal};
 use tokio::process::{Child, Command};
 
 use crate::failure::{Doing, Failure, within};
@@ -41,9 +43,7 @@ impl Relay {
         exchange: &str,
         flags: &[&str],
     ) -> Result<Self, Failure> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing("looking for a free port")?;
-        let admin = listener.local_addr().doing("looking for a free port")?;
-        drop(listener);
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = command(program, "relay.log")?;
         command.args(["run", "--database-url", database_url, "--amqp-url", amqp_url, "--exchange", exchange]);
         command.args(["--admin-addr", &admin.to_string()]).args(flags);
@@ -85,8 +85,7 @@ impl Relay {
     /// SIGTERM; one that does not end in time is killed, which is a failure of ours only where `must` says so.
     pub async fn stop(mut self, must: bool) -> Result<(), Failure> {
         self.check()?;
-        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.pid)).status();
-        within(STOP, "sending SIGTERM", kill).await?;
+        signal(self.pid, Signal::Term);
         let asked = Instant::now();
         let ended = tokio::time::timeout(STOP, self.child.wait()).await;
         let Ok(status) = ended else {

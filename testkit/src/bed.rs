@@ -17,14 +17,13 @@ use uuid::Uuid;
 use super::checker::Expect;
 use super::history::History;
 use super::management::Management;
+use super::patience::{ANSWER, SOON};
 use super::process::unique;
 use super::program;
 use super::services::PrivateServices;
 use super::topology::Topology;
 use super::urls::{with_path, with_user};
 use super::wait::eventually;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the services are; the bed creates its own database and vhost there.
 #[derive(Debug, Clone)]
@@ -88,7 +87,7 @@ impl TestBed {
             bed.client().await.batch_execute(orders).await.expect("the business table is created");
             bed.management().create_vhost(&bed.name).await;
         };
-        timeout(PATIENCE, setup).await.expect("the test bed is ready in time");
+        timeout(SOON, setup).await.expect("the test bed is ready in time");
         bed
     }
 
@@ -158,7 +157,7 @@ impl TestBed {
     async fn run_migrate(&self, args: &[&str]) {
         let mut migrate = Command::new(program::relay());
         migrate.args(["migrate", "--database-url", &self.database_url()]).args(args).kill_on_drop(true);
-        let output = timeout(PATIENCE, migrate.output()).await.expect("migrate ends in time").expect("migrate runs");
+        let output = timeout(SOON, migrate.output()).await.expect("migrate ends in time").expect("migrate runs");
         assert!(
             output.status.success(),
             "migrate failed: {}\n{}",
@@ -169,7 +168,7 @@ impl TestBed {
 
     pub async fn declare_topology(&self, topology: &Topology) {
         let declare = async { topology.declare(&self.channel().await).await };
-        timeout(PATIENCE, declare).await.expect("the topology is declared in time");
+        timeout(SOON, declare).await.expect("the topology is declared in time");
     }
 
     /// Messages ready in the queue, asked of the queue itself and therefore exact.
@@ -179,7 +178,7 @@ impl TestBed {
             let declared = self.channel().await.queue_declare(queue.into(), passive, FieldTable::default()).await;
             declared.unwrap_or_else(|e| panic!("no queue {queue}: {e}")).message_count()
         };
-        timeout(PATIENCE, ask).await.expect("the queue answers in time")
+        timeout(SOON, ask).await.expect("the queue answers in time")
     }
 
     /// Rows that are neither published nor dead letters.
@@ -251,7 +250,7 @@ fn with_grants() -> bool {
 }
 
 async fn tidy(what: &str, work: impl Future<Output = Result<(), String>>) {
-    match timeout(Duration::from_secs(10), work).await {
+    match timeout(ANSWER, work).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => eprintln!("the test {what} was left behind: {error}"),
         Err(_) => eprintln!("the test {what} was left behind: no answer"),
@@ -262,9 +261,9 @@ async fn connect(url: &str) -> Client {
     try_connect(url).await.unwrap_or_else(|e| panic!("no connection to {url}: {e}"))
 }
 
-/// Connects within ten seconds and drives the connection in the background.
+/// Connects in time and drives the connection in the background.
 pub async fn try_connect(url: &str) -> Result<Client, String> {
-    let connecting = timeout(Duration::from_secs(10), tokio_postgres::connect(url, NoTls)).await;
+    let connecting = timeout(ANSWER, tokio_postgres::connect(url, NoTls)).await;
     let (client, connection) = connecting.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())?;
     tokio::spawn(connection);
     Ok(client)
@@ -273,5 +272,5 @@ pub async fn try_connect(url: &str) -> Result<Client, String> {
 /// A channel on an own connection; lapin keeps the connection as long as the channel lives.
 pub async fn channel(url: &str) -> Result<Channel, String> {
     let open = async { Connection::connect(url, ConnectionProperties::default()).await?.create_channel().await };
-    timeout(Duration::from_secs(10), open).await.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())
+    timeout(ANSWER, open).await.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())
 }

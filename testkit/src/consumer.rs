@@ -4,21 +4,20 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::bed;
-use super::history::{Arrived, History, body_hash};
+use super::history::History;
+use super::patience::{ANSWER, IN_THE_END, STOPPED};
+use super::queue::Got;
 
 const PREFETCH: u16 = 1000;
 /// An ack for so many messages at most, so that the broker never waits for us.
 const ACK_EVERY: usize = 200;
-/// How long the broker may be away before the consumer gives up.
-const RECONNECT: Duration = Duration::from_secs(120);
 
 pub struct Consumer {
     stop: watch::Sender<bool>,
@@ -36,7 +35,7 @@ impl Consumer {
     /// Stops after what is recorded is acked, and passes on a failure of the consumer itself.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        let ended = timeout(Duration::from_secs(30), &mut self.running).await.expect("the consumer stops in time");
+        let ended = timeout(STOPPED, &mut self.running).await.expect("the consumer stops in time");
         ended.expect("the consumer did not fail");
     }
 }
@@ -57,7 +56,7 @@ async fn drain(url: String, queue: String, history: History, mut stopped: watch:
                     away_since = Instant::now();
                 }
                 assert!(
-                    away_since.elapsed() < RECONNECT,
+                    away_since.elapsed() < IN_THE_END,
                     "the broker stayed away from the consumer of {queue}: {error}"
                 );
             }
@@ -89,7 +88,7 @@ async fn session(url: &str, queue: &str, history: &History, stopped: &mut watch:
         channel.basic_qos(PREFETCH, Default::default()).await?;
         channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default()).await
     };
-    let consuming = timeout(Duration::from_secs(10), consume).await;
+    let consuming = timeout(ANSWER, consume).await;
     let mut deliveries = consuming.map_err(|_| Lost::before("no answer"))?.map_err(Lost::before)?;
     loop {
         let first = tokio::select! {
@@ -105,37 +104,18 @@ async fn session(url: &str, queue: &str, history: &History, stopped: &mut watch:
             let delivery = delivery.map_err(Lost::later)?;
             last = Some(delivery.delivery_tag);
             count += 1;
-            let message = arrived(queue, &delivery);
-            if let Some(run) = header(&delivery, "x-outbox-replay") {
-                history.replay(&message.message_id, &run);
+            let message = Got::of(delivery);
+            if let Some(run) = &message.replay {
+                history.replay(&message.id, run);
             }
-            history.arrive(message);
+            history.arrive(message.arrived(queue));
             if count < ACK_EVERY {
                 next = deliveries.next().now_or_never().flatten();
             }
         }
         if let Some(tag) = last {
             let ack = channel.basic_ack(tag, BasicAckOptions { multiple: true });
-            timeout(Duration::from_secs(10), ack).await.map_err(|_| Lost::later("no answer"))?.map_err(Lost::later)?;
+            timeout(ANSWER, ack).await.map_err(|_| Lost::later("no answer"))?.map_err(Lost::later)?;
         }
-    }
-}
-
-fn arrived(queue: &str, delivery: &Delivery) -> Arrived {
-    Arrived {
-        message_id: delivery.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default(),
-        queue: queue.to_owned(),
-        key: header(delivery, "x-outbox-key"),
-        body: body_hash(&delivery.data),
-        redelivered: delivery.redelivered,
-        at: Instant::now(),
-    }
-}
-
-/// A header that is text.
-fn header(delivery: &Delivery, name: &str) -> Option<String> {
-    match delivery.properties.headers().as_ref()?.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        _ => None,
     }
 }

@@ -2,11 +2,12 @@
 //! scrape the relay's admin port.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::patience::ANSWER;
 
 pub struct Response {
     pub status: u16,
@@ -26,11 +27,9 @@ pub async fn get(addr: SocketAddr, path: &str) -> std::io::Result<Response> {
     send(addr, &Request { method: "GET", path, login: None, body: "" }).await
 }
 
-/// Sends the request and reads the whole answer, within ten seconds.
+/// Sends the request and reads the whole answer, in time.
 pub async fn send(addr: SocketAddr, request: &Request<'_>) -> std::io::Result<Response> {
-    timeout(Duration::from_secs(10), exchange(addr, request))
-        .await
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+    timeout(ANSWER, exchange(addr, request)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
 }
 
 async fn exchange(addr: SocketAddr, request: &Request<'_>) -> std::io::Result<Response> {

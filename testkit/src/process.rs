@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
+    /// What Ctrl-C sends.
+    Int,
     Term,
     Kill,
     Stop,
@@ -16,6 +18,7 @@ pub enum Signal {
 /// Sends the signal to one process; panics when there is none of that id.
 pub fn signal(pid: u32, signal: Signal) {
     let name = match signal {
+        Signal::Int => "-INT",
         Signal::Term => "-TERM",
         Signal::Kill => "-KILL",
         Signal::Stop => "-STOP",

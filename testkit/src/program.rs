@@ -7,6 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::process::unique;
+
 /// The relay under test. Cargo builds it before any test or benchmark of its package.
 ///
 /// # Panics
@@ -32,6 +34,13 @@ pub fn scratch() -> &'static Path {
         folder
     });
     &SCRATCH
+}
+
+/// Writes a file that is the test's own; returns its path.
+pub fn scratch_file(ending: &str, text: &str) -> String {
+    let path = scratch().join(format!("{}.{ending}", unique("file")));
+    std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    path.into_os_string().into_string().expect("a path in UTF-8")
 }
 
 /// `TARGET/PROFILE` of this test.

@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::patience::ANSWER;
+
 /// Which directions stay silent although the connection stays open (a half-open connection).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stall {
@@ -179,7 +181,7 @@ async fn accept(addr: SocketAddr, listener: TcpListener, _keeper: TcpSocket, sha
 }
 
 async fn connection(id: u64, mut client: TcpStream, ended: oneshot::Receiver<Ending>, shared: Arc<Shared>) {
-    let service = timeout(Duration::from_secs(10), TcpStream::connect(shared.upstream)).await;
+    let service = timeout(ANSWER, TcpStream::connect(shared.upstream)).await;
     let Ok(Ok(mut service)) = service else {
         client.set_zero_linger().ok();
         shared.live.lock().expect("no pump panicked").remove(&id);

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::bed::TestBed;
 use super::http;
+use super::patience::{ANSWER, SOON, STOPPED};
 use super::process::{Signal, free_port, peak_rss_kib, signal, unique};
 use super::program;
 use super::wait::eventually;
@@ -34,8 +35,7 @@ impl Relay {
     /// Waits until the admin port answers there, and asks there from now on.
     pub async fn answers_at(&mut self, admin: SocketAddr) {
         self.admin = admin;
-        let deadline = Duration::from_secs(15);
-        eventually(deadline, "the relay's admin port answers", async || {
+        eventually(SOON, "the relay's admin port answers", async || {
             if let Some(status) = self.child.try_wait().expect("the relay is our child") {
                 panic!("the relay ended at once: {status}\n{}", self.log());
             }
@@ -101,6 +101,24 @@ impl Relay {
         self.wait_exit(deadline).await
     }
 
+    /// The same, in good order or the test fails.
+    pub async fn stop_well(&mut self) {
+        let status = self.stop(STOPPED).await;
+        assert!(status.success(), "the relay ended with {status}\n{}", self.log());
+    }
+
+    /// SIGKILL, and the end of it.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::Kill);
+        self.wait_exit(STOPPED).await;
+    }
+
+    /// Waits for words in the log.
+    pub async fn says(&self, words: &str) {
+        let said = timeout(SOON, eventually(SOON * 2, words, async || self.log().contains(words))).await;
+        assert!(said.is_ok(), "the log does not say: {words}\n{}", self.log());
+    }
+
     pub async fn wait_exit(&mut self, deadline: Duration) -> ExitStatus {
         let ended = timeout(deadline, self.child.wait()).await;
         ended
@@ -150,7 +168,7 @@ impl Drop for Relay {
     /// It has ended when this returns, so that its port and its lanes are free.
     fn drop(&mut self) {
         self.child.start_kill().ok();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + ANSWER;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(2));
         }

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::bed::ServiceUrls;
+use super::patience::{IN_THE_END, SOON};
 use super::process::{Signal, signal, unique};
 use super::program;
 
@@ -138,7 +139,7 @@ impl PrivateServices {
         let log = program::scratch().join(format!("{}.{command}.log", self.name));
         let file = std::fs::File::create(&log).expect("a log for the services script");
         script.stdout(file.try_clone().expect("a second handle")).stderr(file);
-        let status = timeout(Duration::from_secs(120), script.status()).await;
+        let status = timeout(IN_THE_END, script.status()).await;
         let output = std::fs::read_to_string(&log).unwrap_or_default();
         let status = status
             .unwrap_or_else(|_| panic!("services {command} {args:?} hangs\n{output}"))
@@ -154,7 +155,7 @@ impl Drop for PrivateServices {
         let mut remove = Blocking::new(script());
         remove.args(["remove", &self.name]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(mut child) = remove.spawn() else { return eprintln!("{} was left behind", self.name) };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + SOON;
         while matches!(child.try_wait(), Ok(None)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(20));
         }

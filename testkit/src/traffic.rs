@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::bed::try_connect;
 use super::history::History;
+use super::patience::STOPPED;
 use super::writer::{NewEvent, Writer};
 
 /// The shape of the traffic.
@@ -69,7 +70,7 @@ impl Traffic {
                 ended.expect("a producer did not fail");
             }
         };
-        timeout(Duration::from_secs(30), all).await.expect("the producers stop in time");
+        timeout(STOPPED, all).await.expect("the producers stop in time");
     }
 }
 

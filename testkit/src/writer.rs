@@ -51,6 +51,21 @@ impl NewEvent {
     }
 }
 
+/// So many keys with a common beginning.
+pub fn keys(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}-{n}")).collect()
+}
+
+/// The first events of an order.
+pub fn good(key: &str, count: usize) -> Vec<NewEvent> {
+    (0..count).map(|n| NewEvent::of_order(key, n)).collect()
+}
+
+/// So many events of one type, all different.
+pub fn of_type(event_type: &str, count: usize) -> Vec<NewEvent> {
+    (0..count).map(|n| NewEvent::new(event_type, &format!("{{\"step\": {n}}}"))).collect()
+}
+
 #[derive(Clone)]
 pub struct Writer {
     history: History,
@@ -63,8 +78,7 @@ impl Writer {
 
     /// Commits the next `count` events of the order in one transaction; returns their ids in order.
     pub async fn commit(&self, client: &mut Client, key: &str, count: usize) -> Vec<Uuid> {
-        let events = (0..count).map(|n| NewEvent::of_order(key, n)).collect();
-        self.commit_events(client, key, events).await
+        self.commit_events(client, key, good(key, count)).await
     }
 
     /// Commits these events of the order in one transaction.
@@ -90,7 +104,7 @@ impl Writer {
     /// A transaction that changes its mind: nothing of it may ever arrive.
     pub async fn roll_back(&self, client: &mut Client, key: &str, count: usize) -> Result<(), Error> {
         let transaction = client.transaction().await?;
-        insert(&transaction, key, (0..count).map(|n| NewEvent::of_order(key, n)).collect()).await?;
+        insert(&transaction, key, good(key, count)).await?;
         transaction.rollback().await
     }
 }

@@ -1,27 +1,23 @@
 //! Bad input: every mistake has its exit code and words that name the fix, and changes nothing.
 
-use std::process::Stdio;
+use testkit::command::{Command, run};
 
-use testkit::program;
-use tokio::process::Command;
-
-use crate::commands_changing::command::run;
-use crate::commands_changing::scene::Scene;
+use crate::commands_changing::scene::{self, Scene};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_is_named_and_changes_nothing() {
-    let mut scene = Scene::open("bad_input").await;
-    let ids = scene.order(4, 1).await;
+    let mut world = scene::open("bad_input").await;
+    let ids = world.seed(4, 1).await;
     let (pending, published) = (ids[0].to_string(), ids[1].to_string());
-    scene.execute(&format!("UPDATE outbox.events SET published_at = clock_timestamp() WHERE id = '{published}'")).await;
-    let open = scene.dead_letter(ids[2], "UNROUTABLE", &[], &["default"]).await.to_string();
-    let resolved = scene.dead_letter(ids[3], "UNROUTABLE", &[], &["default"]).await.to_string();
+    world.execute(&format!("UPDATE outbox.events SET published_at = clock_timestamp() WHERE id = '{published}'")).await;
+    let open = world.dead_letter(ids[2], "UNROUTABLE", &[], &["default"]).await.to_string();
+    let resolved = world.dead_letter(ids[3], "UNROUTABLE", &[], &["default"]).await.to_string();
     let resolve = "UPDATE outbox.dead_letters SET processed_at = clock_timestamp(), resolution = 'discarded', resolved_by = 'bob'";
-    scene.execute(&format!("{resolve} WHERE dead_letter_id = {resolved}")).await;
+    world.execute(&format!("{resolve} WHERE dead_letter_id = {resolved}")).await;
     let dead = ids[2].to_string();
-    let before = scene.fingerprint().await;
+    let before = world.fingerprint().await;
     let cases: &[(&[&str], i32, &str)] = &[
         (&["replay", "--yes"], 64, "no filter is given"),
         (&["replay", "--yes", "--limit", "10"], 64, "no filter is given"),
@@ -76,9 +72,9 @@ async fn every_mistake_is_named_and_changes_nothing() {
         (&["keys", "release", "k", "--by", &"x".repeat(2_000)], 64, "--by"),
     ];
     for (args, code, words) in cases {
-        run(&scene.bed, args).await.with_code(*code).saying(words);
+        run(&world.bed, args).await.with_code(*code).saying(words);
     }
-    assert_eq!(scene.fingerprint().await, before);
+    assert_eq!(world.fingerprint().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,10 +85,8 @@ async fn a_database_that_is_not_there_is_exit_code_69() {
         &["routes", "hold", "default"],
         &["keys", "release", "k"],
     ] {
-        let mut command = Command::new(program::relay());
-        command.args(args).args(["--database-url", "postgres://nobody@127.0.0.1:1/shop"]).stdin(Stdio::null());
-        let output = command.output().await.expect("the command runs");
-        assert_eq!(output.status.code(), Some(69), "{args:?} {output:?}");
+        let nowhere = ["--database-url", "postgres://nobody@127.0.0.1:1/shop"];
+        Command::new(&[args, &nowhere].concat()).run().await.with_code(69);
     }
 }
 
@@ -108,8 +102,8 @@ async fn every_changing_command_explains_itself() {
         (&["purge", "published", "--help"], &["Exit codes", "erasure"]),
         (&["purge", "dead-letters", "--help"], &["Exit codes", "--unresolved"]),
     ] {
-        let output = Command::new(program::relay()).args(args).output().await.expect("the command runs");
-        let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        let help = Command::new(args).run().await.stdout;
+        let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.iter().all(|word| text.contains(word)), "{args:?}\n{text}");
     }
 }

@@ -2,27 +2,28 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::command::run;
+use testkit::patience::SOON;
 use testkit::{Behaviour, FakeBroker, Relay, Signal, eventually};
 
-use crate::commands_changing::command::run;
-use crate::commands_changing::scene::{SOON, Scene};
+use crate::commands_changing::scene::{self, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_wait_for_the_lanes_of_a_frozen_relay_until_it_is_cut_off() {
-    let mut scene = Scene::open("frozen").await;
-    scene.order(200, 1).await;
-    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
+    let mut world = scene::open("frozen").await;
+    world.seed(200, 1).await;
+    world.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
     // It never confirms: a batch holds its lanes until its deadline.
     let broker = FakeBroker::start(Behaviour::Silent);
-    scene.order(200, 1).await;
-    let relay = Relay::start(&scene.bed, &["--amqp-url", &broker.url(), "--batch-deadline", "2s"]).await;
+    world.seed(200, 1).await;
+    let relay = Relay::start(&world.bed, &["--amqp-url", &broker.url(), "--batch-deadline", "2s"]).await;
     let holds_lanes = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    eventually(SOON, "the relay holds lanes", async || scene.ask::<i64>(holds_lanes).await >= 10).await;
+    eventually(SOON, "the relay holds lanes", async || world.value::<i64>(holds_lanes).await >= 10).await;
     relay.signal(Signal::Stop);
-    assert!(scene.ask::<i64>(holds_lanes).await >= 10, "it was frozen too late");
+    assert!(world.value::<i64>(holds_lanes).await >= 10, "it was frozen too late");
     let before = Instant::now();
-    let answer = run(&scene.bed, &["replay", "--since", "1h", "--yes", "--json"]).await.with_code(0).json();
+    let answer = run(&world.bed, &["replay", "--since", "1h", "--yes", "--json"]).await.with_code(0).json();
     let waited = before.elapsed();
     assert_eq!(answer["replayed"], 200, "{answer}");
     assert!(waited < Duration::from_secs(30), "{waited:?}");

@@ -1,7 +1,6 @@
 //! The commands that change: replays, dead letters, keys, routes, purges; with a real relay, most of them under load.
 
 mod bad_input;
-mod command;
 mod dlq;
 mod dlq_replay;
 mod frozen;

@@ -2,38 +2,40 @@
 
 use std::collections::{HashMap, HashSet};
 
+use testkit::command::{Command, run};
+use testkit::patience::SOON;
+use testkit::world::KEPT;
 use testkit::{Relay, eventually};
 use uuid::Uuid;
 
-use crate::commands_changing::command::{end_of, run, start};
-use crate::commands_changing::scene::{SOON, Scene};
+use crate::commands_changing::scene::{self, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_intact() {
-    let mut scene = Scene::open("replay_load").await;
-    let mut relay = Relay::start(&scene.bed, &[]).await;
-    let seeds = scene.order(200, 10).await;
-    scene.quiet().await;
-    let until = scene.now().await;
-    let traffic = scene.traffic();
-    scene.arrivals(2_200).await;
-    let looked = run(&scene.bed, &["replay", "--until", &until, "--dry-run", "--json"]).await.with_code(0).json();
+    let mut world = scene::open("replay_load").await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    let seeds = world.seed(200, 10).await;
+    world.quiet().await;
+    let until = world.now().await;
+    let traffic = world.some_traffic();
+    world.arrivals(2_200).await;
+    let looked = run(&world.bed, &["replay", "--until", &until, "--dry-run", "--json"]).await.with_code(0).json();
     assert_eq!((&looked["matched"], &looked["overtaken"]["events"]), (&2_000.into(), &900.into()), "{looked}");
-    let last: i64 = scene.ask("SELECT max(seq) FROM outbox.events").await;
+    let last: i64 = world.value("SELECT max(seq) FROM outbox.events").await;
     let args = ["replay", "--until", &until, "--yes", "--by", "alice", "--note", "lost", "--json"];
-    let answer = run(&scene.bed, &args).await.with_code(0).json();
+    let answer = run(&world.bed, &args).await.with_code(0).json();
     assert_eq!((&answer["matched"], &answer["replayed"]), (&2_000.into(), &2_000.into()), "{answer}");
     // Behind every live event that was there.
-    assert!(scene.ask::<i64>("SELECT min(seq) FROM outbox.events WHERE replay_id IS NOT NULL").await > last);
-    scene.arrivals(scene.history.progress().arrivals + 200).await;
+    assert!(world.value::<i64>("SELECT min(seq) FROM outbox.events WHERE replay_id IS NOT NULL").await > last);
+    world.arrivals(world.history.progress().arrivals + 200).await;
     traffic.stop().await;
     let again = "SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL AND published_at IS NULL";
-    eventually(SOON, "everything is sent", async || scene.ask::<i64>(again).await == 0).await;
-    let verdict = scene.finish(&mut relay).await;
+    eventually(SOON, "everything is sent", async || world.value::<i64>(again).await == 0).await;
+    let verdict = world.finish(&mut relay).await;
     verdict.assert_clean(2_000);
     assert_eq!(verdict.duplicates, 2_000);
 
-    let kept = scene.kept().await;
+    let kept = world.bed.drain(KEPT).await;
     let run_id = answer["replay_id"].as_str().map(str::to_owned);
     let replayed: Vec<_> = kept.iter().filter(|message| message.replay.is_some()).collect();
     assert!(replayed.iter().all(|message| message.replay == run_id));
@@ -46,43 +48,43 @@ async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_inta
         assert!(last.insert(message.key.clone(), at).is_none_or(|before| before < at), "{message:?} out of order");
     }
     let audit = "SELECT source || ' ' || requested_by || ' ' || note || ' ' || events || ' ' || (finished_at IS NOT NULL) FROM outbox.replays";
-    assert_eq!(scene.ask::<String>(audit).await, "published alice lost 2000 true");
+    assert_eq!(world.value::<String>(audit).await, "published alice lost 2000 true");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_for_one_route_says_so_in_the_row() {
-    let mut scene = Scene::open("replay_route").await;
-    let ids = scene.order(1, 1).await;
-    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
-    run(&scene.bed, &["replay", "--id", &format!("msg-{}", ids[0]), "--route", "default"]).await.with_code(0);
-    assert_eq!(scene.ask::<Vec<String>>("SELECT only_routes FROM outbox.events").await, ["default"]);
-    let mut relay = Relay::start(&scene.bed, &[]).await;
-    scene.finish(&mut relay).await.assert_clean(0);
+    let mut world = scene::open("replay_route").await;
+    let ids = world.seed(1, 1).await;
+    world.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
+    run(&world.bed, &["replay", "--id", &format!("msg-{}", ids[0]), "--route", "default"]).await.with_code(0);
+    assert_eq!(world.value::<Vec<String>>("SELECT only_routes FROM outbox.events").await, ["default"]);
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    world.finish(&mut relay).await.assert_clean(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replays_of_the_same_at_once_send_nothing_more_than_twice_and_lose_nothing() {
-    let mut scene = Scene::open("replay_twice").await;
-    let mut relay = Relay::start(&scene.bed, &[]).await;
-    let seeds = scene.order(100, 10).await;
-    scene.quiet().await;
-    let until = scene.now().await;
+    let mut world = scene::open("replay_twice").await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    let seeds = world.seed(100, 10).await;
+    world.quiet().await;
+    let until = world.now().await;
     let args = ["replay", "--until", &until, "--yes"];
-    let (first, second) = tokio::join!(end_of(start(&scene.bed, &args)), end_of(start(&scene.bed, &args)));
+    let (first, second) = tokio::join!(run(&world.bed, &args), run(&world.bed, &args));
     // What the other one took is left alone and said, also where it took everything before this one looked; nothing else may go wrong.
     for ended in [first, second] {
         let is_said = ["skipped", "no published event matches"].iter().any(|words| ended.stderr.contains(words));
         assert!(ended.code == Some(0) || is_said, "{ended:#?}");
     }
     let sent =
-        usize::try_from(scene.ask::<i64>("SELECT sum(events)::bigint FROM outbox.replays").await).expect("a count");
+        usize::try_from(world.value::<i64>("SELECT sum(events)::bigint FROM outbox.replays").await).expect("a count");
     assert!((1_000..=2_000).contains(&sent), "{sent}");
-    scene.arrivals(1_000 + sent).await;
-    let verdict = scene.finish(&mut relay).await;
+    world.arrivals(1_000 + sent).await;
+    let verdict = world.finish(&mut relay).await;
     verdict.assert_clean(2_000);
     assert_eq!(verdict.duplicates, sent);
     let mut copies: HashMap<String, usize> = HashMap::new();
-    for message in scene.kept().await {
+    for message in world.bed.drain(KEPT).await {
         *copies.entry(message.id).or_default() += 1;
     }
     assert!(seeds.iter().all(|id| (2..=3).contains(&copies[&id.to_string()])));
@@ -90,21 +92,21 @@ async fn two_replays_of_the_same_at_once_send_nothing_more_than_twice_and_lose_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_never_deletes_what_a_replay_has_made_pending() {
-    let mut scene = Scene::open("replay_retention").await;
-    scene.order(100, 30).await;
-    scene.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '8 days'").await;
-    let replaying = start(&scene.bed, &["replay", "--until", "7d", "--yes", "--json", "--rate", "3000"]);
-    let begun = async || scene.ask::<i64>("SELECT coalesce(sum(events), 0)::bigint FROM outbox.replays").await > 0;
+    let mut world = scene::open("replay_retention").await;
+    world.seed(100, 30).await;
+    world.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '8 days'").await;
+    let replaying = Command::on(&world.bed, &["replay", "--until", "7d", "--yes", "--json", "--rate", "3000"]).start();
+    let begun = async || world.value::<i64>("SELECT coalesce(sum(events), 0)::bigint FROM outbox.replays").await > 0;
     eventually(SOON, "the replay has begun", begun).await;
     // The relay's retention deletes what the replay has not reached yet.
-    let relay = Relay::start(&scene.bed, &["--retention", "7d"]).await;
-    let ended = end_of(replaying).await;
+    let relay = Relay::start(&world.bed, &["--retention", "7d"]).await;
+    let ended = replaying.end().await;
     let answer = ended.json();
     let (replayed, skipped) =
         (answer["replayed"].as_i64().expect("a count"), answer["skipped_count"].as_i64().expect("a count"));
     assert_eq!((replayed + skipped, ended.code), (3_000, Some(i32::from(skipped > 0))), "{ended:#?}");
-    eventually(SOON, "all are sent", async || scene.bed.pending().await == 0).await;
-    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL").await, replayed);
-    scene.arrivals(usize::try_from(replayed).expect("a count")).await;
+    eventually(SOON, "all are sent", async || world.bed.pending().await == 0).await;
+    assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL").await, replayed);
+    world.arrivals(usize::try_from(replayed).expect("a count")).await;
     drop(relay);
 }

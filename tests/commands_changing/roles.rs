@@ -1,16 +1,16 @@
 //! The printed grants of the operator's role are enough for every command, and for no more; the relay's role reads what it may.
 
-use testkit::NewEvent;
 use testkit::bed::try_connect;
+use testkit::command::{Ended, run};
 use testkit::process::unique;
 use testkit::urls::with_user;
+use testkit::{NewEvent, World};
 use tokio_postgres::Client;
 
-use crate::commands_changing::command::{Ended, run};
-use crate::commands_changing::scene::Scene;
+use crate::commands_changing::scene::{self, Scene};
 
 struct Roles {
-    scene: Scene,
+    world: World,
     relay: String,
     admin: String,
     writer: String,
@@ -19,26 +19,26 @@ struct Roles {
 impl Roles {
     /// Three roles with the grants that `migrate` prints.
     async fn granted(name: &str) -> Self {
-        let scene = Scene::open(name).await;
+        let world = scene::open(name).await;
         let (relay, admin, writer) = (unique("relay"), unique("admin"), unique("writer"));
         let roles = ["--relay-role", &relay, "--admin-role", &admin, "--writer-role", &writer];
         let print = [&["migrate", "--print", "--grants", "--create-roles"][..], &roles].concat();
-        let printed = run(&scene.bed, &print).await.with_code(0).stdout;
-        scene.execute(&printed).await;
-        Self { scene, relay, admin, writer }
+        let printed = run(&world.bed, &print).await.with_code(0).stdout;
+        world.execute(&printed).await;
+        Self { world, relay, admin, writer }
     }
 
     async fn run(&self, role: &str, args: &[&str]) -> Ended {
-        run(&self.scene.bed, &[args, &["--database-user", role]].concat()).await
+        run(&self.world.bed, &[args, &["--database-user", role]].concat()).await
     }
 
     async fn client(&self, role: &str) -> Client {
-        try_connect(&with_user(&self.scene.bed.database_url(), role)).await.expect("the role logs in")
+        try_connect(&with_user(&self.world.bed.database_url(), role)).await.expect("the role logs in")
     }
 
     async fn gone(&self) {
         let roles = format!("{}, {}, {}", self.relay, self.admin, self.writer);
-        self.scene.execute(&format!("DROP OWNED BY {roles}; DROP ROLE {roles}")).await;
+        self.world.execute(&format!("DROP OWNED BY {roles}; DROP ROLE {roles}")).await;
     }
 
     /// A key that waits, one that is published, dead letters: something for every command. The ids of the published event and of the two
@@ -47,9 +47,9 @@ impl Roles {
         let mut first = Vec::new();
         for key in ["waits", "given-up", "published", "purged", "revived", "discarded"] {
             let events = vec![NewEvent::new("order.paid", "{}"), NewEvent::new("order.created", "{}")];
-            first.push(self.scene.commit(key, events).await[0]);
+            first.push(self.world.commit(key, events).await[0]);
         }
-        self.scene
+        self.world
             .execute(
                 "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
                  SELECT DISTINCT ON (aggregate_id) aggregate_id, lane, id, seq, 'retry', 'infinity' FROM outbox.events
@@ -57,8 +57,8 @@ impl Roles {
                  UPDATE outbox.events SET published_at = now() - interval '1 hour' WHERE aggregate_id IN ('published', 'purged')",
             )
             .await;
-        let revived = self.scene.dead_letter(first[4], "UNROUTABLE", &[], &["default"]).await;
-        let discarded = self.scene.dead_letter(first[5], "UNROUTABLE", &[], &["default"]).await;
+        let revived = self.world.dead_letter(first[4], "UNROUTABLE", &[], &["default"]).await;
+        let discarded = self.world.dead_letter(first[5], "UNROUTABLE", &[], &["default"]).await;
         (first[2].to_string(), revived.to_string(), discarded.to_string())
     }
 }
@@ -92,7 +92,7 @@ async fn the_operators_role_runs_every_command_and_changes_no_table() {
     let check = roles.run(&roles.admin, &["check"]).await.with_code(1);
     check.saying("privileges").saying("UPDATE on upkeep").saying("GRANT UPDATE");
     roles.run(&roles.admin, &["trace", "nobody"]).await.with_code(1).saying("not found");
-    roles.scene.execute("CREATE SCHEMA other; CREATE TABLE other.secrets (id int)").await;
+    roles.world.execute("CREATE SCHEMA other; CREATE TABLE other.secrets (id int)").await;
     let client = roles.client(&roles.admin).await;
     for statement in [
         "DROP TABLE outbox.events",

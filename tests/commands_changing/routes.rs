@@ -2,80 +2,81 @@
 
 use std::path::PathBuf;
 
-use testkit::{NewEvent, Relay, eventually};
+use testkit::command::{Ended, run};
+use testkit::patience::SOON;
+use testkit::{NewEvent, Relay, World, eventually};
 
-use crate::commands_changing::command::run;
-use crate::commands_changing::scene::{SOON, Scene};
+use crate::commands_changing::scene::{self, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_is_held_and_released_under_load_without_loss_or_disorder() {
-    let scene = Scene::open("routes_hold").await;
-    let mut relay = Relay::start(&scene.bed, &[]).await;
-    let traffic = scene.traffic();
-    scene.arrivals(200).await;
+    let world = scene::open("routes_hold").await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    let traffic = world.some_traffic();
+    world.arrivals(200).await;
     let hold = ["routes", "hold", "default", "--by", "alice", "--note", "migration", "--json"];
-    let first = run(&scene.bed, &hold).await.with_code(0).json();
-    let again = run(&scene.bed, &hold).await.with_code(0).json();
+    let first = run(&world.bed, &hold).await.with_code(0).json();
+    let again = run(&world.bed, &hold).await.with_code(0).json();
     assert_eq!((&first["changed"], &again["changed"]), (&true.into(), &false.into()));
     let waiting = "SELECT count(*) FROM outbox.waits WHERE reason = 'held'";
-    eventually(SOON, "every key waits", async || scene.ask::<i64>(waiting).await == 40).await;
+    eventually(SOON, "every key waits", async || world.value::<i64>(waiting).await == 40).await;
     // What was on its way has arrived; from now on nothing does, while orders go on.
-    let (arrived, due) = (scene.history.progress().arrivals, scene.history.progress().due + 200);
-    eventually(SOON, "more orders", async || scene.history.progress().due >= due).await;
-    assert_eq!(scene.history.progress().arrivals, arrived);
-    let list = run(&scene.bed, &["routes", "list", "--json"]).await.with_code(0).json();
+    let (arrived, due) = (world.history.progress().arrivals, world.history.progress().due + 200);
+    eventually(SOON, "more orders", async || world.history.progress().due >= due).await;
+    assert_eq!(world.history.progress().arrivals, arrived);
+    let list = run(&world.bed, &["routes", "list", "--json"]).await.with_code(0).json();
     let held = &list["holds"][0];
     assert_eq!(
         (&held["name"], &held["kind"], &held["held_by"]),
         (&"default".into(), &"operator".into(), &"alice".into())
     );
     assert_eq!((&held["waiting_keys"], held["next_probe_at"].is_null()), (&40.into(), true), "{list}");
-    run(&scene.bed, &["routes", "list"]).await.with_code(0).saying("alice: migration");
-    let released = run(&scene.bed, &["routes", "release", "default", "--json"]).await.with_code(0).json();
+    run(&world.bed, &["routes", "list"]).await.with_code(0).saying("alice: migration");
+    let released = run(&world.bed, &["routes", "release", "default", "--json"]).await.with_code(0).json();
     assert_eq!(released["keys_due"], 40, "{released}");
     traffic.stop().await;
-    let verdict = scene.finish(&mut relay).await;
+    let verdict = world.finish(&mut relay).await;
     verdict.assert_clean(0);
-    run(&scene.bed, &["routes", "list"]).await.with_code(0).saying("nothing is on hold");
+    run(&world.bed, &["routes", "list"]).await.with_code(0).saying("nothing is on hold");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_is_released_by_the_name_that_the_list_shows() {
-    let mut scene = Scene::open("routes_destination").await;
+    let mut world = scene::open("routes_destination").await;
     // Never probed within the test, so that only the command can lift them.
-    scene
+    world
         .execute(
             "INSERT INTO outbox.holds (scope, exchange, routing_key, kind, reason, next_probe_at) VALUES
              ('key', 'order.events', 'order.created', 'refused', 'full', 'infinity'),
              ('key', 'order.events', 'order.paid', 'refused', 'full', 'infinity')",
         )
         .await;
-    let mut relay = Relay::start(&scene.bed, &[]).await;
-    scene.order(10, 2).await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    world.seed(10, 2).await;
     let waiting = "SELECT count(*) FROM outbox.waits WHERE reason = 'held'";
-    eventually(SOON, "ten keys wait", async || scene.ask::<i64>(waiting).await == 10).await;
-    let before = scene.fingerprint().await;
-    let several = run(&scene.bed, &["routes", "release", "order.events"]).await.with_code(1);
+    eventually(SOON, "ten keys wait", async || world.value::<i64>(waiting).await == 10).await;
+    let before = world.fingerprint().await;
+    let several = run(&world.bed, &["routes", "release", "order.events"]).await.with_code(1);
     several.saying("routes release order.events/order.created").saying("routes release order.events/order.paid");
-    run(&scene.bed, &["routes", "release", "nobody"]).await.with_code(1).saying("routes list");
-    assert_eq!(scene.fingerprint().await["holds"], before["holds"]);
-    run(&scene.bed, &["routes", "release", "order.events/order.created"]).await.with_code(0).saying("10 keys");
-    eventually(SOON, "they wait for the other", async || scene.history.progress().arrivals == 10).await;
-    run(&scene.bed, &["routes", "release", "order.events"]).await.with_code(0);
-    scene.finish(&mut relay).await.assert_clean(0);
+    run(&world.bed, &["routes", "release", "nobody"]).await.with_code(1).saying("routes list");
+    assert_eq!(world.fingerprint().await["holds"], before["holds"]);
+    run(&world.bed, &["routes", "release", "order.events/order.created"]).await.with_code(0).saying("10 keys");
+    eventually(SOON, "they wait for the other", async || world.history.progress().arrivals == 10).await;
+    run(&world.bed, &["routes", "release", "order.events"]).await.with_code(0);
+    world.finish(&mut relay).await.assert_clean(0);
 }
 
 /// Runs the command line that an answer offers, as it stands.
-async fn run_offered(scene: &Scene, line: &str) -> crate::commands_changing::command::Ended {
+async fn run_offered(world: &World, line: &str) -> Ended {
     let words: Vec<&str> = line.split(' ').skip(1).collect();
-    run(&scene.bed, &words).await
+    run(&world.bed, &words).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_that_trace_and_keys_list_print_lifts_the_hold_of_a_whole_exchange() {
     for exchange in ["order.events", ""] {
-        let mut scene = Scene::open("routes_offered").await;
-        scene.commit("order-1", vec![NewEvent::new("order.paid", "{}")]).await;
+        let mut world = scene::open("routes_offered").await;
+        world.commit("order-1", vec![NewEvent::new("order.paid", "{}")]).await;
         let put = format!(
             "WITH hold AS (INSERT INTO outbox.holds (scope, exchange, kind, reason, next_probe_at)
                            VALUES ('exchange', '{exchange}', 'missing', 'gone', 'infinity') RETURNING id)
@@ -83,17 +84,17 @@ async fn the_command_that_trace_and_keys_list_print_lifts_the_hold_of_a_whole_ex
              SELECT e.aggregate_id, e.lane, e.id, e.seq, 'held', 'infinity', hold.id FROM outbox.events e, hold"
         );
         for question in [&["trace", "order-1", "--json"][..], &["keys", "list", "--json"]] {
-            scene.execute(&put).await;
-            let answer = run(&scene.bed, question).await.with_code(0).json();
+            world.execute(&put).await;
+            let answer = run(&world.bed, question).await.with_code(0).json();
             let of_first = if question[0] == "trace" { &answer["events"][0] } else { &answer["keys"][0] };
             let steps = of_first["next"].as_array().expect("steps");
             let lines = steps.iter().filter_map(|step| step["command"].as_str());
             let line = lines.into_iter().find(|line| line.contains("routes release")).expect("a release").to_owned();
             assert!(line.ends_with(&format!("{exchange}/")), "{line}");
-            run_offered(&scene, &line).await.with_code(0).saying("1 keys");
-            assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.holds").await, 0, "{line}");
-            assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.waits WHERE hold_id IS NOT NULL").await, 0);
-            scene.execute("DELETE FROM outbox.waits").await;
+            run_offered(&world, &line).await.with_code(0).saying("1 keys");
+            assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.holds").await, 0, "{line}");
+            assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.waits WHERE hold_id IS NOT NULL").await, 0);
+            world.execute("DELETE FROM outbox.waits").await;
         }
     }
 }
@@ -112,44 +113,44 @@ fn routes_file(name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_shows_the_routes_of_the_file_and_what_holds_them() {
-    let scene = Scene::open("routes_listed").await;
+    let world = scene::open("routes_listed").await;
     let path = routes_file("listed");
     let file = path.to_str().expect("text");
-    let unknown = run(&scene.bed, &["routes", "hold", "order-paid", "--routes", file]).await.with_code(1);
+    let unknown = run(&world.bed, &["routes", "hold", "order-paid", "--routes", file]).await.with_code(1);
     unknown.saying("no route 'order-paid'").saying("orders-paid");
-    assert_eq!(scene.ask::<i64>("SELECT count(*) FROM outbox.holds").await, 0);
-    run(&scene.bed, &["routes", "hold", "orders-paid", "--routes", file]).await.with_code(0);
-    run(&scene.bed, &["routes", "hold", "elsewhere"]).await.with_code(0).saying("without --routes FILE");
-    let list = run(&scene.bed, &["routes", "list", "--routes", file, "--json"]).await.with_code(0).json();
+    assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.holds").await, 0);
+    run(&world.bed, &["routes", "hold", "orders-paid", "--routes", file]).await.with_code(0);
+    run(&world.bed, &["routes", "hold", "elsewhere"]).await.with_code(0).saying("without --routes FILE");
+    let list = run(&world.bed, &["routes", "list", "--routes", file, "--json"]).await.with_code(0).json();
     let (paid, created) = (&list["routes"][0], &list["routes"][1]);
     assert_eq!((&paid["name"], &paid["event_type"]), (&"orders-paid".into(), &"order.paid".into()));
     assert_eq!((&paid["exchange"], &paid["routing_key"]), (&"order.events".into(), &"platform.paid".into()));
     assert_eq!((&paid["envelope"], &paid["on_unroutable"]), (&"standard".into(), &"dead_letter".into()));
     assert_eq!((&paid["held_by"][0], &created["held_by"]), (&"orders-paid".into(), &serde_json::json!([])));
     assert_eq!((&list["from_file"], list["holds"].as_array().map(Vec::len)), (&true.into(), Some(2)));
-    let shown = run(&scene.bed, &["routes", "list", "--routes", file]).await.with_code(0).saying("platform.paid");
+    let shown = run(&world.bed, &["routes", "list", "--routes", file]).await.with_code(0).saying("platform.paid");
     shown.saying("has the name 'elsewhere'");
     std::fs::remove_file(&path).expect("the file is removed");
-    let without = run(&scene.bed, &["routes", "list", "--json"]).await.with_code(0).json();
+    let without = run(&world.bed, &["routes", "list", "--json"]).await.with_code(0).json();
     assert_eq!((&without["routes"][0]["name"], &without["from_file"]), (&"default".into(), &false.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_for_a_route_that_the_file_lacks_or_the_type_does_not_take_is_refused() {
-    let mut scene = Scene::open("routes_replayed").await;
+    let mut world = scene::open("routes_replayed").await;
     let path = routes_file("replayed");
     let file = path.to_str().expect("text");
-    scene.commit("order-1", vec![NewEvent::new("order.paid", "{}"), NewEvent::new("order.created", "{}")]).await;
-    scene.execute("UPDATE outbox.events SET published_at = now() - interval '1 minute'").await;
-    let before = scene.fingerprint().await;
+    world.commit("order-1", vec![NewEvent::new("order.paid", "{}"), NewEvent::new("order.created", "{}")]).await;
+    world.execute("UPDATE outbox.events SET published_at = now() - interval '1 minute'").await;
+    let before = world.fingerprint().await;
     let replay = async |more: &[&str]| {
-        run(&scene.bed, &[&["replay", "--aggregate-id", "order-1", "--yes", "--routes", file][..], more].concat()).await
+        run(&world.bed, &[&["replay", "--aggregate-id", "order-1", "--yes", "--routes", file][..], more].concat()).await
     };
     replay(&["--route", "orders-piad"]).await.with_code(1).saying("similar: orders-paid");
     replay(&["--route", "orders-paid"]).await.with_code(1).saying("order.created");
-    assert_eq!(scene.fingerprint().await, before);
+    assert_eq!(world.fingerprint().await, before);
     replay(&["--route", "orders-paid", "--event-type", "order.paid"]).await.with_code(0);
     let only = "SELECT count(*) FROM outbox.events WHERE published_at IS NULL AND only_routes = '{orders-paid}'";
-    assert_eq!(scene.ask::<i64>(only).await, 1);
+    assert_eq!(world.value::<i64>(only).await, 1);
     std::fs::remove_file(&path).expect("the file is removed");
 }

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
+use testkit::command::{Command, document, run};
 use testkit::urls::{addr_of, with_addr};
 use testkit::{Faults, Proxy, Stall};
 
-use crate::commands_reading::ask::{ask, document, run, states};
-use crate::commands_reading::stage::Stage;
+use crate::commands_reading::ask::states;
+use crate::commands_reading::stage::{secret, without_exchange};
 
 const READING: [&[&str]; 3] = [&["trace", "order-1"], &["status"], &["keys", "list"]];
 
 #[tokio::test]
 async fn a_locked_table_is_given_up_in_time_and_named() {
-    let mut stage = Stage::without_exchange("bounds_lock").await;
-    stage.commit("order-1", &["order.created"]).await;
+    let mut world = without_exchange("bounds_lock").await;
+    world.commit("order-1", secret(&["order.created"])).await;
     for table in ["events", "waits", "schema_version"] {
-        let locker = stage.bed.client().await;
+        let locker = world.bed.client().await;
         locker.batch_execute(&format!("BEGIN; LOCK TABLE outbox.{table}")).await.expect("the table is locked");
         for command in READING {
-            let answer = ask(&stage.bed, command).await;
+            let answer = run(&world.bed, command).await;
             assert_eq!(answer.code, Some(69), "{command:?} with {table} locked: {}{}", answer.stdout, answer.stderr);
             assert!(answer.stderr.contains("gave up after 2 s while "), "{command:?}: {}", answer.stderr);
             assert!(answer.took < Duration::from_secs(6), "{command:?} took {:?}", answer.took);
@@ -28,13 +29,13 @@ async fn a_locked_table_is_given_up_in_time_and_named() {
 
 #[tokio::test]
 async fn a_database_that_is_away_or_silent_is_given_up_in_time() {
-    let stage = Stage::without_exchange("bounds_away").await;
-    let proxy = Proxy::start(addr_of(&stage.bed.database_url())).await;
-    let url = with_addr(&stage.bed.database_url(), proxy.addr());
+    let world = without_exchange("bounds_away").await;
+    let proxy = Proxy::start(addr_of(&world.bed.database_url())).await;
+    let url = with_addr(&world.bed.database_url(), proxy.addr());
     for faults in [Faults { refuse: true, ..Faults::default() }, Faults { stall: Stall::Both, ..Faults::default() }] {
         proxy.set(faults);
         for command in READING {
-            let answer = run(&[command, &["--database-url", &url]].concat()).await;
+            let answer = Command::new(&[command, &["--database-url", &url]].concat()).run().await;
             assert_eq!(answer.code, Some(69), "{command:?}: {}{}", answer.stdout, answer.stderr);
             assert!(answer.took < Duration::from_secs(6), "{command:?} took {:?}", answer.took);
         }
@@ -43,23 +44,23 @@ async fn a_database_that_is_away_or_silent_is_given_up_in_time() {
 
 #[tokio::test]
 async fn nothing_is_changed_even_where_everything_could_be() {
-    let mut stage = Stage::without_exchange("bounds_read").await;
-    stage.commit("order-1", &["order.created"]).await;
-    stage
-        .sql("INSERT INTO outbox.holds (scope, exchange, kind, reason) VALUES ('exchange', 'e', 'missing', 'gone')")
+    let mut world = without_exchange("bounds_read").await;
+    world.commit("order-1", secret(&["order.created"])).await;
+    world
+        .execute("INSERT INTO outbox.holds (scope, exchange, kind, reason) VALUES ('exchange', 'e', 'missing', 'gone')")
         .await;
     let contents = async || {
         let mut all = Vec::new();
         for table in ["events", "waits", "holds", "dead_letters", "lanes", "upkeep", "replays"] {
             let query = format!("SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM outbox.{table} t");
-            all.push(stage.client.query_one(&query, &[]).await.expect("a table").get::<_, String>(0));
+            all.push(world.client.query_one(&query, &[]).await.expect("a table").get::<_, String>(0));
         }
         all
     };
     let before = contents().await;
-    let check = ["check", "--amqp-url", &stage.bed.amqp_url()];
+    let check = ["check", "--amqp-url", &world.bed.amqp_url()];
     for command in READING.into_iter().chain([&check[..]]) {
-        ask(&stage.bed, command).await;
+        run(&world.bed, command).await;
     }
     assert_eq!(contents().await, before);
     let begin = include_str!("../../sql/queries/begin_read.sql");
@@ -68,9 +69,9 @@ async fn nothing_is_changed_even_where_everything_could_be() {
 
 #[tokio::test]
 async fn a_key_cannot_move_the_cursor() {
-    let stage = Stage::without_exchange("bounds_terminal").await;
+    let world = without_exchange("bounds_terminal").await;
     let key = "order\u{1b}[2J\u{9b}1;\n\u{7}x";
-    stage
+    world
         .client
         .execute(
             "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, headers) VALUES ($1, $1, $1, '{}', NULL)",
@@ -78,8 +79,8 @@ async fn a_key_cannot_move_the_cursor() {
         )
         .await
         .expect("an odd event is inserted");
-    stage
-        .sql(
+    world
+        .execute(
             "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, error)
              SELECT aggregate_id, lane, id, seq, 'retry', 'infinity', aggregate_id FROM outbox.events;
              INSERT INTO outbox.holds (scope, exchange, kind, reason, error) SELECT 'exchange', aggregate_id, 'missing', aggregate_id, aggregate_id FROM outbox.events",
@@ -93,13 +94,13 @@ async fn a_key_cannot_move_the_cursor() {
         &["trace", "\u{1b}[31mnothing"],
     ];
     for command in commands {
-        let answer = ask(&stage.bed, command).await;
+        let answer = run(&world.bed, command).await;
         let odd = answer.stdout.chars().chain(answer.stderr.chars()).find(|c| c.is_control() && *c != '\n');
         assert_eq!(odd, None, "{command:?}: {}{}", answer.stdout, answer.stderr);
         assert!(answer.stdout.contains(r"\u{1b}") || answer.stdout.contains(r"\x1b"), "{}", answer.stdout);
     }
-    assert_eq!(states(&stage.bed, key).await, ["retrying"]);
-    let release = document(&stage.bed, &["keys", "list"]).await["keys"][0]["next"][0]["command"].clone();
+    assert_eq!(states(&world.bed, key).await, ["retrying"]);
+    let release = document(&world.bed, &["keys", "list"]).await["keys"][0]["next"][0]["command"].clone();
     let line = release.as_str().expect("a command").replace("outbox-relay keys release", "printf %s");
     let output = std::process::Command::new("bash").args(["-c", &line]).output().expect("bash runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), key, "the command names the very key: {line}");
@@ -110,10 +111,10 @@ async fn usage_errors_end_with_64() {
     for args in
         [&["trace"][..], &["trace", "x", "--limit", "0"], &["status"], &["keys", "list", "--limit", "9999"], &["check"]]
     {
-        let answer = run(args).await;
+        let answer = Command::new(args).run().await;
         assert_eq!(answer.code, Some(64), "{args:?}: {}", answer.stderr);
     }
-    let several = run(&["trace", "x", "--schema", "No", "--database-url", "nonsense"]).await;
+    let several = Command::new(&["trace", "x", "--schema", "No", "--database-url", "nonsense"]).run().await;
     assert!(several.stderr.contains("--database-url") && several.stderr.contains("--schema"), "{}", several.stderr);
 }
 
@@ -121,7 +122,7 @@ async fn usage_errors_end_with_64() {
 async fn the_help_is_enough_to_operate_from() {
     for command in [&["trace", "--help"][..], &["status", "--help"], &["keys", "list", "--help"], &["check", "--help"]]
     {
-        let answer = run(command).await;
+        let answer = Command::new(command).run().await;
         assert_eq!(answer.code, Some(0), "{command:?}");
         for part in ["Examples:", "\nJSON", "Exit codes: 0 "] {
             assert!(answer.stdout.contains(part), "{command:?} lacks {part}");

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use lapin::ExchangeKind;
 use serde_json::Value;
+use testkit::command::{Ended, run};
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_addr, with_path, with_user};
 use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology};
 
-use crate::commands_reading::ask::{Answer, ask};
-use crate::commands_reading::stage::Stage;
+use crate::commands_reading::stage::{stage, without_exchange};
 
 /// The findings about the broker.
-async fn check(bed: &TestBed, amqp_url: &str, args: &[&str]) -> (Answer, Vec<Value>) {
-    let answer = ask(bed, &[&["check", "--json", "--amqp-url", amqp_url], args].concat()).await;
+async fn check(bed: &TestBed, amqp_url: &str, args: &[&str]) -> (Ended, Vec<Value>) {
+    let answer = run(bed, &[&["check", "--json", "--amqp-url", amqp_url], args].concat()).await;
     let findings = answer.json()["findings"].as_array().expect("findings are a list").clone();
     (answer, findings.into_iter().filter(|finding| finding["area"] == "broker").collect())
 }
@@ -31,63 +31,63 @@ fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, f
 
 #[tokio::test]
 async fn a_broker_in_order_passes_and_gets_no_message() {
-    let stage = Stage::new("checked_good").await;
+    let world = stage("checked_good").await;
     let everything = Topology {
         exchange: "fan".into(),
         kind: ExchangeKind::Fanout,
         queues: vec![Queue::new("all", QueueKind::Classic)],
     };
-    stage.bed.declare_topology(&everything).await;
+    world.bed.declare_topology(&everything).await;
     for exchange in ["order.events", "fan", ""] {
-        let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--exchange", exchange]).await;
+        let (answer, findings) = check(&world.bed, &world.bed.amqp_url(), &["--exchange", exchange]).await;
         assert_eq!(answer.code, Some(0), "{}", answer.stdout);
         assert_finding(&findings, "reachable", "ok", "logged in", "");
         assert_finding(&findings, "confirms", "ok", "", "");
         assert_finding(&findings, "exchange", "ok", &format!("'{exchange}' exists"), "");
         assert_finding(&findings, "alarms", "ok", "takes messages", "");
     }
-    assert_eq!(stage.bed.queue_messages("all").await, 0, "a fanout would have passed on whatever was accepted");
-    assert_eq!(stage.bed.queue_messages("orders").await, 0);
+    assert_eq!(world.bed.queue_messages("all").await, 0, "a fanout would have passed on whatever was accepted");
+    assert_eq!(world.bed.queue_messages("orders").await, 0);
 }
 
 #[tokio::test]
 async fn a_missing_exchange_fails_unless_the_relay_declares_it() {
-    let stage = Stage::without_exchange("checked_missing").await;
-    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &[]).await;
+    let world = without_exchange("checked_missing").await;
+    let (answer, findings) = check(&world.bed, &world.bed.amqp_url(), &[]).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "exchange", "fail", "'order.events' does not exist", "--declare");
-    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--declare"]).await;
+    let (answer, findings) = check(&world.bed, &world.bed.amqp_url(), &["--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
     assert_finding(&findings, "exchange", "ok", "the relay declares it", "");
-    let (_, findings) = check(&stage.bed, &stage.bed.amqp_url(), &[]).await;
+    let (_, findings) = check(&world.bed, &world.bed.amqp_url(), &[]).await;
     assert_finding(&findings, "exchange", "fail", "does not exist", "");
 }
 
 #[tokio::test]
 async fn an_exchange_of_another_kind_is_worth_a_warning() {
-    let stage = Stage::without_exchange("checked_kind").await;
+    let world = without_exchange("checked_kind").await;
     let direct = Topology { exchange: "order.events".into(), kind: ExchangeKind::Direct, queues: Vec::new() };
-    stage.bed.declare_topology(&direct).await;
-    let (answer, findings) = check(&stage.bed, &stage.bed.amqp_url(), &["--declare"]).await;
+    world.bed.declare_topology(&direct).await;
+    let (answer, findings) = check(&world.bed, &world.bed.amqp_url(), &["--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
     assert_finding(&findings, "exchange kind", "warn", "differs", "run without --declare");
 }
 
 #[tokio::test]
 async fn a_user_without_rights_is_found_before_the_relay_is() {
-    let stage = Stage::new("checked_rights").await;
-    let (management, user) = (stage.bed.management(), unique("checked"));
+    let world = stage("checked_rights").await;
+    let (management, user) = (world.bed.management(), unique("checked"));
     management.create_user(&user, "hunter-4711").await;
-    let url = with_user(&stage.bed.amqp_url(), &user);
-    let (_, wrong) = check(&stage.bed, &url, &["--amqp-password", "wrong"]).await;
-    let (_, no_vhost) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
-    management.set_permissions(stage.bed.vhost(), &user, "^$", "^$", "^$").await;
-    let (answer, no_write) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
-    management.set_permissions(stage.bed.vhost(), &user, "^$", ".*", "^$").await;
-    let (write, _) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
-    let (declare, cannot_declare) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711", "--declare"]).await;
-    management.set_topic_permissions(stage.bed.vhost(), &user, "order.events", "^order\\.").await;
-    let (topic, by_key) = check(&stage.bed, &url, &["--amqp-password", "hunter-4711"]).await;
+    let url = with_user(&world.bed.amqp_url(), &user);
+    let (_, wrong) = check(&world.bed, &url, &["--amqp-password", "wrong"]).await;
+    let (_, no_vhost) = check(&world.bed, &url, &["--amqp-password", "hunter-4711"]).await;
+    management.set_permissions(world.bed.vhost(), &user, "^$", "^$", "^$").await;
+    let (answer, no_write) = check(&world.bed, &url, &["--amqp-password", "hunter-4711"]).await;
+    management.set_permissions(world.bed.vhost(), &user, "^$", ".*", "^$").await;
+    let (write, _) = check(&world.bed, &url, &["--amqp-password", "hunter-4711"]).await;
+    let (declare, cannot_declare) = check(&world.bed, &url, &["--amqp-password", "hunter-4711", "--declare"]).await;
+    management.set_topic_permissions(world.bed.vhost(), &user, "order.events", "^order\\.").await;
+    let (topic, by_key) = check(&world.bed, &url, &["--amqp-password", "hunter-4711"]).await;
     management.delete_user(&user).await;
     assert_finding(&wrong, "reachable", "fail", "refused the login", "check user and password");
     assert_finding(&no_vhost, "reachable", "fail", "", "permissions");
@@ -102,15 +102,15 @@ async fn a_user_without_rights_is_found_before_the_relay_is() {
 
 #[tokio::test]
 async fn a_missing_vhost_and_an_unreachable_node_are_findings_and_no_hang() {
-    let stage = Stage::new("checked_away").await;
-    let (_, findings) = check(&stage.bed, &with_path(&stage.bed.amqp_url(), "nowhere"), &[]).await;
+    let world = stage("checked_away").await;
+    let (_, findings) = check(&world.bed, &with_path(&world.bed.amqp_url(), "nowhere"), &[]).await;
     assert_finding(&findings, "reachable", "fail", "vhost 'nowhere'", "create the vhost");
-    let proxy = Proxy::start(addr_of(&stage.bed.amqp_url())).await;
-    let away = with_addr(&stage.bed.amqp_url(), proxy.addr());
+    let proxy = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let away = with_addr(&world.bed.amqp_url(), proxy.addr());
     for faults in [Faults { refuse: true, ..Faults::default() }, Faults { stall: Stall::Both, ..Faults::default() }] {
         proxy.set(faults);
-        let both = format!("{away},{}", stage.bed.amqp_url());
-        let (answer, findings) = check(&stage.bed, &both, &[]).await;
+        let both = format!("{away},{}", world.bed.amqp_url());
+        let (answer, findings) = check(&world.bed, &both, &[]).await;
         assert_eq!(answer.code, Some(1), "one node of two is away: {}", answer.stdout);
         assert_finding(&findings, "reachable", "fail", &proxy.addr().to_string(), "whether the node is running");
         assert_finding(&findings, "exchange", "ok", "'order.events' exists", "");
@@ -131,7 +131,7 @@ async fn a_broker_with_an_alarm_takes_no_messages_and_the_reading_commands_need_
     assert!(answer.took < Duration::from_secs(15), "took {:?}", answer.took);
     services.stop("rabbitmq").await;
     for command in [&["status"][..], &["keys", "list"]] {
-        assert_eq!(ask(&bed, command).await.code, Some(0), "{command:?} needs no broker");
+        assert_eq!(run(&bed, command).await.code, Some(0), "{command:?} needs no broker");
     }
     let (_, findings) = check(&bed, &bed.amqp_url(), &[]).await;
     assert_finding(&findings, "reachable", "fail", "", "whether the node is running");

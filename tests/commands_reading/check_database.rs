@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::command::{Command, Ended, run};
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_addr};
 use testkit::{Faults, Proxy, Relay, Stall, TestBed, eventually};
 
-use crate::commands_reading::ask::{Answer, ask, run};
-use crate::commands_reading::stage::Stage;
+use crate::commands_reading::stage::{secret, without_exchange};
 
 /// The findings of `check` on the bed's database alone.
-async fn check(bed: &TestBed, args: &[&str]) -> (Answer, Vec<Value>) {
-    let answer = ask(bed, &[&["check", "--json"], args].concat()).await;
+async fn check(bed: &TestBed, args: &[&str]) -> (Ended, Vec<Value>) {
+    let answer = run(bed, &[&["check", "--json"], args].concat()).await;
     let findings = answer.json()["findings"].as_array().expect("findings are a list").clone();
     (answer, findings)
 }
@@ -33,8 +33,8 @@ fn assert_finding(findings: &[Value], check: &str, verdict: &str, found: &str, f
 
 #[tokio::test]
 async fn an_outbox_in_order_passes() {
-    let stage = Stage::without_exchange("check_good").await;
-    let (answer, findings) = check(&stage.bed, &[]).await;
+    let world = without_exchange("check_good").await;
+    let (answer, findings) = check(&world.bed, &[]).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
     assert_eq!(answer.json()["ok"], true);
     for check in [
@@ -52,7 +52,7 @@ async fn an_outbox_in_order_passes() {
         assert_eq!(one(&findings, check).0, "ok", "{check}");
     }
     assert!(findings.iter().any(|finding| finding["area"] == "broker" && finding["verdict"] == "skip"));
-    let shown = ask(&stage.bed, &["check"]).await.stdout;
+    let shown = run(&world.bed, &["check"]).await.stdout;
     assert!(shown.contains("ok    database privileges"), "{shown}");
     assert!(shown.ends_with("0 fail, 1 skip\n"), "{shown}");
 }
@@ -60,10 +60,11 @@ async fn an_outbox_in_order_passes() {
 #[tokio::test]
 async fn offline_it_connects_to_nothing() {
     let url = ["--database-url", "postgres://nobody@127.0.0.1:9/none", "--amqp-url", "amqp://127.0.0.1:9"];
-    let answer = run(&[&["check", "--offline"][..], &url].concat()).await;
+    let answer = Command::new(&[&["check", "--offline"][..], &url].concat()).run().await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.stdout, answer.stderr);
     assert!(answer.stdout.contains("2 skip"), "{}", answer.stdout);
-    let wrong = run(&[&["check", "--offline", "--batch-size", "0", "--workers", "99"][..], &url].concat()).await;
+    let wrong =
+        Command::new(&[&["check", "--offline", "--batch-size", "0", "--workers", "99"][..], &url].concat()).run().await;
     assert_eq!(wrong.code, Some(64));
     assert!(wrong.stderr.contains("--batch-size") && wrong.stderr.contains("--workers"), "{}", wrong.stderr);
 }
@@ -103,19 +104,19 @@ async fn missing_tables_and_missing_grants_are_named_with_their_statements() {
 
 #[tokio::test]
 async fn row_security_is_found_before_it_hides_a_row() {
-    let stage = Stage::without_exchange("check_rls").await;
+    let world = without_exchange("check_rls").await;
     let role = unique("checked");
-    stage
-        .sql(&format!(
+    world
+        .execute(&format!(
             "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA outbox TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA outbox TO {role};
              GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}; ALTER TABLE outbox.events ENABLE ROW LEVEL SECURITY"
         ))
         .await;
-    let (answer, findings) = check(&stage.bed, &["--database-user", &role]).await;
-    let (owners, _) = check(&stage.bed, &[]).await;
-    stage.sql(one(&findings, "row security").2.split(';').next().expect("a statement")).await;
-    let (fixed, _) = check(&stage.bed, &["--database-user", &role]).await;
-    stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    let (answer, findings) = check(&world.bed, &["--database-user", &role]).await;
+    let (owners, _) = check(&world.bed, &[]).await;
+    world.execute(one(&findings, "row security").2.split(';').next().expect("a statement")).await;
+    let (fixed, _) = check(&world.bed, &["--database-user", &role]).await;
+    world.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "row security", "fail", "policies on outbox.events apply", "DISABLE ROW LEVEL SECURITY");
     assert_eq!((owners.code, fixed.code), (Some(0), Some(0)), "a superuser sees all, and the fix helps");
@@ -123,9 +124,9 @@ async fn row_security_is_found_before_it_hides_a_row() {
 
 #[tokio::test]
 async fn what_stands_in_the_way_of_writes_is_found() {
-    let stage = Stage::without_exchange("check_way").await;
-    stage
-        .sql(
+    let world = without_exchange("check_way").await;
+    world
+        .execute(
             "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
              CREATE TRIGGER keep BEFORE UPDATE ON outbox.events FOR EACH ROW EXECUTE FUNCTION public.no();
              CREATE RULE never AS ON DELETE TO outbox.waits DO INSTEAD NOTHING;
@@ -133,7 +134,7 @@ async fn what_stands_in_the_way_of_writes_is_found() {
              ALTER TABLE outbox.events ALTER COLUMN payload TYPE jsonb",
         )
         .await;
-    let (answer, findings) = check(&stage.bed, &[]).await;
+    let (answer, findings) = check(&world.bed, &[]).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(
         &findings,
@@ -153,40 +154,40 @@ async fn what_stands_in_the_way_of_writes_is_found() {
 
 #[tokio::test]
 async fn a_server_that_takes_no_writes_is_found() {
-    let stage = Stage::without_exchange("check_readonly").await;
-    let name = stage.bed.name();
-    stage.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
-    let (answer, findings) = check(&stage.bed, &[]).await;
+    let world = without_exchange("check_readonly").await;
+    let name = world.bed.name();
+    world.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let (answer, findings) = check(&world.bed, &[]).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "writable", "fail", "default_transaction_read_only is on", "ALTER ROLE");
 }
 
 #[tokio::test]
 async fn listening_without_a_trigger_is_found_and_the_fix_helps() {
-    let stage = Stage::without_exchange("check_listen").await;
-    let (answer, findings) = check(&stage.bed, &["--wake", "listen"]).await;
+    let world = without_exchange("check_listen").await;
+    let (answer, findings) = check(&world.bed, &["--wake", "listen"]).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "wake", "fail", "no trigger notifies", "outbox-relay migrate --with-notify");
-    assert_eq!(ask(&stage.bed, &["migrate", "--with-notify"]).await.code, Some(0));
-    assert_eq!(check(&stage.bed, &["--wake", "listen"]).await.0.code, Some(0));
-    let (_, polling) = check(&stage.bed, &[]).await;
+    assert_eq!(run(&world.bed, &["migrate", "--with-notify"]).await.code, Some(0));
+    assert_eq!(check(&world.bed, &["--wake", "listen"]).await.0.code, Some(0));
+    let (_, polling) = check(&world.bed, &[]).await;
     assert_finding(&polling, "wake", "warn", "this relay polls", "--wake listen");
 }
 
 #[tokio::test]
 async fn names_that_the_routes_do_not_know_are_found() {
-    let mut stage = Stage::without_exchange("check_names").await;
-    stage.commit("order-1", &["order.created"]).await;
-    stage.commit("order-2", &["order.created"]).await;
-    stage
-        .sql(
+    let mut world = without_exchange("check_names").await;
+    world.commit("order-1", secret(&["order.created"])).await;
+    world.commit("order-2", secret(&["order.created"])).await;
+    world
+        .execute(
             "INSERT INTO outbox.holds (scope, route, kind, reason) VALUES ('route', 'renamed-1', 'operator', 'maintenance');
              INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
              SELECT aggregate_id, lane, id, seq, 'retry', 'infinity', '{renamed-2}' FROM outbox.events WHERE aggregate_id = 'order-1';
              UPDATE outbox.events SET only_routes = '{renamed-3}' WHERE aggregate_id = 'order-2'",
         )
         .await;
-    let (answer, findings) = check(&stage.bed, &[]).await;
+    let (answer, findings) = check(&world.bed, &[]).await;
     assert_eq!(answer.code, Some(1));
     assert_finding(&findings, "held routes", "warn", "renamed-1", "routes hold NAME");
     assert_finding(&findings, "confirmed routes", "fail", "renamed-2", "keep the old name");
@@ -195,12 +196,12 @@ async fn names_that_the_routes_do_not_know_are_found() {
 
 #[tokio::test]
 async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_them_fixes_it() {
-    let mut stage = Stage::without_exchange("check_renamed").await;
+    let mut world = without_exchange("check_renamed").await;
     for (key, event_type) in [("order-1", "order.paid"), ("order-2", "order.paid"), ("order-3", "order.odd")] {
-        stage.commit(key, &[event_type]).await;
+        world.commit(key, secret(&[event_type])).await;
     }
-    stage
-        .sql(
+    world
+        .execute(
             "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until, routes_confirmed)
              SELECT aggregate_id, lane, id, seq, 'retry', 'infinity', '{paid-old}' FROM outbox.events WHERE aggregate_id = 'order-1';
              UPDATE outbox.events SET only_routes = '{paid-older}' WHERE aggregate_id = 'order-2'",
@@ -215,9 +216,9 @@ async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_t
         std::fs::write(&path, routes.iter().map(route).collect::<String>()).expect("a file is written");
     };
     write(&[("paid-new", "order.paid")]);
-    let (renamed, findings) = check(&stage.bed, &["--routes", file]).await;
+    let (renamed, findings) = check(&world.bed, &["--routes", file]).await;
     write(&[("paid-old", "order.paid"), ("paid-older", "order.paid"), ("rest", "*")]);
-    let (kept, _) = check(&stage.bed, &["--routes", file]).await;
+    let (kept, _) = check(&world.bed, &["--routes", file]).await;
     std::fs::remove_file(&path).expect("the file is removed");
     assert_eq!((renamed.code, kept.code), (Some(1), Some(0)), "{}", kept.stdout);
     assert_finding(&findings, "confirmed routes", "fail", "paid-old", "keep the old name");
@@ -227,12 +228,12 @@ async fn a_routes_file_that_lacks_a_name_or_a_type_in_use_is_found_and_keeping_t
 
 #[tokio::test]
 async fn an_unreachable_database_is_a_finding_and_not_a_hang() {
-    let stage = Stage::without_exchange("check_away").await;
-    let proxy = Proxy::start(addr_of(&stage.bed.database_url())).await;
-    let url = with_addr(&stage.bed.database_url(), proxy.addr());
+    let world = without_exchange("check_away").await;
+    let proxy = Proxy::start(addr_of(&world.bed.database_url())).await;
+    let url = with_addr(&world.bed.database_url(), proxy.addr());
     for faults in [Faults { refuse: true, ..Faults::default() }, Faults { stall: Stall::Both, ..Faults::default() }] {
         proxy.set(faults);
-        let answer = run(&["check", "--database-url", &url]).await;
+        let answer = Command::new(&["check", "--database-url", &url]).run().await;
         assert_eq!(answer.code, Some(1), "{}{}", answer.stdout, answer.stderr);
         assert!(
             answer.stdout.contains("fail  database reachable") && answer.stdout.contains("fix: "),
@@ -245,23 +246,23 @@ async fn an_unreachable_database_is_a_finding_and_not_a_hang() {
 
 #[tokio::test]
 async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
-    let stage = Stage::without_exchange("check_room").await;
+    let world = without_exchange("check_room").await;
     let role = unique("checked");
-    stage
-        .sql(&format!(
+    world
+        .execute(&format!(
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 5; GRANT USAGE ON SCHEMA outbox TO {role};
              GRANT ALL ON ALL TABLES IN SCHEMA outbox TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}"
         ))
         .await;
-    let relay = Relay::start(&stage.bed, &[]).await;
-    let checked = async || check(&stage.bed, &["--database-user", &role, "--workers", "8"]).await.1;
+    let relay = Relay::start(&world.bed, &[]).await;
+    let checked = async || check(&world.bed, &["--database-user", &role, "--workers", "8"]).await.1;
     eventually(Duration::from_secs(20), "the relay is seen", async || {
         one(&checked().await, "connections").1.contains("relays seen: 1")
     })
     .await;
     let findings = checked().await;
     drop(relay);
-    stage.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    world.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert_finding(
         &findings,
         "connections",

@@ -2,24 +2,26 @@
 
 use std::time::Duration;
 
+use testkit::command::{document, run};
+use testkit::world::UNBOUND;
 use testkit::{Relay, eventually};
 
-use crate::commands_reading::ask::{ask, commands, document};
-use crate::commands_reading::stage::{Stage, UNBOUND};
+use crate::commands_reading::ask::commands;
+use crate::commands_reading::stage::{secret, stage};
 
 #[tokio::test]
 async fn keys_are_listed_by_age_with_what_waits_behind_them() {
-    let mut stage = Stage::new("keys_list").await;
-    let _relay = Relay::start(&stage.bed, &["--retry-backoff-min", "60s", "--retry-backoff-max", "60s"]).await;
+    let mut world = stage("keys_list").await;
+    let _relay = Relay::start(&world.bed, &["--retry-backoff-min", "60s", "--retry-backoff-max", "60s"]).await;
     for key in ["first", "second"] {
-        let ids = stage.commit(key, &[UNBOUND, "order.paid", "order.shipped"]).await;
+        let ids = world.commit(key, secret(&[UNBOUND, "order.paid", "order.shipped"])).await;
         eventually(Duration::from_secs(30), "the key waits", async || {
-            let keys = document(&stage.bed, &["keys", "list"]).await;
+            let keys = document(&world.bed, &["keys", "list"]).await;
             keys["keys"].as_array().is_some_and(|keys| keys.iter().any(|one| one["event_id"] == ids[0].to_string()))
         })
         .await;
     }
-    let all = document(&stage.bed, &["keys", "list"]).await;
+    let all = document(&world.bed, &["keys", "list"]).await;
     assert_eq!((all["keys_in_all"].as_i64(), all["keys"].as_array().map(Vec::len)), (Some(2), Some(2)), "{all}");
     let first = &all["keys"][0];
     assert_eq!(
@@ -29,12 +31,12 @@ async fn keys_are_listed_by_age_with_what_waits_behind_them() {
     assert_eq!((first["events_behind"].as_i64(), first["events_behind_capped"].as_bool()), (Some(2), Some(false)));
     assert_eq!((first["attempts"].as_i64(), first["event_type"].as_str()), (Some(1), Some(UNBOUND)));
     assert_eq!(commands(first)[0], "outbox-relay keys release first");
-    let one = document(&stage.bed, &["keys", "list", "--limit", "1"]).await;
+    let one = document(&world.bed, &["keys", "list", "--limit", "1"]).await;
     assert_eq!((one["keys_in_all"].as_i64(), one["keys"].as_array().map(Vec::len)), (Some(2), Some(1)));
-    let none = document(&stage.bed, &["keys", "list", "--reason", "held"]).await;
+    let none = document(&world.bed, &["keys", "list", "--reason", "held"]).await;
     assert_eq!(none["keys"].as_array().map(Vec::len), Some(0));
-    let shown = ask(&stage.bed, &["keys", "list"]).await.stdout;
+    let shown = run(&world.bed, &["keys", "list"]).await.stdout;
     assert!(shown.contains("outbox-relay trace first"), "{shown}");
-    let wrong = ask(&stage.bed, &["keys", "list", "--reason", "tired"]).await;
+    let wrong = run(&world.bed, &["keys", "list", "--reason", "tired"]).await;
     assert_eq!(wrong.code, Some(64), "{}", wrong.stderr);
 }

@@ -1,18 +1,17 @@
 //! `status`: the whole outbox at a glance.
 
-use std::time::Duration;
-
 use serde_json::Value;
-use testkit::{Relay, eventually};
+use testkit::command::{document, run};
+use testkit::patience::SOON;
+use testkit::world::UNBOUND;
+use testkit::{Relay, World, eventually};
 
-use crate::commands_reading::ask::{ask, commands, document};
-use crate::commands_reading::stage::{Stage, UNBOUND};
+use crate::commands_reading::ask::commands;
+use crate::commands_reading::stage::{secret, stage};
 
-const SOON: Duration = Duration::from_secs(60);
-
-async fn becomes(stage: &Stage, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+async fn becomes(world: &World, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually(SOON, what, async || {
-        let status = document(&stage.bed, &["status"]).await;
+        let status = document(&world.bed, &["status"]).await;
         is_so(&status).then_some(status)
     })
     .await
@@ -20,8 +19,8 @@ async fn becomes(stage: &Stage, what: &str, is_so: impl Fn(&Value) -> bool) -> V
 
 #[tokio::test]
 async fn an_idle_outbox_without_a_relay_says_how_to_get_one() {
-    let stage = Stage::new("status_idle").await;
-    let status = document(&stage.bed, &["status"]).await;
+    let world = stage("status_idle").await;
+    let status = document(&world.bed, &["status"]).await;
     assert_eq!((status["pending"].as_i64(), status["schema_version"].as_i64()), (Some(0), Some(2)));
     assert_eq!(commands(&status), ["outbox-relay check"]);
     for field in [
@@ -49,11 +48,11 @@ async fn an_idle_outbox_without_a_relay_says_how_to_get_one() {
 
 #[tokio::test]
 async fn a_relay_at_work_is_shown_with_its_version_host_and_upkeep() {
-    let mut stage = Stage::new("status_relay").await;
-    assert_eq!(ask(&stage.bed, &["migrate", "--with-notify"]).await.code, Some(0));
-    let _relay = Relay::start(&stage.bed, &["--wake", "listen"]).await;
-    stage.commit("order-1", &["order.created", "order.paid"]).await;
-    let status = becomes(&stage, "everything is published and the relay listens", |status| {
+    let mut world = stage("status_relay").await;
+    assert_eq!(run(&world.bed, &["migrate", "--with-notify"]).await.code, Some(0));
+    let _relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
+    world.commit("order-1", secret(&["order.created", "order.paid"])).await;
+    let status = becomes(&world, "everything is published and the relay listens", |status| {
         status["pending"] == 0 && status["wake"]["listening"] == true && !status["last_published_at"].is_null()
     })
     .await;
@@ -61,7 +60,7 @@ async fn a_relay_at_work_is_shown_with_its_version_host_and_upkeep() {
     let relays = status["relays"].as_array().expect("relays are a list");
     assert_eq!((relays.len(), relays[0]["version"].as_str()), (1, Some(env!("CARGO_PKG_VERSION"))), "{status}");
     assert!(!relays[0]["host"].as_str().expect("a host").is_empty());
-    becomes(&stage, "the upkeep has run", |status| {
+    becomes(&world, "the upkeep has run", |status| {
         status["upkeep"]
             .as_array()
             .is_some_and(|jobs| jobs.len() == 5 && jobs.iter().all(|job| job["is_late"] == false))
@@ -71,15 +70,15 @@ async fn a_relay_at_work_is_shown_with_its_version_host_and_upkeep() {
 
 #[tokio::test]
 async fn holds_waits_and_dead_letters_are_counted_by_reason() {
-    let mut stage = Stage::new("status_trouble").await;
-    let _relay = Relay::start(&stage.bed, &["--max-retries", "0"]).await;
-    stage.commit("poisoned", &[UNBOUND]).await;
-    becomes(&stage, "the poison event is a dead letter", |status| status["dead_letters"] == 1).await;
-    stage.bed.management().delete_exchange(stage.bed.vhost(), "order.events").await;
+    let mut world = stage("status_trouble").await;
+    let _relay = Relay::start(&world.bed, &["--max-retries", "0"]).await;
+    world.commit("poisoned", secret(&[UNBOUND])).await;
+    becomes(&world, "the poison event is a dead letter", |status| status["dead_letters"] == 1).await;
+    world.bed.management().delete_exchange(world.bed.vhost(), "order.events").await;
     for key in ["order-1", "order-2"] {
-        stage.commit(key, &["order.created"]).await;
+        world.commit(key, secret(&["order.created"])).await;
     }
-    let status = becomes(&stage, "both keys wait for the exchange", |status| {
+    let status = becomes(&world, "both keys wait for the exchange", |status| {
         status["holds"][0]["waiting_keys"] == 2 && status["waits"][0]["keys"] == 2
     })
     .await;
@@ -89,6 +88,6 @@ async fn holds_waits_and_dead_letters_are_counted_by_reason() {
     assert_eq!(status["waits"][0]["reason"], "held");
     let wanted = ["outbox-relay routes release order.events/", "outbox-relay dlq list"];
     assert_eq!(commands(&status), wanted);
-    let shown = ask(&stage.bed, &["status"]).await.stdout;
+    let shown = run(&world.bed, &["status"]).await.stdout;
     assert!(shown.contains("held: exchange 'order.events' (missing)") && shown.contains("; 2 keys waiting"), "{shown}");
 }

@@ -1,9 +1,9 @@
 //! RabbitMQ with TLS: mutual authentication under a private authority works; a broker that is not who it should be gets nothing.
 
-use testkit::{Relay, Shop, TestBed, eventually};
+use testkit::patience::SOON;
+use testkit::{Relay, TestBed, World, eventually};
 
 use crate::connecting::servers::TlsRabbitMq;
-use crate::connecting::{SOON, says};
 
 fn args<'a>(url: &'a str, flags: &'a [String]) -> Vec<&'a str> {
     [&["--amqp-url", url][..], &flags.iter().map(String::as_str).collect::<Vec<_>>()].concat()
@@ -21,12 +21,12 @@ async fn events_reach_a_broker_through_mutual_tls() {
     let server = TlsRabbitMq::start("amqps").await;
     let (url, flags) = (server.url("localhost"), server.flags());
     server.bed.migrate().await;
-    let mut shop = Shop::with(server.bed).await;
-    let mut relay = Relay::start(&shop.bed, &args(&url, &flags)).await;
+    let mut world = World::as_it_is(server.bed).await;
+    let mut relay = Relay::start(&world.bed, &args(&url, &flags)).await;
     // Large enough for many TLS records, small ones among them.
-    shop.order(40, 25).await;
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(0);
+    world.order(40, 25).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
     assert!(relay.log().contains("connected to the broker localhost:"), "{}", relay.log());
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
@@ -44,7 +44,7 @@ async fn the_urls_own_parameters_do_the_same() {
     );
     one_event(&server.bed).await;
     let relay = Relay::start(&server.bed, &["--amqp-url", &url, "--declare"]).await;
-    says(&relay, "connected to the broker 127.0.0.1:").await;
+    relay.says("connected to the broker 127.0.0.1:").await;
     let returned = async || relay.metric("outbox_publish_attempts_total").await >= 1.0;
     eventually(SOON, "the event is published", returned).await;
 }
@@ -56,7 +56,7 @@ async fn a_broker_that_is_not_who_it_should_be_gets_nothing() {
     let flags = server.flags();
     let refused = async |url: &str, flags: &[String], fix: &[&str]| {
         let relay = Relay::start(&server.bed, &args(url, flags)).await;
-        says(&relay, "cannot connect to the broker").await;
+        relay.says("cannot connect to the broker").await;
         for words in fix {
             assert!(relay.log().contains(words), "{words}\n{}", relay.log());
         }

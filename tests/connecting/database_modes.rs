@@ -1,16 +1,15 @@
 //! The weaker modes of libpq: what each accepts, and what the log says about it.
 
+use testkit::patience::SOON;
 use testkit::{Relay, eventually};
 
-use crate::connecting::says;
 use crate::connecting::servers::TlsPostgres;
 
 /// A relay that gets in this way; whether it does so by TLS.
 async fn gets_in(server: &TlsPostgres, url: &str) -> (bool, String) {
     let relay = Relay::start(&server.bed, &["--database-url", url]).await;
-    says(&relay, "connected to the database").await;
-    let uses_tls =
-        eventually(crate::connecting::SOON, "the relay is connected", async || server.relay_uses_tls().await).await;
+    relay.says("connected to the database").await;
+    let uses_tls = eventually(SOON, "the relay is connected", async || server.relay_uses_tls().await).await;
     (uses_tls, relay.log())
 }
 
@@ -30,7 +29,7 @@ async fn verify_ca_looks_at_the_authority_and_not_at_the_name() {
     for mode in ["verify-ca", "require"] {
         let url = server.url("postgres", "localhost", &format!("sslmode={mode}&sslrootcert={ca}"));
         let relay = Relay::start(&server.bed, &["--database-url", &url]).await;
-        says(&relay, "from an unknown authority").await;
+        relay.says("from an unknown authority").await;
     }
 }
 
@@ -43,10 +42,9 @@ async fn require_takes_any_certificate_and_says_so_once() {
     assert!(uses_tls, "{log}");
     let url = server.url("postgres", "127.0.0.1", "sslmode=require");
     let relay = Relay::start(&server.bed, &["--database-url", &url]).await;
-    says(&relay, "certificate is not verified").await;
+    relay.says("certificate is not verified").await;
     server.end_connections_of("postgres").await;
-    eventually(crate::connecting::SOON, "the relay is back", async || server.relay_uses_tls().await == Some(true))
-        .await;
+    eventually(SOON, "the relay is back", async || server.relay_uses_tls().await == Some(true)).await;
     assert_eq!(relay.log().matches("certificate is not verified").count(), 1, "{}", relay.log());
 }
 

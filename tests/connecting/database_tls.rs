@@ -1,17 +1,15 @@
 //! PostgreSQL with TLS: migrate, the relay and LISTEN log in by a client certificate; a server that is not who it should be is refused.
 
-use testkit::program;
-use testkit::{Relay, Shop, TestBed};
+use testkit::command::Command;
+use testkit::patience::SOON;
+use testkit::{Relay, TestBed, World};
 
 use crate::connecting::servers::TlsPostgres;
-use crate::connecting::{SOON, says};
 
 /// `migrate` with this URL: its exit code and what it said.
 async fn migrate(url: &str, flags: &[&str]) -> (Option<i32>, String) {
-    let mut command = tokio::process::Command::new(program::relay());
-    command.args(["migrate", "--with-notify", "--database-url", url]).args(flags).kill_on_drop(true);
-    let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    let ended = Command::new(&[&["migrate", "--with-notify", "--database-url", url], flags].concat()).run().await;
+    (ended.code, ended.stderr)
 }
 
 #[tokio::test]
@@ -39,17 +37,17 @@ async fn migrate_relay_and_listen_log_in_by_certificate_and_verify_the_server() 
     bed.grant(&[]).await;
     let args = [&["--database-url", &url, "--wake", "listen", "--listen-database-url", &in_url][..], &flags].concat();
     let relay = Relay::start(bed, &args).await;
-    says(&relay, "outbox_relay::postgres::listen: listening").await;
-    says(&relay, "connected to the database localhost:").await;
+    relay.says("outbox_relay::postgres::listen: listening").await;
+    relay.says("connected to the database localhost:").await;
     assert!(relay.log().contains(" as relay"), "{}", relay.log());
     assert_eq!(server.relay_uses_tls().await, Some(true));
     assert!(!relay.log().contains("not verified"), "{}", relay.log());
     drop(relay);
-    let mut shop = Shop::with(server.bed).await;
-    let mut relay = Relay::start(&shop.bed, &args).await;
-    shop.order(20, 10).await;
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(0);
+    let mut world = World::as_it_is(server.bed).await;
+    let mut relay = Relay::start(&world.bed, &args).await;
+    world.order(20, 10).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
 

@@ -2,20 +2,19 @@
 //! on by itself.
 
 use testkit::bed::try_connect;
+use testkit::patience::SOON;
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_user};
-use testkit::{PrivateServices, Relay, Shop, eventually};
-
-use crate::connecting::{SOON, says};
+use testkit::{PrivateServices, Relay, World, eventually};
 
 #[tokio::test]
 async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_again() {
-    let mut shop = Shop::open("read only").await;
+    let mut world = World::open("read only").await;
     // Direct: a pooler has sessions of its own, which began before and may still write.
-    let relay = Relay::start(&shop.bed, &["--database-url", &shop.bed.database_url()]).await;
-    shop.order(3, 3).await;
-    shop.delivered(SOON).await;
-    let (client, name) = (shop.bed.client().await, shop.bed.name().to_owned());
+    let relay = Relay::start(&world.bed, &["--database-url", &world.bed.database_url()]).await;
+    world.order(3, 3).await;
+    world.quiet().await;
+    let (client, name) = (world.bed.client().await, world.bed.name().to_owned());
     // As at a switchover: the connections end, and new ones may only read, or read and write again.
     let read_only = async |on: &str| {
         let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
@@ -25,41 +24,41 @@ async fn a_database_that_turns_read_only_stops_publishing_until_it_takes_writes_
         client.query_one(end, &[]).await.expect("connections are ended");
     };
     read_only("on").await;
-    says(&relay, "the server is read-only").await;
+    relay.says("the server is read-only").await;
     assert!(relay.log().contains("name the primary in the URL"), "{}", relay.log());
     let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
                   VALUES ('Order', 'order-late', 'order.created', '{}')";
     client.batch_execute(insert).await.expect("an event is committed by who may");
     assert_eq!(relay.get("/readyz").await.status, 200);
-    let arrived = shop.bed.queue_messages("orders").await;
-    assert_eq!((shop.bed.pending().await, arrived), (1, 0), "nothing is published that cannot be marked");
+    let arrived = world.bed.queue_messages("orders").await;
+    assert_eq!((world.bed.pending().await, arrived), (1, 0), "nothing is published that cannot be marked");
     read_only("off").await;
-    eventually(SOON, "the event is published", async || shop.bed.pending().await == 0).await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
 }
 
 #[tokio::test]
 async fn of_several_hosts_the_one_that_takes_writes_is_used() {
     let standby = PrivateServices::start("standby", &["postgres"], None).await;
-    let mut shop = Shop::open("two hosts").await;
-    let (name, first) = (shop.bed.name().to_owned(), standby.urls().database);
+    let mut world = World::open("two hosts").await;
+    let (name, first) = (world.bed.name().to_owned(), standby.urls().database);
     let client = try_connect(&first).await.expect("the first host answers");
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database of the same name");
     let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
     client.batch_execute(&read_only).await.expect("it only reads");
-    let (first, second) = (addr_of(&first), addr_of(&shop.bed.database_url()));
+    let (first, second) = (addr_of(&first), addr_of(&world.bed.database_url()));
     let url = format!("postgres://postgres@{first},{second}/{name}?sslmode=disable");
-    let relay = Relay::start(&shop.bed, &["--database-url", &url]).await;
-    shop.order(5, 3).await;
-    shop.delivered(SOON).await;
-    says(&relay, &format!("connected to the database {second}/")).await;
+    let relay = Relay::start(&world.bed, &["--database-url", &url]).await;
+    world.order(5, 3).await;
+    world.quiet().await;
+    relay.says(&format!("connected to the database {second}/")).await;
     assert!(!relay.log().contains(&format!("connected to the database {first}/")), "{}", relay.log());
-    shop.verdict().await.assert_clean(0);
+    world.verdict().await.assert_clean(0);
 }
 
 #[tokio::test]
 async fn a_role_without_a_connection_left_waits_for_one() {
-    let shop = Shop::open("too many").await;
-    let (client, role) = (shop.bed.client().await, unique("narrow"));
+    let world = World::open("too many").await;
+    let (client, role) = (world.bed.client().await, unique("narrow"));
     let create = format!("CREATE ROLE {role} LOGIN SUPERUSER; ALTER ROLE {role} NOSUPERUSER CONNECTION LIMIT 0");
     client.batch_execute(&create).await.expect("a role");
     let grants = format!(
@@ -67,20 +66,20 @@ async fn a_role_without_a_connection_left_waits_for_one() {
                           GRANT ALL ON ALL SEQUENCES IN SCHEMA outbox TO {role}"
     );
     client.batch_execute(&grants).await.expect("grants");
-    let url = with_user(&shop.bed.database_url(), &role);
-    let mut shop = shop;
-    shop.order(3, 3).await;
-    let relay = Relay::start(&shop.bed, &["--database-url", &url]).await;
-    says(&relay, "too many connections for role").await;
+    let url = with_user(&world.bed.database_url(), &role);
+    let mut world = world;
+    world.order(3, 3).await;
+    let relay = Relay::start(&world.bed, &["--database-url", &url]).await;
+    relay.says("too many connections for role").await;
     assert!(relay.log().contains("raise the limit"), "{}", relay.log());
     assert_eq!(relay.get("/readyz").await.status, 200);
-    assert_eq!(shop.bed.pending().await, 9);
+    assert_eq!(world.bed.pending().await, 9);
     let connects = relay.log().matches("the database cannot be used").count();
     assert!(connects <= 4, "once, not once a try: {}", relay.log());
     client.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 1")).await.expect("a limit");
     // One connection is enough to go on, if slowly: workers and upkeep take turns.
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(0);
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
     drop(relay);
     let gone = format!("DROP OWNED BY {role}; DROP ROLE {role}");
     eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;

@@ -10,16 +10,3 @@ mod pooler;
 mod refused_urls;
 mod rotation;
 mod silence;
-
-use std::time::Duration;
-
-use testkit::{Relay, eventually};
-
-/// Enough for anything on a machine that is busy with other tests.
-pub const SOON: Duration = Duration::from_secs(40);
-
-/// Waits for words in the relay's log.
-pub async fn says(relay: &Relay, what: &str) {
-    let said = tokio::time::timeout(SOON, eventually(SOON * 2, what, async || relay.log().contains(what))).await;
-    assert!(said.is_ok(), "the log does not say: {what}\n{}", relay.log());
-}

@@ -1,18 +1,13 @@
 //! Database errors at the login read as a person would say them: what is wrong, where, and what fixes it.
 
+use testkit::command::Command;
+use testkit::patience::SOON;
 use testkit::process::{free_port, unique};
-use testkit::program;
 use testkit::urls::{addr_of, with_path, with_user};
 use testkit::{Relay, TestBed};
 
-use crate::connecting::{SOON, says};
-
 async fn migrate(url: &str) -> String {
-    let mut command = tokio::process::Command::new(program::relay());
-    command.args(["migrate", "--database-url", url]).kill_on_drop(true);
-    let output = tokio::time::timeout(SOON, command.output()).await.expect("migrate ends in time").expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(69), "{said}");
+    let said = Command::new(&["migrate", "--database-url", url]).run().await.with_code(69).stderr;
     for phrase in ["db error", "FATAL", "error connecting", "os error"] {
         assert!(!said.contains(phrase), "{phrase}: {said}");
     }
@@ -35,7 +30,7 @@ async fn each_refusal_names_the_server_and_the_fix() {
     let both = format!("postgres://postgres@127.0.0.1:{},{address}/{}?sslmode=disable", free_port(), bed.name());
     bed.migrate().await;
     let relay = Relay::start(&bed, &["--database-url", &both]).await;
-    says(&relay, &format!("connected to the database {address}/{} as postgres", bed.name())).await;
+    relay.says(&format!("connected to the database {address}/{} as postgres", bed.name())).await;
 }
 
 #[tokio::test]
@@ -46,7 +41,7 @@ async fn a_role_without_grants_is_told_how_to_get_them() {
     let client = bed.client().await;
     client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.expect("a role");
     let relay = Relay::start(&bed, &["--database-url", &with_user(&bed.database_url(), &role)]).await;
-    says(&relay, "permission denied for schema outbox; grants are missing: outbox-relay migrate --grants").await;
+    relay.says("permission denied for schema outbox; grants are missing: outbox-relay migrate --grants").await;
     drop(relay);
     let gone = format!("DROP ROLE {role}");
     testkit::eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;

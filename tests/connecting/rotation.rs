@@ -2,12 +2,12 @@
 //! unusable is an outage that ends by itself.
 
 use testkit::certificates::{Authority, Files};
+use testkit::patience::SOON;
 use testkit::process::unique;
 use testkit::urls::addr_of;
-use testkit::{Relay, Shop, TestBed, eventually};
+use testkit::{Relay, TestBed, World, eventually};
 
 use crate::connecting::servers::{TlsPostgres, TlsRabbitMq};
-use crate::connecting::{SOON, says};
 
 /// Closes the relay's connections to the broker, once they are listed.
 async fn close_connections(bed: &TestBed) {
@@ -38,13 +38,13 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     ];
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let relay = Relay::start(&server.bed, &args).await;
-    says(&relay, " as relay_a").await;
+    relay.says(" as relay_a").await;
 
     // The password, and for a moment a file that is not there.
     owner.batch_execute("ALTER ROLE relay_a PASSWORD 'pw-second-7q'").await.expect("a new password");
     server.files.remove("password");
     server.end_connections_of("relay_a").await;
-    says(&relay, "password' cannot be used").await;
+    relay.says("password' cannot be used").await;
     server.files.write("password", "pw-second-7q\n");
     let back = async |times| {
         eventually(SOON, "the relay is back", async || {
@@ -58,15 +58,15 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     server.files.write("user", "relay_b");
     server.files.write("password", "pw-third-7q");
     server.end_connections_of("relay_a").await;
-    says(&relay, " as relay_b").await;
+    relay.says(" as relay_b").await;
 
     // The authority, and the URL: spoilt first, then right.
     let other = Authority::new("the next authority");
     server.present(&other.server(&["localhost"])).await;
     server.end_connections_of("relay_b").await;
-    says(&relay, "from an unknown authority").await;
+    relay.says("from an unknown authority").await;
     server.files.write("url", "postgres:// nonsense");
-    says(&relay, "url': no PostgreSQL URL").await;
+    relay.says("url': no PostgreSQL URL").await;
     server.files.write("ca.pem", &other.pem);
     server.files.write("url", &server.url("nobody", "localhost", ""));
     back(4).await;
@@ -74,35 +74,35 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     for secret in ["pw-first-7q", "pw-second-7q", "pw-third-7q"] {
         assert!(!relay.log().contains(secret), "{}", relay.log());
     }
-    let mut shop = Shop::with(server.bed).await;
-    shop.order(5, 3).await;
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(0);
+    let mut world = World::as_it_is(server.bed).await;
+    world.order(5, 3).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
 }
 
 #[tokio::test]
 async fn a_rotated_broker_password_is_used_at_the_next_connect() {
-    let mut shop = Shop::open("amqp rotation").await;
-    let (files, management, user) = (Files::new(), shop.bed.management(), unique("relay"));
-    let url = format!("amqp://{}/{}", addr_of(&shop.bed.amqp_url()), shop.bed.vhost());
+    let mut world = World::open("amqp rotation").await;
+    let (files, management, user) = (Files::new(), world.bed.management(), unique("relay"));
+    let url = format!("amqp://{}/{}", addr_of(&world.bed.amqp_url()), world.bed.vhost());
     management.create_user(&user, "pw-first-7q").await;
-    management.set_permissions(shop.bed.vhost(), &user, ".*", ".*", ".*").await;
+    management.set_permissions(world.bed.vhost(), &user, ".*", ".*", ".*").await;
     let (user_file, password_file) = (files.write("user", &user), files.write("password", "pw-first-7q"));
     let url_file = files.write("urls", &format!("{url}\n"));
     let args = ["--amqp-user-file", &user_file, "--amqp-password-file", &password_file, "--amqp-url-file", &url_file];
-    let relay = Relay::start(&shop.bed, &args).await;
-    says(&relay, &format!("as {user}")).await;
-    shop.order(3, 3).await;
-    shop.delivered(SOON).await;
+    let relay = Relay::start(&world.bed, &args).await;
+    relay.says(&format!("as {user}")).await;
+    world.order(3, 3).await;
+    world.quiet().await;
 
     management.create_user(&user, "pw-second-7q").await;
-    close_connections(&shop.bed).await;
-    says(&relay, "the broker refused the login of user").await;
-    shop.order(3, 3).await;
+    close_connections(&world.bed).await;
+    relay.says("the broker refused the login of user").await;
+    world.order(3, 3).await;
     files.write("password", "pw-second-7q");
-    shop.delivered(SOON).await;
+    world.quiet().await;
     assert!(!relay.log().contains("pw-second-7q") && !relay.log().contains("pw-first-7q"), "{}", relay.log());
-    shop.verdict().await.assert_clean(9);
+    world.verdict().await.assert_clean(9);
     management.delete_user(&user).await;
 }
 
@@ -113,11 +113,11 @@ async fn a_rotated_authority_and_client_certificate_of_the_broker_are_used_at_th
     let (url, flags) = (server.url("localhost"), server.flags());
     let args: Vec<&str> = ["--amqp-url", &url].into_iter().chain(flags.iter().map(String::as_str)).collect();
     let relay = Relay::start(&server.bed, &args).await;
-    says(&relay, "connected to the broker localhost:").await;
+    relay.says("connected to the broker localhost:").await;
     let other = Authority::new("the next authority");
     server.present(&other.server(&["localhost"])).await;
     close_connections(&server.bed).await;
-    says(&relay, "from an unknown authority").await;
+    relay.says("from an unknown authority").await;
     // The broker's own list of authorities is the same file.
     let both = format!("{}{}", server.authority.pem, other.pem);
     server.files.write("ca.pem", &both);
@@ -126,8 +126,8 @@ async fn a_rotated_authority_and_client_certificate_of_the_broker_are_used_at_th
     server.files.write("client.key", &client.key);
     server.services.ctl(&["eval", "ssl:clear_pem_cache()."]).await;
     eventually(SOON, "the relay is back", async || relay.log().matches("connected to the broker").count() >= 2).await;
-    let mut shop = Shop::with(server.bed).await;
-    shop.order(5, 3).await;
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(0);
+    let mut world = World::as_it_is(server.bed).await;
+    world.order(5, 3).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
 }

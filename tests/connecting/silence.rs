@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
+use testkit::patience::SOON;
 use testkit::{Relay, TestBed};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-
-use crate::connecting::{SOON, says};
 
 /// Accepts connections, and returns once the first two of them have been closed by the other side.
 async fn hung_up_on(listener: &TcpListener) {
@@ -32,7 +31,7 @@ async fn a_silent_broker_is_hung_up_on() {
         let (listener, address) = silent().await;
         let relay = Relay::start(&bed, &["--amqp-url", &format!("{scheme}://{address}?connection_timeout=1000")]).await;
         timeout(SOON, hung_up_on(&listener)).await.expect("the connections are closed");
-        says(&relay, "took longer than 1s").await;
+        relay.says("took longer than 1s").await;
     }
 }
 
@@ -42,5 +41,5 @@ async fn a_silent_database_is_hung_up_on() {
     let (listener, address) = silent().await;
     let relay = Relay::start(&bed, &["--database-url", &format!("postgres://u@{address}/d")]).await;
     timeout(SOON, hung_up_on(&listener)).await.expect("the connections are closed");
-    says(&relay, &format!("{address}: the login took longer than 8s")).await;
+    relay.says(&format!("{address}: the login took longer than 8s")).await;
 }

@@ -13,11 +13,10 @@ use outbox_relay::outbox::route::Route;
 use outbox_relay::outbox::route::RouteTable;
 use outbox_relay::quick::QuickSet;
 use outbox_relay::rabbitmq::wire;
-use outbox_relay::relay::retry::RetrySteps;
 use outbox_relay::relay::settle::{Decision, OnDeadLetter, plan};
-use outbox_relay::relay::verdict::{Policy, fate, verdict};
+use outbox_relay::relay::verdict::{fate, verdict};
 use outbox_relay::relay::work::Work;
-use std::time::Duration;
+use testkit::fixtures;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,21 +27,9 @@ const EVENTS: u64 = 500;
 fn event(number: u64) -> Event {
     Event {
         id: Uuid::from_u128(number.into()),
-        seq: i64::try_from(number).expect("small"),
-        lane: 0,
-        aggregate_type: "order".into(),
-        aggregate_id: format!("order-{:08}", number % 100),
-        event_type: "order.created".into(),
-        partition_key: None,
-        event_version: None,
         payload: Payload::Text(format!("\"{}\"", "x".repeat(PAYLOAD_BYTES - 2))),
-        headers: None,
         correlation_id: Some("c-1".into()),
-        created_at: OffsetDateTime::UNIX_EPOCH,
-        replay_id: None,
-        only_routes: None,
-        defect: None,
-        waited: None,
+        ..fixtures::event(&format!("order-{:08}", number % 100), i64::try_from(number).expect("small"))
     }
 }
 
@@ -89,13 +76,7 @@ fn a_frame_holds_no_copy_of_the_body() {
 
 #[test]
 fn the_verdict_on_a_confirmed_event_allocates_nothing_and_its_settlement_next_to_nothing() {
-    let policy = Policy {
-        retries_max: 3,
-        steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
-        confirm_timeout: Duration::from_secs(15),
-        no_route_pause: Duration::from_secs(30),
-        returns_in_a_row_max: 20,
-    };
+    let policy = fixtures::policy();
     let verdict_of = || verdict(fate([Answer::Confirmed]), 0, &policy);
     assert_within(per_event(|| (0..EVENTS).for_each(|_| assert_eq!(verdict_of(), Verdict::Published))), 0, 0);
 

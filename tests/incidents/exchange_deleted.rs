@@ -2,16 +2,17 @@
 
 use serde_json::Value;
 use testkit::eventually;
+use testkit::patience::SOON;
 
-use crate::incidents::office::{Office, SOON, topology};
+use crate::incidents::office::{Office, topology};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_fixed_with_the_commands() {
     let mut office = Office::open("incident_exchange", &[]).await;
     let before = office.commit("order-42", &["order.created", "order.paid"]).await;
     office.arrive(&before).await;
-    office.quiet().await;
-    office.bed.management().delete_exchange(office.bed.vhost(), "order.events").await;
+    office.world.quiet().await;
+    office.world.bed.management().delete_exchange(office.world.bed.vhost(), "order.events").await;
     office.commit("order-42", &["order.shipped", "order.completed"]).await;
     office.commit("order-43", &["order.created"]).await;
     let has_run = |job: &&Value| !job["last_run_at"].is_null();
@@ -30,8 +31,8 @@ async fn an_exchange_deleted_at_night_costs_nothing_and_is_found_and_fixed_with_
     let attempts = |event: &Value| event["attempts"].as_i64().unwrap_or_default();
     assert!(held["events"].as_array().expect("a list").iter().all(|event| attempts(event) == 0), "{held}");
 
-    office.bed.declare_topology(&topology()).await;
-    office.quiet().await;
+    office.world.bed.declare_topology(&topology()).await;
+    office.world.quiet().await;
     office.transcript.run(&["trace", "order-42"]).await.with_code(0);
     office.transcript.run(&["routes", "list"]).await.with_code(0);
     assert_eq!(office.relay.metric("outbox_dead_lettered_total").await, 0.0);

@@ -2,22 +2,18 @@
 //! replaced, and compares the whole with the fenced blocks of one section of `docs/incidents.md`, or writes them there (`UPDATE_DOCS=1`).
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use serde_json::Value;
 use testkit::TestBed;
-use testkit::program;
-use tokio::process::Command;
-use tokio::time::timeout;
+use testkit::command::Command;
 
 use crate::incidents::stable::Stable;
 
 const DOCUMENT: &str = "docs/incidents.md";
 const FENCE: &str = "```";
 
-/// The tests of this binary run side by side, and each writes its own section.
+/// These tests run side by side, and each writes its own section.
 static WRITING: Mutex<()> = Mutex::new(());
 
 pub struct Transcript {
@@ -50,7 +46,8 @@ impl Transcript {
     /// Runs it and keeps what was seen, in the order a terminal shows it.
     pub async fn run(&mut self, args: &[&str]) -> Ended {
         // One pipe for both, so that the words come in the order they were said.
-        let (code, said, _) = self.output("exec \"$0\" \"$@\" 2>&1", args).await;
+        let ended = self.command(args).in_shell("exec \"$0\" \"$@\" 2>&1").run().await;
+        let (code, said) = (ended.code, ended.stdout);
         let quoted = args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() });
         let mut shown = format!("$ outbox-relay {}\n{said}", quoted.collect::<Vec<_>>().join(" "));
         if code != Some(0) {
@@ -62,23 +59,13 @@ impl Transcript {
 
     /// The JSON document of a command, which is not part of the transcript.
     pub async fn ask_json(&self, args: &[&str]) -> Value {
-        let (_, stdout, stderr) = self.output("exec \"$0\" \"$@\"", &[args, &["--json"]].concat()).await;
-        serde_json::from_str(&stdout).unwrap_or_else(|e| panic!("{args:?}: no JSON: {e}\n{stdout}{stderr}"))
+        self.command(&[args, &["--json"]].concat()).run().await.json()
     }
 
-    async fn output(&self, script: &str, args: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = Command::new("sh");
-        command.args(["-c", script, program::relay()]).args(args).stdin(Stdio::null()).kill_on_drop(true);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
-            command.env_remove(name);
-        }
-        command.env("OUTBOX_DATABASE_URL", &self.database_url);
-        // As in the relay's own container. Only `check` looks at it.
-        command.env("OUTBOX_AMQP_URL", &self.amqp_url);
-        let output = timeout(Duration::from_secs(30), command.output()).await;
-        let output = output.unwrap_or_else(|_| panic!("{args:?} hangs")).expect("the command runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        (output.status.code(), text(output.stdout), text(output.stderr))
+    /// The addresses as in the relay's own container; only `check` looks at the broker's.
+    fn command(&self, args: &[&str]) -> Command {
+        let command = Command::new(args).env("OUTBOX_DATABASE_URL", &self.database_url);
+        command.env("OUTBOX_AMQP_URL", &self.amqp_url)
     }
 
     /// Panics unless the blocks of the section whose heading starts so are this transcript.

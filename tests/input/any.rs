@@ -1,10 +1,13 @@
 //! Rows as a hostile producer could write them, column by column. For the property tests, and for the journey that sends them through
 //! real services.
 
+use outbox_relay::outbox::event::{Event, Payload};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use testkit::fixtures;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 /// The producer's columns of `outbox.events`, as PostgreSQL takes them.
 #[derive(Debug, Clone)]
@@ -130,4 +133,22 @@ pub fn row() -> impl Strategy<Value = AnyRow> {
             created_at,
         }
     })
+}
+
+/// The row as a claim hands it over: `claim_events.sql` cuts the correlation id, and leaves headers that fit no frame behind.
+pub fn claimed(row: &AnyRow, id: Uuid, seq: i64) -> Event {
+    let whole = row.headers.as_ref().is_none_or(|headers| headers.len() <= 131_072);
+    Event {
+        id,
+        aggregate_type: row.aggregate_type.clone(),
+        event_type: row.event_type.clone(),
+        partition_key: row.partition_key.clone(),
+        event_version: row.event_version.clone(),
+        payload: Payload::Text(row.payload.clone()),
+        headers: row.headers.clone().filter(|_| whole),
+        correlation_id: row.correlation_id.as_ref().map(|id| id.chars().take(256).collect()),
+        created_at: row.created_at,
+        defect: (!whole).then(|| "the headers fit no frame".to_owned()),
+        ..fixtures::event(&row.aggregate_id, seq)
+    }
 }

@@ -20,31 +20,13 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::input::any::{AnyRow, row, text};
+use crate::input::any::{AnyRow, claimed, row, text};
 
 const LIMIT: usize = 1 << 20;
 
-/// The row as a claim hands it over: `claim_events.sql` cuts the correlation id, and leaves headers that fit no frame behind.
+/// As a claim hands it over, with an id that is its seq's.
 fn event(row: &AnyRow, seq: i64) -> Event {
-    let whole = row.headers.as_ref().is_none_or(|headers| headers.len() <= 131_072);
-    Event {
-        id: Uuid::from_u128(u128::from(seq.unsigned_abs()) << 64 | 7),
-        seq,
-        lane: 5,
-        aggregate_type: row.aggregate_type.clone(),
-        aggregate_id: row.aggregate_id.clone(),
-        event_type: row.event_type.clone(),
-        partition_key: row.partition_key.clone(),
-        event_version: row.event_version.clone(),
-        payload: Payload::Text(row.payload.clone()),
-        headers: row.headers.clone().filter(|_| whole),
-        correlation_id: row.correlation_id.as_ref().map(|id| id.chars().take(256).collect()),
-        created_at: row.created_at,
-        replay_id: None,
-        only_routes: None,
-        defect: (!whole).then(|| "the headers fit no frame".to_owned()),
-        waited: None,
-    }
+    claimed(row, Uuid::from_u128(u128::from(seq.unsigned_abs()) << 64 | 7), seq)
 }
 
 /// A table with one route for every type, of this envelope and routing key.

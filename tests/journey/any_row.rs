@@ -2,18 +2,16 @@
 //! stages say, and the process lives.
 
 use outbox_relay::message::render;
-use outbox_relay::outbox::event::{Event, Payload};
 use outbox_relay::outbox::outcome::Fate;
 use outbox_relay::outbox::route::RouteTable;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use testkit::{Queue, QueueKind, Relay, eventually};
+use testkit::patience::SOON;
+use testkit::{Queue, QueueKind, Relay, World, eventually};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::input::any::{self, AnyRow};
-
-use crate::journey::stage::{SOON, Stage};
+use crate::input::any::{self, AnyRow, claimed};
 
 const ROWS: usize = 300;
 /// `--max-message-size`, over everything that is generated.
@@ -21,25 +19,7 @@ const PAYLOAD_BYTES_MAX: usize = 16 << 20;
 
 /// What must become of the row, by the stages alone: a dead letter's reason, or nothing.
 fn expected(row: &AnyRow, id: Uuid) -> Option<&'static str> {
-    let fits = row.headers.as_ref().is_none_or(|headers| headers.len() <= 131_072);
-    let event = Event {
-        id,
-        seq: 1,
-        lane: 0,
-        aggregate_type: row.aggregate_type.clone(),
-        aggregate_id: row.aggregate_id.clone(),
-        event_type: row.event_type.clone(),
-        partition_key: row.partition_key.clone(),
-        event_version: row.event_version.clone(),
-        payload: Payload::Text(row.payload.clone()),
-        headers: row.headers.clone().filter(|_| fits),
-        correlation_id: row.correlation_id.as_ref().map(|id| id.chars().take(256).collect()),
-        created_at: row.created_at,
-        replay_id: None,
-        only_routes: None,
-        defect: (!fits).then(|| "the headers fit no frame".to_owned()),
-        waited: None,
-    };
+    let event = claimed(row, id, 1);
     let routes = RouteTable::single("order.events", "order-service");
     match render(&routes, &event, PAYLOAD_BYTES_MAX, OffsetDateTime::UNIX_EPOCH) {
         Ok(_) => None,
@@ -56,8 +36,8 @@ const INSERT: &str = "
 #[tokio::test]
 async fn any_row_is_published_or_dead_lettered_and_the_process_lives() {
     let everything = Queue::new("everything", QueueKind::Classic).bound_to(&["#"]);
-    let stage = Stage::new("any_row", [everything]).await;
-    let client = stage.bed.client().await;
+    let world = World::new("any_row", [everything]).await;
+    let client = world.bed.client().await;
     let (mut runner, strategy) = (TestRunner::deterministic(), any::row());
     let mut rows: Vec<(Uuid, AnyRow)> = Vec::new();
     for _ in 0..ROWS {
@@ -86,11 +66,11 @@ async fn any_row_is_published_or_dead_lettered_and_the_process_lives() {
         }
     }
     assert!(rows.len() > ROWS * 9 / 10, "the database took only {} rows", rows.len());
-    let mut relay = Relay::start(&stage.bed, &[]).await;
-    eventually(SOON, "nothing is pending", async || stage.bed.pending().await == 0).await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    eventually(SOON, "nothing is pending", async || world.bed.pending().await == 0).await;
     assert_eq!(relay.get("/livez").await.status, 200, "the process is alive");
     assert!(relay.metric("outbox_worker_panics_total").await < 0.5, "no worker panicked\n{}", relay.log());
-    let letters = stage.bed.dead_letters().await;
+    let letters = world.bed.dead_letters().await;
     let mut refused = 0;
     for (id, row) in &rows {
         let (expected, found) = (expected(row, *id), letters.get(id).map(String::as_str));

@@ -1,7 +1,5 @@
 //! The promises of the README, one file per subject: real relay processes against real services.
 
-mod stage;
-
 mod p1_no_loss;
 
 mod poison;
@@ -16,7 +14,5 @@ mod p5_no_collateral;
 mod p6_bounded;
 
 mod p7_cheap;
-
-mod late_commit;
 
 mod any_row;

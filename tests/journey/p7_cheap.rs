@@ -1,13 +1,14 @@
 //! P7, cheap for the producer: one INSERT is all, and claims stay cheap beside a million published rows.
 
 use serde_json::Value;
-use testkit::{Committed, Fate, Relay, body_hash, eventually};
+use testkit::patience::SOON;
+use testkit::queue::take;
+use testkit::world::{ask, orders};
+use testkit::{Committed, Fate, Relay, World, body_hash, eventually};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use outbox_relay::postgres::queries::Queries;
-
-use crate::journey::stage::{SOON, Stage, ask, orders};
 
 /// A million published rows that neither vacuum nor analyze has seen, and a few pending ones in the middle of them.
 const MILLION: &str = "
@@ -57,8 +58,8 @@ async fn assert_cheap_plan(client: &Client, name: &str, types: &str, query: &str
 
 #[tokio::test]
 async fn claims_use_the_pending_index_beside_a_million_published_rows_without_statistics() {
-    let stage = Stage::new("p7_plan", [orders()]).await;
-    let client = stage.bed.client().await;
+    let world = World::new("p7_plan", [orders()]).await;
+    let client = world.bed.client().await;
     client.batch_execute(MILLION).await.expect("a million rows");
     let queries = Queries::new("outbox");
     let modes = ["force_custom_plan", "force_generic_plan"];
@@ -69,17 +70,17 @@ async fn claims_use_the_pending_index_beside_a_million_published_rows_without_st
     let analyzed: bool =
         ask(&client, "SELECT reltuples < 0 FROM pg_class WHERE oid = 'outbox.events'::regclass", &[]).await;
     assert!(analyzed, "the table has never been analyzed");
-    let _consumer = stage.consume("orders");
-    let _relay = Relay::start(&stage.bed, &[]).await;
-    stage.delivered(SOON, 20).await;
-    eventually(SOON, "the pending rows are marked", async || stage.bed.pending().await == 0).await;
+    let _consumer = world.consume("orders");
+    let _relay = Relay::start(&world.bed, &[]).await;
+    world.arrived(SOON, 20).await;
+    eventually(SOON, "the pending rows are marked", async || world.bed.pending().await == 0).await;
 }
 
 /// With statistics of a long backlog the planner once read and sorted all of it for each claim. Unnamed statements have custom plans.
 #[tokio::test]
 async fn claims_stop_at_their_limit_however_much_is_pending() {
-    let stage = Stage::new("p7_backlog_plan", [orders()]).await;
-    let client = stage.bed.client().await;
+    let world = World::new("p7_backlog_plan", [orders()]).await;
+    let client = world.bed.client().await;
     let backlog = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
         SELECT 'Order', 'key-' || n % 5000, 'order.created', json_build_object('x', repeat('x', 500))
         FROM generate_series(1, 60000) n;
@@ -95,67 +96,63 @@ async fn claims_stop_at_their_limit_however_much_is_pending() {
 }
 
 /// Waits for the one message in the queue, and gives its body.
-async fn the_message(stage: &Stage) -> Vec<u8> {
-    let channel = stage.bed.channel().await;
-    eventually(SOON, "the message is in the queue", async || {
-        let got = channel.basic_get("orders".into(), lapin::options::BasicGetOptions { no_ack: true }).await;
-        got.expect("the queue answers").map(|message| message.delivery.data)
-    })
-    .await
+async fn the_message(world: &World) -> Vec<u8> {
+    let channel = world.bed.channel().await;
+    eventually(SOON, "the message is in the queue", async || take(&channel, "orders").await.map(|got| got.body)).await
 }
 
 /// So that what an INSERT and a mark touch lies together in the primary key.
 #[tokio::test]
 async fn ids_that_the_table_gives_are_random_and_ascend_with_time() {
-    let stage = Stage::new("p7_ids", [orders()]).await;
+    let world = World::new("p7_ids", [orders()]).await;
     let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
         VALUES ('Order', 'order-1', 'order.created', '{}') RETURNING id";
     let emit = "SELECT outbox.emit('Order', 'order-1', 'order.created', '{}')";
-    let (first, second): (Uuid, Uuid) = (stage.ask(insert, &[]).await, stage.ask(emit, &[]).await);
+    let (first, second): (Uuid, Uuid) = (world.ask(insert, &[]).await, world.ask(emit, &[]).await);
     for id in [first, second] {
         assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122), "{id}");
         let (seconds, _) = id.get_timestamp().expect("a time").to_unix();
-        let now: i64 = stage.ask("SELECT extract(epoch FROM clock_timestamp())::bigint", &[]).await;
+        let now: i64 = world.ask("SELECT extract(epoch FROM clock_timestamp())::bigint", &[]).await;
         assert!(now.abs_diff(i64::try_from(seconds).expect("a time of today")) < 60, "{id}: {seconds}, {now}");
     }
     let order = "WITH made AS MATERIALIZED (SELECT n, outbox.new_event_id()::text AS id FROM generate_series(1, 10000) n),
              times AS (SELECT left(id, 13) AS at, lag(left(id, 13), 1, '') OVER (ORDER BY n) AS before, id FROM made)
         SELECT ARRAY[count(*) FILTER (WHERE at < before), least(count(DISTINCT at), 2), count(DISTINCT right(id, 16))] FROM times";
-    let order: Vec<i64> = stage.ask(order, &[]).await;
+    let order: Vec<i64> = world.ask(order, &[]).await;
     assert_eq!(order, [0, 2, 10_000], "steps back, milliseconds (two at least), ids whose last 60 bits differ");
 }
 
 #[tokio::test]
 async fn an_insert_of_five_columns_is_relayed() {
-    let stage = Stage::new("p7_insert", [orders()]).await;
-    let _relay = Relay::start(&stage.bed, &[]).await;
+    let world = World::new("p7_insert", [orders()]).await;
+    let _relay = Relay::start(&world.bed, &[]).await;
     let insert = r#"INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, created_at)
         VALUES ('Order', 'order-1', 'order.created', '{"total":  23.400, "a": 1, "a": 2}', '2026-01-02 03:04:05.678Z')
         RETURNING id"#;
-    let id: Uuid = stage.ask(insert, &[]).await;
-    let body = String::from_utf8(the_message(&stage).await).expect("UTF-8");
+    let id: Uuid = world.ask(insert, &[]).await;
+    let body = String::from_utf8(the_message(&world).await).expect("UTF-8");
     let expected = format!(
         "{{\"messageId\":\"msg-{id}\",\"messageType\":\"order.created\",\"messageVersion\":\"1.0\",\
          \"timestamp\":\"2026-01-02T03:04:05.678Z\",\"source\":\"order-service\",\"partitionKey\":\"order-1\",\
          \"payload\":{{\"total\":  23.400, \"a\": 1, \"a\": 2}}}}"
     );
     assert_eq!(body, expected);
-    eventually(SOON, "the row is marked", async || stage.bed.pending().await == 0).await;
+    eventually(SOON, "the row is marked", async || world.bed.pending().await == 0).await;
 }
 
 #[tokio::test]
 async fn emit_is_the_same_as_an_insert() {
-    let stage = Stage::new("p7_emit", [orders()]).await;
-    let _consumer = stage.consume("orders");
-    let mut relay = Relay::start(&stage.bed, &[]).await;
+    let world = World::new("p7_emit", [orders()]).await;
+    let _consumer = world.consume("orders");
+    let mut relay = Relay::start(&world.bed, &[]).await;
     let short = "SELECT outbox.emit('Order', 'order-1', 'order.created', '{\"n\": 1}')";
     let long = "SELECT outbox.emit('Order', 'order-1', 'order.paid', '{\"n\": 2}', partition_key => 'customer-7',
         event_version => '2.1', headers => '{\"traceparent\": \"00-ab\"}', correlation_id => 'corr-1',
         created_at => '2026-01-02T03:04:05Z', id => '6f0ee0b6-74a5-4c3e-9d0f-0a3c5fd0a111')";
     for (query, key, payload) in [(short, "order-1", "{\"n\": 1}"), (long, "customer-7", "{\"n\": 2}")] {
-        let id: Uuid = stage.ask(query, &[]).await;
+        let id: Uuid = world.ask(query, &[]).await;
         let payload = body_hash(payload.as_bytes());
-        stage.history.commit([Committed {
+        world.history.commit([Committed {
             id,
             key: key.into(),
             ordinal: 0,
@@ -164,10 +161,10 @@ async fn emit_is_the_same_as_an_insert() {
             certain: true,
         }]);
     }
-    let verdict = stage.finish(&mut relay).await;
+    let verdict = world.finish(&mut relay).await;
     verdict.assert_clean(0);
     assert_eq!(verdict.delivered, 2);
-    let given: String = stage
+    let given: String = world
         .ask(
             "SELECT concat_ws('|', event_version, headers->>'traceparent', correlation_id, extract(epoch FROM created_at)::int)
              FROM outbox.events WHERE id = '6f0ee0b6-74a5-4c3e-9d0f-0a3c5fd0a111'",
@@ -179,23 +176,23 @@ async fn emit_is_the_same_as_an_insert() {
 
 #[tokio::test]
 async fn the_outbox_table_has_no_trigger_unless_asked_for() {
-    let stage = Stage::new("p7_trigger", []).await;
+    let world = World::new("p7_trigger", []).await;
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'outbox.events'::regclass";
-    assert_eq!(stage.ask::<i64>(triggers, &[]).await, 0);
+    assert_eq!(world.ask::<i64>(triggers, &[]).await, 0);
     let rules = "SELECT count(*) FROM pg_rewrite WHERE ev_class = 'outbox.events'::regclass";
-    assert_eq!(stage.ask::<i64>(rules, &[]).await, 0);
+    assert_eq!(world.ask::<i64>(rules, &[]).await, 0);
 }
 
 #[tokio::test]
 async fn a_producer_waits_for_no_lock_of_a_busy_relay() {
-    let stage = Stage::new("p7_lock", [orders()]).await;
-    let _consumer = stage.consume("orders");
-    let mut relay = Relay::start(&stage.bed, &[]).await;
-    let mut client = stage.bed.client().await;
+    let world = World::new("p7_lock", [orders()]).await;
+    let _consumer = world.consume("orders");
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    let mut client = world.bed.client().await;
     // A wait of half a second for any lock fails the INSERT.
     client.batch_execute("SET lock_timeout = '500ms'").await.expect("a lock timeout");
     for round in 0..200 {
-        stage.writer.commit(&mut client, &format!("order-{}", round % 10), 10).await;
+        world.writer.commit(&mut client, &format!("order-{}", round % 10), 10).await;
     }
-    stage.finish(&mut relay).await.assert_clean(0);
+    world.finish(&mut relay).await.assert_clean(0);
 }

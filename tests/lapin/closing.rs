@@ -7,6 +7,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel as Raw, ExchangeKind};
 use outbox_relay::outbox::broker::{Channel, CloseReason, LinkState, Reply, Token};
 use outbox_relay::rabbitmq::channel::LapinChannel;
+use testkit::patience::SOON;
 use testkit::{Behaviour, FakeBroker, PrivateServices, TestBed, eventually};
 
 use crate::link::{Link, answers, message, pump};
@@ -123,6 +124,6 @@ async fn a_closed_connection_answers_everything_and_the_supervisor_makes_a_new_g
         let mut fresh = link.channel().await;
         let after = pump(&mut fresh, 100, 50, |_| "orders".into()).await;
         assert!(after.values().all(|reply| *reply == Reply::Confirmed), "{behaviour:?}: good afterwards");
-        eventually(crate::link::SOON, "two connections", async || broker.connections() == 2).await;
+        eventually(SOON, "two connections", async || broker.connections() == 2).await;
     }
 }

@@ -9,9 +9,10 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use outbox_relay::outbox::broker::{Channel as _, Reply};
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use testkit::TestBed;
+use testkit::patience::SOON;
 use tokio::time::timeout;
 
-use crate::link::{SOON, answers, message};
+use crate::link::{answers, message};
 
 /// Messages to the default exchange, published and awaited `at_once`.
 pub struct Burst {

@@ -9,13 +9,11 @@ use outbox_relay::outbox::destination::Destination;
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::rabbitmq::connect::BrokerAddress;
 use outbox_relay::rabbitmq::supervisor::{BrokerSettings, RabbitMq};
+use testkit::patience::SOON;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-/// Enough for anything on a machine that is busy with other tests.
-pub const SOON: Duration = Duration::from_secs(30);
 
 /// Messages sent in one go.
 const BURST: usize = 64;

@@ -3,25 +3,25 @@
 
 use std::time::Duration;
 
+use testkit::patience::SOON;
 use testkit::traffic::Load;
 use testkit::urls::{addr_of, with_addr, with_query};
-use testkit::{Faults, Proxy, Relay, Shop, Stall, Traffic, eventually};
+use testkit::{Faults, Proxy, Relay, Stall, World, eventually};
 
-const DELIVERED: Duration = Duration::from_secs(60);
 /// Batch size and workers of these relays: what may be in flight when a connection breaks.
 const BATCH: usize = 20;
 const WORKERS: usize = 2;
 
 /// A relay whose broker is behind the proxy.
-async fn relay_behind(proxy: &Proxy, shop: &Shop, args: &[&str]) -> Relay {
-    let url = with_addr(&shop.bed.amqp_url(), proxy.addr());
+async fn relay_behind(proxy: &Proxy, world: &World, args: &[&str]) -> Relay {
+    let url = with_addr(&world.bed.amqp_url(), proxy.addr());
     let (batch, workers) = (BATCH.to_string(), WORKERS.to_string());
     let mut all = vec!["--batch-size", &batch, "--workers", &workers];
     if !args.contains(&"--amqp-url") {
         all.extend(["--amqp-url", &url]);
     }
     all.extend(args);
-    Relay::start(&shop.bed, &all).await
+    Relay::start(&world.bed, &all).await
 }
 
 async fn is_connected(relay: &Relay) -> bool {
@@ -34,18 +34,18 @@ fn load() -> Load {
 
 #[tokio::test]
 async fn an_idle_half_open_connection_is_noticed_by_heartbeats() {
-    let mut shop = Shop::open("half open idle").await;
-    let proxy = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let url = with_query(&with_addr(&shop.bed.amqp_url(), proxy.addr()), "heartbeat=2");
-    let mut relay = relay_behind(&proxy, &shop, &["--amqp-url", &url]).await;
-    shop.order(5, 2).await;
-    shop.delivered(DELIVERED).await;
+    let mut world = World::open("half open idle").await;
+    let proxy = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let url = with_query(&with_addr(&world.bed.amqp_url(), proxy.addr()), "heartbeat=2");
+    let mut relay = relay_behind(&proxy, &world, &["--amqp-url", &url]).await;
+    world.order(5, 2).await;
+    world.quiet().await;
     proxy.set(Faults { stall: Stall::Both, ..Faults::default() });
     eventually(Duration::from_secs(20), "the relay notices the silence", async || !is_connected(&relay).await).await;
     proxy.heal();
-    shop.order(5, 2).await;
-    shop.delivered(DELIVERED).await;
-    shop.verdict().await.assert_clean(0);
+    world.order(5, 2).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
 }
 
@@ -53,13 +53,13 @@ async fn an_idle_half_open_connection_is_noticed_by_heartbeats() {
 #[tokio::test]
 async fn a_half_open_connection_under_load_is_noticed_by_missing_confirms() {
     for stall in [Stall::Both, Stall::Down] {
-        let shop = Shop::open("half open loaded").await;
-        let proxy = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
+        let world = World::open("half open loaded").await;
+        let proxy = Proxy::start(addr_of(&world.bed.amqp_url())).await;
         let args = ["--confirm-timeout", "2s", "--batch-deadline", "500ms"];
-        let mut relay = relay_behind(&proxy, &shop, &args).await;
-        let traffic = Traffic::start(&shop.bed.database_url(), &shop.history, &load());
-        let history = &shop.history;
-        eventually(DELIVERED, "events flow", async || history.progress().distinct > 100).await;
+        let mut relay = relay_behind(&proxy, &world, &args).await;
+        let traffic = world.traffic(&load());
+        let history = &world.history;
+        eventually(SOON, "events flow", async || history.progress().distinct > 100).await;
         proxy.set(Faults { stall, ..Faults::default() });
         eventually(Duration::from_secs(20), "the relay gives the connection up", async || {
             relay.log().contains("the connection to the broker ended")
@@ -68,49 +68,49 @@ async fn a_half_open_connection_under_load_is_noticed_by_missing_confirms() {
         proxy.heal();
         proxy.reset_all();
         traffic.stop().await;
-        shop.delivered(DELIVERED).await;
-        shop.verdict().await.assert_clean(2 * BATCH * WORKERS);
-        assert!(shop.bed.dead_letters().await.is_empty(), "{stall:?}: an outage costs no event an attempt");
+        world.quiet().await;
+        world.verdict().await.assert_clean(2 * BATCH * WORKERS);
+        assert!(world.bed.dead_letters().await.is_empty(), "{stall:?}: an outage costs no event an attempt");
         assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
     }
 }
 
 #[tokio::test]
 async fn resets_lose_nothing() {
-    let shop = Shop::open("resets").await;
-    let proxy = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let mut relay = relay_behind(&proxy, &shop, &[]).await;
-    let traffic = Traffic::start(&shop.bed.database_url(), &shop.history, &load());
-    let (history, mut resets) = (&shop.history, 0);
+    let world = World::open("resets").await;
+    let proxy = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let mut relay = relay_behind(&proxy, &world, &[]).await;
+    let traffic = world.traffic(&load());
+    let (history, mut resets) = (&world.history, 0);
     for round in 0..4 {
         let before = history.progress().distinct;
-        eventually(DELIVERED, "events flow", async || history.progress().distinct > before + 100).await;
+        eventually(SOON, "events flow", async || history.progress().distinct > before + 100).await;
         resets += if round % 2 == 0 { proxy.reset_all() } else { proxy.close_all() };
     }
     traffic.stop().await;
-    shop.delivered(DELIVERED).await;
-    shop.verdict().await.assert_clean(resets * BATCH * WORKERS);
+    world.quiet().await;
+    world.verdict().await.assert_clean(resets * BATCH * WORKERS);
     assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn cuts_in_the_middle_of_a_frame_lose_nothing() {
-    let shop = Shop::open("cuts").await;
-    let proxy = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let mut relay = relay_behind(&proxy, &shop, &[]).await;
-    let traffic = Traffic::start(&shop.bed.database_url(), &shop.history, &load());
-    let history = &shop.history;
+    let world = World::open("cuts").await;
+    let proxy = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let mut relay = relay_behind(&proxy, &world, &[]).await;
+    let traffic = world.traffic(&load());
+    let history = &world.history;
     // One message is about 700 bytes; these end in its method, its header and its body.
     let cuts = [20_003, 10_101, 15_257, 30_511];
     for cut in cuts {
         let (before, accepted) = (history.progress().distinct, proxy.accepted());
-        eventually(DELIVERED, "events flow", async || history.progress().distinct > before + 50).await;
+        eventually(SOON, "events flow", async || history.progress().distinct > before + 50).await;
         proxy.set(Faults { cut_after: Some(cut), ..Faults::default() });
-        eventually(DELIVERED, "the line is cut", async || proxy.accepted() > accepted).await;
+        eventually(SOON, "the line is cut", async || proxy.accepted() > accepted).await;
     }
     proxy.heal();
     traffic.stop().await;
-    shop.delivered(DELIVERED).await;
-    shop.verdict().await.assert_clean(cuts.len() * BATCH * WORKERS);
+    world.quiet().await;
+    world.verdict().await.assert_clean(cuts.len() * BATCH * WORKERS);
     assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
 }

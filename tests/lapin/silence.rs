@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use outbox_relay::outbox::broker::LinkState;
-use testkit::{Behaviour, FakeBroker, Relay, Shop, eventually};
+use testkit::{Behaviour, FakeBroker, Relay, World, eventually};
 
 use crate::link::{Link, message};
 use outbox_relay::outbox::broker::{Broker, Channel};
@@ -36,14 +36,14 @@ async fn our_link_stays_up_on_a_deaf_connection_until_its_generation_is_given_up
 
 #[tokio::test]
 async fn the_relay_gives_a_deaf_connection_up_and_publishes_everything_on_a_new_one() {
-    let mut shop = Shop::open("deaf").await;
-    shop.order(1_500, 1).await;
+    let mut world = World::open("deaf").await;
+    world.order(1_500, 1).await;
     // Slow to confirm, so that many are in flight when the wrong ack comes.
     let broker = FakeBroker::start_with_quiet(Behaviour::AckUnknownTag { after: 1_000 }, Duration::from_millis(40));
     let url = broker.url();
     let args = ["--amqp-url", &url, "--confirm-timeout", "2s", "--batch-deadline", "500ms", "--workers", "1"];
-    let mut relay = Relay::start(&shop.bed, &args).await;
-    let bed = &shop.bed;
+    let mut relay = Relay::start(&world.bed, &args).await;
+    let bed = &world.bed;
     eventually(Duration::from_secs(40), "everything is published", async || bed.pending().await == 0).await;
     assert!(broker.connections() >= 2, "on a new connection");
     let lines = relay.log();

@@ -2,21 +2,12 @@
 //!
 //! A program of its own, and not part of the suite: it takes its time. Each row is one fault with its rounds, on a database and a vhost of
 //! its own, on servers of its own where it hurts them. `SEED=` draws the same again, `ONLY=` runs the rows whose name contains it,
-//! `ROUNDS=` changes the rounds of each crash point, `AT_ONCE=` how many rows run side by side. A run of all rows writes the table of
-//! `docs/faults.md`.
+//! `ROUNDS=` changes the rounds of each crash point, `QUICK=1` runs only what `tests/faults` runs, with as few rounds, `AT_ONCE=` changes how
+//! many rows run side by side. A run of all rows writes the table of `docs/faults.md`. The rows are in `rows/`.
 
-mod broker;
-mod cluster;
-mod crashes;
-mod database;
-mod exchange;
-mod failover;
-mod network;
-mod relays;
-mod replay;
+mod done;
 mod report;
-mod row;
-mod scene;
+mod rows;
 
 use std::env;
 use std::process::ExitCode;
@@ -27,7 +18,8 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use row::{Done, Row, Trial};
+use done::{Done, panic_words};
+use rows::row::{Row, Trial};
 
 /// Rows side by side: most of them sleep most of the time.
 const AT_ONCE: usize = 4;
@@ -43,13 +35,15 @@ async fn run() -> ExitCode {
     let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
     let only = env::var("ONLY").ok().filter(|only| !only.is_empty());
     let at_once = number("AT_ONCE").and_then(|at_once| usize::try_from(at_once).ok()).unwrap_or(AT_ONCE);
-    let mut rows = all();
-    let is_whole = only.is_none();
+    let mut rows = rows::all();
+    let is_quick = number("QUICK").is_some_and(|quick| quick > 0);
+    let is_whole = only.is_none() && !is_quick;
     rows.retain(|row| only.as_ref().is_none_or(|only| row.name.contains(only.as_str())));
+    rows.retain(|row| row.is_quick || !is_quick);
     eprintln!("SEED={seed}: {} rows, {at_once} at a time", rows.len());
     let started = Instant::now();
     let mut done: Vec<Done> =
-        futures_util::stream::iter(rows.into_iter().enumerate().map(|(place, row)| one(place, row, seed)))
+        futures_util::stream::iter(rows.into_iter().enumerate().map(|(place, row)| one(place, row, seed, is_quick)))
             .buffer_unordered(at_once)
             .collect()
             .await;
@@ -62,32 +56,16 @@ async fn run() -> ExitCode {
     if all_held && !done.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Every row, the long ones first.
-fn all() -> Vec<Row> {
-    let families = [
-        crashes::slow(),
-        broker::rows(),
-        relays::rows(),
-        cluster::rows(),
-        database::rows(),
-        failover::rows(),
-        exchange::rows(),
-        replay::rows(),
-        network::rows(),
-        crashes::quick(),
-    ];
-    families.into_iter().flatten().collect()
-}
-
 /// Runs one row on a thread of its own, so that its panic is its own.
-async fn one(place: usize, row: Row, seed: u64) -> Done {
+async fn one(place: usize, row: Row, seed: u64, is_quick: bool) -> Done {
     let started = Instant::now();
-    let (runtime, trial, run) = (Handle::current(), Trial::new(&row.name, seed), row.run);
+    let trial = if is_quick { Trial::quick(&row.name, seed) } else { Trial::new(&row.name, seed) };
+    let (runtime, run) = (Handle::current(), row.run);
     let running = spawn_blocking(move || runtime.block_on(async { timeout(ROW_TIME, run(trial)).await }));
     let outcome = match running.await {
         Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(_)) => Err(format!("not done within {ROW_TIME:?}")),
-        Err(error) => Err(row::panic_words(error)),
+        Err(error) => Err(panic_words(error)),
     };
     let done = Done { place, name: row.name, fault: row.fault, outcome, took: started.elapsed() };
     eprintln!("{}", report::line(&done));

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::row::{Done, Outcome};
+use crate::done::Done;
+use crate::rows::row::Outcome;
 
 const BEGIN: &str = "<!-- written by make faults -->\n";
 const END: &str = "<!-- end -->\n";
@@ -64,9 +65,7 @@ fn recovery(outcome: &Outcome) -> String {
 
 fn why(done: &Done) -> String {
     match &done.outcome {
-        Ok(Outcome { verdict, bound, broken, .. }) => {
-            format!("at most {bound} duplicates allowed\n{verdict}{}", broken.join("\n"))
-        }
+        Ok(outcome) => outcome.why(),
         Err(error) => error.clone(),
     }
 }

@@ -74,14 +74,14 @@ async fn a_migration_that_fails_leaves_nothing_behind() {
 #[tokio::test]
 async fn an_unreachable_database_is_exit_code_69() {
     let url = format!("postgres://postgres@127.0.0.1:{}/nowhere", free_port());
-    let ended = migrate_at(&["--database-url", &url], &[]).await;
+    let ended = migrate_at(&["--database-url", &url]).await;
     assert_eq!(ended.code, Some(69), "{}", ended.stderr);
     assert!(ended.stderr.contains("cannot be reached"), "{}", ended.stderr);
 }
 
 #[tokio::test]
 async fn a_wrong_schema_name_or_no_database_is_exit_code_64() {
-    let ended = migrate_at(&[], &["--schema", "Drop Table"]).await;
+    let ended = migrate_at(&["--schema", "Drop Table"]).await;
     assert_eq!(ended.code, Some(64));
     for flag in ["--schema", "--database-url"] {
         assert!(ended.stderr.contains(flag), "{}", ended.stderr);

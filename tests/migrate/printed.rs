@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use testkit::{Relay, Shop, TestBed};
+use testkit::{Relay, TestBed, World};
 
 use crate::migrate::command::{migrate_at, migrated, versions};
 
 /// Needs no database.
 async fn printed(args: &[&str]) -> String {
-    let ended = migrate_at(&[], args).await;
+    let ended = migrate_at(args).await;
     assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
     ended.stdout
 }
@@ -28,11 +28,11 @@ async fn the_relay_works_on_the_printed_schema_and_migrate_knows_it() {
     assert!(migrated(&bed, &[]).await.contains("up to date"), "migrate knows that it was applied");
     assert_eq!(versions(&bed).await, [1, 2]);
     bed.grant(&[]).await;
-    let mut shop = Shop::with(bed).await;
-    let mut relay = Relay::start(&shop.bed, &[]).await;
-    shop.order(10, 4).await;
-    shop.delivered(Duration::from_secs(30)).await;
-    shop.verdict().await.assert_clean(0);
+    let mut world = World::as_it_is(bed).await;
+    let mut relay = Relay::start(&world.bed, &[]).await;
+    world.order(10, 4).await;
+    world.quiet().await;
+    world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
 }
 

@@ -1,22 +1,23 @@
 //! `--declare` declares the exchanges of the routes, each with its kind, and nothing else; the metrics say which file is in use.
 
+use testkit::patience::SOON;
 use testkit::{Relay, Topology, eventually};
 
-use crate::routes::stand::{SOON, Stand, routes_file};
+use crate::routes::stand::{routes_file, stand};
 
 #[tokio::test]
 async fn declare_makes_every_exchange_of_the_routes_with_its_kind_and_no_other() {
     let nothing = Topology { exchange: "unrelated".into(), ..Topology::order_events([]) };
-    let stand = Stand::new("declare", nothing).await;
+    let world = stand("declare", &nothing).await;
     let routes = routes_file(
         "[[route]]\nevent_type = \"a\"\nexchange = \"shop.direct\"\n[[route]]\nevent_type = \"b\"\nexchange = \"shop.fanout\"\n\
          [[route]]\nevent_type = \"c\"\nexchange = \"shop.topic\"\n[[route]]\nevent_type = \"d\"\nexchange = \"\"\n\
          [exchanges.\"shop.direct\"]\nkind = \"direct\"\n[exchanges.\"shop.fanout\"]\nkind = \"fanout\"\n",
     );
-    let relay = Relay::start(&stand.bed, &["--routes", &routes, "--declare"]).await;
-    let vhost = stand.bed.vhost();
+    let relay = Relay::start(&world.bed, &["--routes", &routes, "--declare"]).await;
+    let vhost = world.bed.vhost();
     let made = async || {
-        let exchanges = stand.bed.management().exchanges(vhost).await;
+        let exchanges = world.bed.management().exchanges(vhost).await;
         exchanges
             .into_iter()
             .filter(|(name, _)| name.starts_with("shop.") || name == "order.events")

@@ -3,6 +3,7 @@
 use outbox_relay::message::envelope;
 use outbox_relay::outbox::event::{Event, Payload};
 use outbox_relay::outbox::labels::{Envelope, Labels};
+use testkit::fixtures;
 use time::macros::datetime;
 use uuid::uuid;
 
@@ -16,21 +17,10 @@ const PAYLOAD: &str = r#"{"total": 50.00}"#;
 fn row() -> Event {
     Event {
         id: uuid!("f47ac10b-58cc-4372-a567-0e02b2c3d479"),
-        seq: 1,
-        lane: 0,
-        aggregate_type: "Order".into(),
-        aggregate_id: "order-42".into(),
-        event_type: "order.created".into(),
-        partition_key: None,
-        event_version: None,
         payload: Payload::Text(PAYLOAD.into()),
-        headers: None,
         correlation_id: Some("c-1".into()),
         created_at: datetime!(2026-11-21 12:34:56.789 UTC),
-        replay_id: None,
-        only_routes: None,
-        defect: None,
-        waited: None,
+        ..fixtures::event("order-42", 1)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::bed::channel;
-use testkit::{Queue, QueueKind, Relay, Topology, eventually};
+use testkit::patience::SOON;
+use testkit::{Queue, QueueKind, Relay, Topology, World, eventually};
 
-use crate::routes::stand::{SOON, Stand, queue, routes_file};
+use crate::routes::stand::{Stand, queue, routes_file, stand};
 
 const EVENTS: usize = 10;
 
@@ -27,9 +28,9 @@ fn two_routes(exchange_of_two: &str) -> String {
     routes_file(&routes.concat())
 }
 
-async fn commit(stand: &Stand, count: usize) {
+async fn commit(world: &World, count: usize) {
     for number in 0..count {
-        stand.row(&format!("order-{number}"), "order.created", &format!("{{\"n\": {number}}}")).await;
+        world.row(&format!("order-{number}"), "order.created", &format!("{{\"n\": {number}}}")).await;
     }
 }
 
@@ -38,58 +39,58 @@ async fn held_gauge(relay: &Relay, route: &str) -> f64 {
 }
 
 /// While `two` is broken: every event has its one copy in `one` and waits; probes and a restart add none.
-async fn waits_without_repeating(stand: &Stand, relay: Relay, routes: &str) -> Relay {
-    let all_wait = async || stand.held_with(&["one"]).await == EVENTS as i64;
+async fn waits_without_repeating(world: &World, relay: Relay, routes: &str) -> Relay {
+    let all_wait = async || world.held_with(&["one"]).await == EVENTS as i64;
     eventually(SOON, "every event waits for route two", all_wait).await;
-    let copies = stand.bed.queue_messages("one").await;
+    let copies = world.bed.queue_messages("one").await;
     eventually(SOON, "the gauge says so", async || held_gauge(&relay, "two").await == 1.0).await;
     assert_eq!(held_gauge(&relay, "one").await, 0.0);
-    let before = stand.probes().await;
-    eventually(SOON, "it was probed three times more", async || stand.probes().await >= before + 3).await;
-    assert_eq!(stand.bed.queue_messages("one").await, copies, "probes of route two repeat nothing on route one");
+    let before = world.probes().await;
+    eventually(SOON, "it was probed three times more", async || world.probes().await >= before + 3).await;
+    assert_eq!(world.bed.queue_messages("one").await, copies, "probes of route two repeat nothing on route one");
     let mut relay = relay;
     assert_eq!(relay.stop(Duration::from_secs(30)).await.code(), Some(0));
-    let relay = Relay::start(&stand.bed, &["--routes", routes]).await;
-    let before = stand.probes().await;
-    eventually(SOON, "the new relay probes", async || stand.probes().await > before).await;
+    let relay = Relay::start(&world.bed, &["--routes", routes]).await;
+    let before = world.probes().await;
+    eventually(SOON, "the new relay probes", async || world.probes().await > before).await;
     eventually(SOON, "the new relay's gauge says so", async || held_gauge(&relay, "two").await == 1.0).await;
-    assert_eq!(stand.bed.queue_messages("one").await, copies, "nor does a new relay");
-    assert_eq!(stand.bed.pending().await, EVENTS as i64);
+    assert_eq!(world.bed.queue_messages("one").await, copies, "nor does a new relay");
+    assert_eq!(world.bed.pending().await, EVENTS as i64);
     relay
 }
 
 /// Every event is published, nothing was charged, and `two` has each event once.
-async fn fixed(stand: &Stand, relay: &Relay) {
-    eventually(SOON, "every event is published", async || stand.bed.pending().await == 0).await;
+async fn fixed(world: &World, relay: &Relay) {
+    eventually(SOON, "every event is published", async || world.bed.pending().await == 0).await;
     eventually(SOON, "the gauge is back", async || held_gauge(relay, "two").await == 0.0).await;
-    assert_eq!(stand.bed.dead_letters().await.len(), 0);
+    assert_eq!(world.bed.dead_letters().await.len(), 0);
     assert_eq!(relay.metric("outbox_retries_total").await, 0.0);
 }
 
-async fn ids(stand: &Stand, queue: &str) -> (usize, HashSet<String>) {
-    let got = stand.drain(queue).await;
-    (got.len(), got.iter().map(crate::routes::stand::Got::id).filter(|id| id != "filler").collect())
+async fn ids(world: &World, queue: &str) -> (usize, HashSet<String>) {
+    let got = world.bed.drain(queue).await;
+    (got.len(), got.iter().map(|got| got.id.clone()).filter(|id| id != "filler").collect())
 }
 
 #[tokio::test]
 async fn a_full_queue_of_one_route_repeats_nothing_on_the_other() {
-    let stand = Stand::new("fan_full", Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
-    let (management, vhost) = (stand.bed.management(), stand.bed.vhost());
+    let world = stand("fan_full", &Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
+    let (management, vhost) = (world.bed.management(), world.bed.vhost());
     let full = json!({"max-length": 1, "overflow": "reject-publish"});
     management.put_policy(vhost, "full", "^two$", full).await;
-    let filler = channel(&stand.bed.amqp_url()).await.expect("a channel");
+    let filler = channel(&world.bed.amqp_url()).await.expect("a channel");
     let properties = lapin::BasicProperties::default().with_message_id("filler".into());
     let publish = filler.basic_publish("".into(), "two".into(), Default::default(), b"filler", properties);
     publish.await.expect("the filler is sent");
-    eventually(SOON, "the queue is full", async || stand.bed.queue_messages("two").await == 1).await;
+    eventually(SOON, "the queue is full", async || world.bed.queue_messages("two").await == 1).await;
     let routes = two_routes("order.events");
-    commit(&stand, EVENTS).await;
-    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
-    let relay = waits_without_repeating(&stand, relay, &routes).await;
-    assert_eq!(stand.bed.queue_messages("two").await, 1, "full, with nothing of ours");
+    commit(&world, EVENTS).await;
+    let relay = Relay::start(&world.bed, &["--routes", &routes]).await;
+    let relay = waits_without_repeating(&world, relay, &routes).await;
+    assert_eq!(world.bed.queue_messages("two").await, 1, "full, with nothing of ours");
     management.delete_policy(vhost, "full").await;
-    fixed(&stand, &relay).await;
-    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    fixed(&world, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&world, "one").await, ids(&world, "two").await);
     assert_eq!((one, two), (EVENTS, EVENTS + 1), "each event once in each queue, beside the filler");
     assert_eq!((one_ids.len(), &one_ids), (EVENTS, &two_ids));
 }
@@ -101,21 +102,21 @@ fn late_events() -> Topology {
 
 #[tokio::test]
 async fn a_missing_exchange_of_one_route_repeats_nothing_on_the_other() {
-    let stand = Stand::new("fan_missing", Topology::order_events([queue("one", &["one"])])).await;
+    let world = stand("fan_missing", &Topology::order_events([queue("one", &["one"])])).await;
     let routes = two_routes("late.events");
     // Puts the exchange on hold before anything of route one is in flight on the channel that it closes.
-    let first = stand.row("order-first", "order.paid", "{}").await;
-    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
-    eventually(SOON, "the exchange is on hold", async || stand.held_with(&[]).await == 1).await;
-    commit(&stand, EVENTS).await;
-    let all_wait = async || stand.held_with(&["one"]).await == EVENTS as i64;
+    let first = world.row("order-first", "order.paid", "{}").await;
+    let relay = Relay::start(&world.bed, &["--routes", &routes]).await;
+    eventually(SOON, "the exchange is on hold", async || world.held_with(&[]).await == 1).await;
+    commit(&world, EVENTS).await;
+    let all_wait = async || world.held_with(&["one"]).await == EVENTS as i64;
     eventually(SOON, "every event waits for route two", all_wait).await;
-    assert_eq!(stand.bed.queue_messages("one").await, EVENTS as u32, "each once");
-    let before = stand.probes().await;
-    eventually(SOON, "it was probed twice more", async || stand.probes().await >= before + 2).await;
-    stand.bed.declare_topology(&late_events()).await;
-    fixed(&stand, &relay).await;
-    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    assert_eq!(world.bed.queue_messages("one").await, EVENTS as u32, "each once");
+    let before = world.probes().await;
+    eventually(SOON, "it was probed twice more", async || world.probes().await >= before + 2).await;
+    world.bed.declare_topology(&late_events()).await;
+    fixed(&world, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&world, "one").await, ids(&world, "two").await);
     assert_eq!((one, one_ids.len()), (EVENTS, EVENTS));
     assert_eq!((two, two_ids.len()), (EVENTS + 1, EVENTS + 1));
     assert!(two_ids.contains(&first.to_string()) && one_ids.is_subset(&two_ids));
@@ -125,14 +126,14 @@ async fn a_missing_exchange_of_one_route_repeats_nothing_on_the_other() {
 async fn an_exchange_that_is_missing_from_the_start_costs_the_other_route_one_copy_at_the_most() {
     // A quorum queue confirms later than the missing exchange closes the channel.
     let one = Queue::new("one", QueueKind::Quorum).bound_to(&["one"]);
-    let stand = Stand::new("fan_start", Topology::order_events([one])).await;
+    let world = stand("fan_start", &Topology::order_events([one])).await;
     let routes = two_routes("late.events");
-    commit(&stand, EVENTS).await;
-    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
-    let relay = waits_without_repeating(&stand, relay, &routes).await;
-    stand.bed.declare_topology(&late_events()).await;
-    fixed(&stand, &relay).await;
-    let ((one, one_ids), (two, two_ids)) = (ids(&stand, "one").await, ids(&stand, "two").await);
+    commit(&world, EVENTS).await;
+    let relay = Relay::start(&world.bed, &["--routes", &routes]).await;
+    let relay = waits_without_repeating(&world, relay, &routes).await;
+    world.bed.declare_topology(&late_events()).await;
+    fixed(&world, &relay).await;
+    let ((one, one_ids), (two, two_ids)) = (ids(&world, "one").await, ids(&world, "two").await);
     // What was in flight when the missing exchange closed the channel may have been stored.
     println!("{one} copies of {EVENTS} events");
     assert!((EVENTS..=2 * EVENTS).contains(&one), "{one} copies");
@@ -143,39 +144,39 @@ async fn an_exchange_that_is_missing_from_the_start_costs_the_other_route_one_co
 async fn a_fixed_route_goes_on_though_another_route_of_its_events_stays_broken() {
     let three = "[[route]]\nname = \"two\"\nevent_type = \"order.created\"\nexchange = \"late.events\"\nrouting_key = \"two\"\n\
                  [[route]]\nname = \"three\"\nevent_type = \"order.created\"\nexchange = \"gone.events\"\nrouting_key = \"three\"\n";
-    let stand = Stand::new("fan_both", Topology::order_events([])).await;
+    let world = stand("fan_both", &Topology::order_events([])).await;
     let routes = routes_file(three);
-    commit(&stand, EVENTS).await;
-    let relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    commit(&world, EVENTS).await;
+    let relay = Relay::start(&world.bed, &["--routes", &routes]).await;
     let both = async || held_gauge(&relay, "two").await + held_gauge(&relay, "three").await == 2.0;
     eventually(SOON, "both routes are held", both).await;
-    stand.bed.declare_topology(&late_events()).await;
-    eventually(SOON, "route two has every event", async || stand.bed.queue_messages("two").await == EVENTS as u32)
+    world.bed.declare_topology(&late_events()).await;
+    eventually(SOON, "route two has every event", async || world.bed.queue_messages("two").await == EVENTS as u32)
         .await;
     eventually(SOON, "route two is free", async || held_gauge(&relay, "two").await == 0.0).await;
     assert_eq!(held_gauge(&relay, "three").await, 1.0);
-    assert_eq!(stand.bed.pending().await, EVENTS as i64);
+    assert_eq!(world.bed.pending().await, EVENTS as i64);
 }
 
 #[tokio::test]
 async fn a_hold_stands_though_the_other_route_of_its_exchange_had_confirmed_before() {
-    let stand = Stand::new("fan_before", Topology::order_events([queue("one", &["one"])])).await;
+    let world = stand("fan_before", &Topology::order_events([queue("one", &["one"])])).await;
     let routes = two_routes("order.events");
-    stand.row("order-1", "order.created", "{}").await;
-    let relay = Relay::start(&stand.bed, &["--routes", &routes, "--max-retries", "50"]).await;
+    world.row("order-1", "order.created", "{}").await;
+    let relay = Relay::start(&world.bed, &["--routes", &routes, "--max-retries", "50"]).await;
     let retried = "SELECT count(*) FROM outbox.waits WHERE reason = 'retry' AND routes_confirmed = '{one}'";
-    eventually(SOON, "route two is retried", async || stand.ask::<i64>(retried, &[]).await == 1).await;
-    stand.bed.management().delete_exchange(stand.bed.vhost(), "order.events").await;
-    let hold = async || stand.ask::<Option<i64>>("SELECT max(id) FROM outbox.holds", &[]).await;
+    eventually(SOON, "route two is retried", async || world.ask::<i64>(retried, &[]).await == 1).await;
+    world.bed.management().delete_exchange(world.bed.vhost(), "order.events").await;
+    let hold = async || world.ask::<Option<i64>>("SELECT max(id) FROM outbox.holds", &[]).await;
     eventually(SOON, "the exchange is on hold", async || hold().await.is_some()).await;
     let first = hold().await;
-    eventually(SOON, "it was probed four times", async || stand.probes().await >= 4).await;
+    eventually(SOON, "it was probed four times", async || world.probes().await >= 4).await;
     assert_eq!(hold().await, first, "it is the same hold still");
     let log = relay.log();
     assert_eq!((log.matches("on hold: ").count(), log.matches("off hold").count()), (1, 0), "{log}");
     let fixed = Topology::order_events([queue("one", &["one"]), queue("two", &["two"])]);
-    stand.bed.declare_topology(&fixed).await;
-    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
-    assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+    world.bed.declare_topology(&fixed).await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
+    assert_eq!((world.bed.drain("one").await.len(), world.bed.drain("two").await.len()), (1, 1));
     eventually(SOON, "nothing is on hold", async || hold().await.is_none()).await;
 }

@@ -11,8 +11,6 @@ mod fan_out;
 
 mod places;
 
-mod refused;
-
 mod render;
 
 mod shapes;

@@ -1,48 +1,21 @@
 //! `outbox-relay routes render`: shows what would be sent, without any service; says no for what would not be sent.
 
-use std::process::{Output, Stdio};
-use std::time::Duration;
-
 use serde_json::Value;
-use testkit::program;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
-use tokio::time::timeout;
+use testkit::command::{Command, Ended};
 
 use crate::routes::stand::routes_file;
 
 const SHIPPED: [&str; 2] = ["--routes", "routes/order-service.toml"];
 const PAYLOAD: &str = r#"{"price": 50.00, "big":9007199254740993, "a":"ü", "a":1}"#;
 
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
-}
-
 /// Runs the command with the payload on its standard input, and with no service's address.
 pub async fn render(args: &[&str], payload: &str) -> Ended {
-    let run = async {
-        let mut command = Command::new(program::relay());
-        command.args(["routes", "render"]).args(args).kill_on_drop(true);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the command starts");
-        let mut stdin = child.stdin.take().expect("its standard input");
-        // A command that refuses its arguments does not read.
-        let _unread = stdin.write_all(payload.as_bytes()).await;
-        drop(stdin);
-        child.wait_with_output().await.expect("the command ends")
-    };
-    let Output { status, stdout, stderr } = timeout(Duration::from_secs(20), run).await.expect("it ends in time");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    Command::new(&[&["routes", "render"], args].concat()).input(payload).run().await
 }
 
 /// The same where it has to succeed.
 pub async fn rendered(args: &[&str], payload: &str) -> String {
-    let ended = render(args, payload).await;
-    assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
-    ended.stdout
+    render(args, payload).await.with_code(0).stdout
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 //! (`golden/*.json`, where only the id and the time are filled in), the payload byte for byte.
 
 use lapin::ExchangeKind;
+use testkit::patience::SOON;
 use testkit::{Relay, Topology, eventually};
 
-use crate::routes::stand::{SOON, Stand, queue};
+use crate::routes::stand::{Stand, queue, stand};
 
 const PAYLOAD: &str = include_str!("golden/order_created.payload.json");
 
@@ -41,21 +42,21 @@ async fn one_order_created_row_reaches_each_consumer_in_exactly_its_own_shape() 
     let queues = CONSUMERS.map(|(name, keys, _, _)| queue(name, keys));
     let topology =
         Topology { exchange: "order.events".into(), kind: ExchangeKind::Direct, queues: queues.into_iter().collect() };
-    let stand = Stand::new("shapes", topology).await;
+    let world = stand("shapes", &topology).await;
     let payload = PAYLOAD.trim_end();
-    let id = stand.row("order-abc-123", "order.created", payload).await;
-    let relay = Relay::start(&stand.bed, &["--routes", "routes/order-service.toml"]).await;
-    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
+    let id = world.row("order-abc-123", "order.created", payload).await;
+    let relay = Relay::start(&world.bed, &["--routes", "routes/order-service.toml"]).await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
     let time = "SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM outbox.events";
-    let time: String = stand.ask(time, &[]).await;
+    let time: String = world.ask(time, &[]).await;
     for (name, _, golden, [message_type, app_id]) in CONSUMERS {
         let expected = golden.trim_end().replace("{{id}}", &id.to_string()).replace("{{time}}", &time);
         assert!(expected.contains(payload), "the golden file of {name} has the payload");
-        let got = stand.drain(name).await;
-        let bodies: Vec<&str> = got.iter().map(|message| message.body.as_str()).collect();
+        let got = world.bed.drain(name).await;
+        let bodies: Vec<&str> = got.iter().map(|message| message.text()).collect();
         assert_eq!(bodies, [expected.as_str()], "{name}");
         let properties = &got[0].properties;
-        assert_eq!(got[0].id(), id.to_string(), "{name}");
+        assert_eq!(got[0].id, id.to_string(), "{name}");
         assert_eq!(properties.kind().as_ref().map(ToString::to_string).as_deref(), Some(message_type), "{name}");
         assert_eq!(properties.app_id().as_ref().map(ToString::to_string).as_deref(), Some(app_id), "{name}");
         assert_eq!(properties.content_type().as_ref().map(ToString::to_string).as_deref(), Some("application/json"));
@@ -65,5 +66,5 @@ async fn one_order_created_row_reaches_each_consumer_in_exactly_its_own_shape() 
     assert_eq!(unrouted, 1.0);
     let published = r#"event_type="order.created",route="order-created-inventory""#;
     assert_eq!(relay.metric_where("outbox_published_total", published).await, 1.0);
-    assert_eq!(stand.bed.dead_letters().await.len(), 0);
+    assert_eq!(world.bed.dead_letters().await.len(), 0);
 }

@@ -2,12 +2,12 @@
 //! meanwhile must not be undone by them.
 
 use lapin::ExchangeKind;
-use testkit::program;
-use testkit::{PrivateServices, Relay, TestBed, Topology, eventually};
-use tokio::process::Command;
+use testkit::command::run;
+use testkit::patience::SOON;
+use testkit::{PrivateServices, Relay, TestBed, Topology, World, eventually};
 use uuid::Uuid;
 
-use crate::routes::stand::{SOON, Stand, queue, routes_file};
+use crate::routes::stand::{Stand, queue, routes_file};
 
 const ROUTES: &str = "[[route]]\nname = \"one\"\nevent_type = \"order.created\"\nrouting_key = \"one\"\n\
                       [[route]]\nname = \"two\"\nevent_type = \"order.created\"\nrouting_key = \"two\"\n";
@@ -19,96 +19,89 @@ async fn queue_one(services: &PrivateServices, vhost: &str, what: &str) {
     assert_eq!(services.ctl(&["eval", &code]).await.trim(), "ok", "{what} of the queue");
 }
 
-async fn stand(services: &PrivateServices, keys: &[&str]) -> Stand {
+async fn stand(services: &PrivateServices, keys: &[&str]) -> World {
     let queues = keys.iter().map(|key| queue(key, &[key])).collect();
     let topology = Topology { exchange: "order.events".into(), kind: ExchangeKind::Topic, queues };
-    Stand::on(TestBed::on(services).await, topology).await
+    World::of(TestBed::on(services).await, &topology).await
 }
 
 #[tokio::test]
 async fn a_hold_that_is_lifted_while_the_other_route_confirms_repeats_nothing() {
     let services = PrivateServices::start("routes_lifted", &["rabbitmq"], None).await;
-    let stand = stand(&services, &["one", "two"]).await;
+    let world = stand(&services, &["one", "two"]).await;
     let hold = "INSERT INTO outbox.holds (scope, exchange, routing_key, route, kind, reason)
                 VALUES ('route', '', '', 'two', 'operator', 'a test') RETURNING id";
-    let hold: i64 = stand.ask(hold, &[]).await;
-    queue_one(&services, stand.bed.vhost(), "suspend").await;
-    stand.row("order-1", "order.created", "{}").await;
+    let hold: i64 = world.ask(hold, &[]).await;
+    queue_one(&services, world.bed.vhost(), "suspend").await;
+    world.row("order-1", "order.created", "{}").await;
     let args = ["--routes", &routes_file(ROUTES), "--batch-deadline", "8s"];
-    let relay = Relay::start(&stand.bed, &args).await;
+    let relay = Relay::start(&world.bed, &args).await;
     let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE 'outbox-relay/%' AND state = 'idle in transaction'
           AND state_change < clock_timestamp() - interval '500 milliseconds')";
-    eventually(SOON, "a batch waits for the confirm", async || stand.ask::<bool>(waiting, &[]).await).await;
-    let deleted: i64 = stand.ask("DELETE FROM outbox.holds WHERE id = $1 RETURNING id", &[&hold]).await;
+    eventually(SOON, "a batch waits for the confirm", async || world.ask::<bool>(waiting, &[]).await).await;
+    let deleted: i64 = world.ask("DELETE FROM outbox.holds WHERE id = $1 RETURNING id", &[&hold]).await;
     assert_eq!(deleted, hold);
-    queue_one(&services, stand.bed.vhost(), "resume").await;
-    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
-    assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+    queue_one(&services, world.bed.vhost(), "resume").await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
+    assert_eq!((world.bed.drain("one").await.len(), world.bed.drain("two").await.len()), (1, 1));
     assert_eq!(relay.metric("outbox_retries_total").await, 0.0, "going on is no attempt");
 }
 
 #[tokio::test]
 async fn a_late_confirm_is_enough_where_nobody_has_to_listen_to_the_other_route() {
     let services = PrivateServices::start("routes_late", &["rabbitmq"], None).await;
-    let stand = stand(&services, &["one"]).await;
-    queue_one(&services, stand.bed.vhost(), "suspend").await;
-    stand.row("order-1", "order.created", "{}").await;
+    let world = stand(&services, &["one"]).await;
+    queue_one(&services, world.bed.vhost(), "suspend").await;
+    world.row("order-1", "order.created", "{}").await;
     let routes = routes_file(&format!("{ROUTES}on_unroutable = \"ignore\"\n"));
-    let _relay = Relay::start(&stand.bed, &["--routes", &routes]).await;
+    let _relay = Relay::start(&world.bed, &["--routes", &routes]).await;
     let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'unconfirmed' AND routes_confirmed = '{two}'";
-    eventually(SOON, "the event waits for its confirm", async || stand.ask::<i64>(waits, &[]).await == 1).await;
-    queue_one(&services, stand.bed.vhost(), "resume").await;
-    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
-    assert_eq!(stand.drain("one").await.len(), 1);
+    eventually(SOON, "the event waits for its confirm", async || world.ask::<i64>(waits, &[]).await == 1).await;
+    queue_one(&services, world.bed.vhost(), "resume").await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
+    assert_eq!(world.bed.drain("one").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_late_confirm_of_one_route_is_kept_while_the_other_is_refused() {
     let services = PrivateServices::start("routes_kept", &["rabbitmq"], None).await;
-    let stand = stand(&services, &["one"]).await;
-    queue_one(&services, stand.bed.vhost(), "suspend").await;
-    stand.row("order-1", "order.created", "{}").await;
-    let _relay = Relay::start(&stand.bed, &["--routes", &routes_file(ROUTES), "--max-retries", "50"]).await;
+    let world = stand(&services, &["one"]).await;
+    queue_one(&services, world.bed.vhost(), "suspend").await;
+    world.row("order-1", "order.created", "{}").await;
+    let _relay = Relay::start(&world.bed, &["--routes", &routes_file(ROUTES), "--max-retries", "50"]).await;
     let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'unconfirmed' AND routes_confirmed = '{}'";
-    eventually(SOON, "the event waits for its confirm", async || stand.ask::<i64>(waits, &[]).await == 1).await;
-    queue_one(&services, stand.bed.vhost(), "resume").await;
+    eventually(SOON, "the event waits for its confirm", async || world.ask::<i64>(waits, &[]).await == 1).await;
+    queue_one(&services, world.bed.vhost(), "resume").await;
     let retried = "SELECT count(*) FROM outbox.waits WHERE reason = 'retry' AND routes_confirmed = '{one}'";
-    eventually(SOON, "only route two is retried", async || stand.ask::<i64>(retried, &[]).await == 1).await;
-    stand.bed.declare_topology(&Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
-    eventually(SOON, "the event is published", async || stand.bed.pending().await == 0).await;
-    assert_eq!((stand.drain("one").await.len(), stand.drain("two").await.len()), (1, 1));
+    eventually(SOON, "only route two is retried", async || world.ask::<i64>(retried, &[]).await == 1).await;
+    world.bed.declare_topology(&Topology::order_events([queue("one", &["one"]), queue("two", &["two"])])).await;
+    eventually(SOON, "the event is published", async || world.bed.pending().await == 0).await;
+    assert_eq!((world.bed.drain("one").await.len(), world.bed.drain("two").await.len()), (1, 1));
 }
 
 /// Has an operator replay an event that a first copy is still owed a confirm for: another relay has published it in the meantime.
-async fn replay(stand: &Stand, event: Uuid) {
+async fn replay(world: &World, event: Uuid) {
     let published =
         "UPDATE outbox.events SET published_at = clock_timestamp() - interval '1 minute' WHERE id = $1 RETURNING id";
-    assert_eq!(stand.ask::<Uuid>(published, &[&event]).await, event);
-    let mut command = Command::new(program::relay());
-    command.args(["replay", "--id", &event.to_string(), "--yes", "--database-url", &stand.bed.database_url()]);
-    let output = command.output().await.expect("the command runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.ask::<Uuid>(published, &[&event]).await, event);
+    run(&world.bed, &["replay", "--id", &event.to_string(), "--yes"]).await.with_code(0);
 }
 
 #[tokio::test]
 async fn a_confirm_from_before_a_replay_does_not_stand_for_the_copy_that_the_replay_sends() {
     let services = PrivateServices::start("routes_replayed", &["rabbitmq"], None).await;
     let topology = Topology::order_events([queue("one", &["order.created"])]);
-    let stand = Stand::on(TestBed::on(&services).await, topology).await;
-    queue_one(&services, stand.bed.vhost(), "suspend").await;
-    let event = stand.row("order-1", "order.created", "{}").await;
-    let _relay = Relay::start(&stand.bed, &[]).await;
+    let world = World::of(TestBed::on(&services).await, &topology).await;
+    queue_one(&services, world.bed.vhost(), "suspend").await;
+    let event = world.row("order-1", "order.created", "{}").await;
+    let _relay = Relay::start(&world.bed, &[]).await;
     let waits = "SELECT count(*) FROM outbox.waits WHERE reason = 'unconfirmed'";
-    eventually(SOON, "the event waits for its confirm", async || stand.ask::<i64>(waits, &[]).await == 1).await;
-    replay(&stand, event).await;
-    assert_eq!(stand.bed.pending().await, 1, "the replay has made it pending");
-    queue_one(&services, stand.bed.vhost(), "resume").await;
-    eventually(SOON, "the replayed copy is published", async || stand.bed.pending().await == 0).await;
-    let got = stand.drain("one").await;
-    let is_replay = |got: &crate::routes::stand::Got| {
-        let headers = got.properties.headers().as_ref().expect("headers");
-        headers.inner().contains_key("x-outbox-replay")
-    };
-    assert_eq!(got.iter().map(is_replay).collect::<Vec<_>>(), [false, true]);
+    eventually(SOON, "the event waits for its confirm", async || world.ask::<i64>(waits, &[]).await == 1).await;
+    replay(&world, event).await;
+    assert_eq!(world.bed.pending().await, 1, "the replay has made it pending");
+    queue_one(&services, world.bed.vhost(), "resume").await;
+    eventually(SOON, "the replayed copy is published", async || world.bed.pending().await == 0).await;
+    let got = world.bed.drain("one").await;
+    assert_eq!(got.iter().map(|got| got.replay.is_some()).collect::<Vec<_>>(), [false, true]);
 }

@@ -9,6 +9,7 @@ use outbox_relay::outbox::route::Route;
 use outbox_relay::outbox::route::RouteTable;
 use outbox_relay::outbox::template::Template;
 use serde_json::Map;
+use testkit::fixtures;
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -150,20 +151,12 @@ pub fn event(number: usize, seq: i64, lane: i16, key: &str, kind: Kind, waited: 
     };
     Event {
         id: id_of(number),
-        seq,
         lane,
-        aggregate_type: "Order".into(),
-        aggregate_id: key.into(),
         event_type: kind.event_type().into(),
-        partition_key: None,
-        event_version: None,
         payload,
         headers: (kind == Kind::BadHeaders).then(|| r#"{"x-death": 1}"#.to_owned()),
-        correlation_id: None,
         created_at: datetime!(2026-11-21 12:00 UTC),
-        replay_id: None,
-        only_routes: None,
-        defect: None,
         waited,
+        ..fixtures::event(key, seq)
     }
 }

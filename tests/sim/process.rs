@@ -13,11 +13,10 @@ use outbox_relay::outbox::store::ClaimLimits;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::evidence::Evidence;
 use outbox_relay::relay::probe::probe;
-use outbox_relay::relay::retry::RetrySteps;
 use outbox_relay::relay::settle::OnDeadLetter;
-use outbox_relay::relay::verdict::Policy;
 use outbox_relay::relay::wake::Wake;
 use outbox_relay::relay::worker::crew_members;
+use testkit::fixtures;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -77,13 +76,7 @@ impl Running {
             store: SimStore { sim: Arc::clone(sim), process },
             broker: broker.clone(),
             routes: route_table(),
-            policy: Policy {
-                retries_max: 3,
-                steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
-                confirm_timeout: Duration::from_secs(15),
-                no_route_pause: Duration::from_secs(30),
-                returns_in_a_row_max: 20,
-            },
+            policy: fixtures::policy(),
             on_dead_letter: setup.on_dead_letter,
             limits: ClaimLimits {
                 lanes: setup.lanes,

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
 use outbox_relay::outbox::destination::Destination;
-use outbox_relay::outbox::event::{Event, Payload};
+use outbox_relay::outbox::event::Event;
 use outbox_relay::outbox::hold::Holds;
 use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
 };
-use time::OffsetDateTime;
+use testkit::fixtures;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -22,24 +22,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub fn event(key: &str, seq: i64, lane: i16) -> Event {
-    Event {
-        id: Uuid::new_v4(),
-        seq,
-        lane,
-        aggregate_type: "Order".into(),
-        aggregate_id: key.into(),
-        event_type: "order.created".into(),
-        partition_key: None,
-        event_version: None,
-        payload: Payload::Text("{}".into()),
-        headers: None,
-        correlation_id: None,
-        created_at: OffsetDateTime::now_utc(),
-        replay_id: None,
-        only_routes: None,
-        defect: None,
-        waited: None,
-    }
+    Event { lane, ..fixtures::event(key, seq) }
 }
 
 #[derive(Default)]

@@ -1,18 +1,13 @@
 //! The grants of `migrate --grants` are enough for a producer, a relay and an operator, and each gets no more: every role tries what it
 //! may not do.
 
-use std::time::Duration;
-
-use testkit::bed::{TestBed, try_connect};
+use testkit::bed::try_connect;
+use testkit::command::{Command, run};
+use testkit::patience::SOON;
 use testkit::process::unique;
-use testkit::program;
-use testkit::relay::Relay;
-use testkit::topology::{Queue, QueueKind, Topology};
 use testkit::urls::with_user;
-use testkit::wait::eventually;
+use testkit::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
 use tokio_postgres::Client;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const INSERT: &str = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
                       VALUES ('Order', 'order-1', 'order.created', '{}') RETURNING id, seq, created_at";
@@ -34,13 +29,9 @@ impl Roles {
     }
 
     async fn migrate(&self, how: &[&str]) -> String {
-        let mut migrate = tokio::process::Command::new(program::relay());
-        migrate.args(["migrate", "--database-url", &self.bed.database_url(), "--grants", "--create-roles"]).args(how);
-        migrate.args(["--writer-role", &self.writer, "--relay-role", &self.relay, "--admin-role", &self.admin]);
-        let output = tokio::time::timeout(PATIENCE, migrate.kill_on_drop(true).output()).await.expect("in time");
-        let output = output.expect("migrate runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let roles = ["--writer-role", &self.writer, "--relay-role", &self.relay, "--admin-role", &self.admin];
+        let grants = ["migrate", "--grants", "--create-roles"];
+        run(&self.bed, &[&grants[..], &roles, how].concat()).await.with_code(0).stdout
     }
 
     async fn client(&self, role: &str) -> Client {
@@ -51,7 +42,7 @@ impl Roles {
         let owner = self.bed.client().await;
         let roles = format!("\"{}\", \"{}\", \"{}\"", self.writer, self.relay, self.admin);
         let gone = format!("DROP OWNED BY {roles}; DROP ROLE {roles}");
-        eventually(PATIENCE, "the roles are dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
+        eventually(SOON, "the roles are dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
     }
 }
 
@@ -111,12 +102,12 @@ async fn a_relay_at_rest_says_that_row_security_would_hide_events() {
     bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
     may(&owner, &[INSERT]).await;
     let relay = Relay::start(bed, &["--database-url", &with_user(&bed.relay_database_url(), &roles.relay)]).await;
-    eventually(PATIENCE, "the event is published", async || bed.pending().await == 0).await;
+    eventually(SOON, "the event is published", async || bed.pending().await == 0).await;
     may(&owner, &["ALTER TABLE outbox.events ENABLE ROW LEVEL SECURITY", INSERT]).await;
-    eventually(PATIENCE, "the log names it", async || relay.log().contains("row-level security")).await;
+    eventually(SOON, "the log names it", async || relay.log().contains("row-level security")).await;
     assert_eq!(bed.pending().await, 1);
     may(&owner, &["ALTER TABLE outbox.events DISABLE ROW LEVEL SECURITY"]).await;
-    eventually(PATIENCE, "the next event is published", async || bed.pending().await == 0).await;
+    eventually(SOON, "the next event is published", async || bed.pending().await == 0).await;
     drop(relay);
     roles.gone().await;
 }
@@ -128,20 +119,16 @@ async fn a_relay_publishes_and_moves_floors_but_neither_writes_events_nor_change
     bed.declare_topology(&Topology::order_events([Queue::new("orders", QueueKind::Classic)])).await;
     may(&owner, &[INSERT, INSERT, "CREATE SCHEMA other", "CREATE TABLE other.secrets (id int)"]).await;
     let relay = Relay::start(bed, &["--database-url", &with_user(&bed.relay_database_url(), &roles.relay)]).await;
-    eventually(PATIENCE, "both events are published", async || bed.pending().await == 0).await;
+    eventually(SOON, "both events are published", async || bed.pending().await == 0).await;
     let moved = async || {
         let row = owner.query_one("SELECT count(*) FROM outbox.lanes WHERE floor > 1", &[]).await.expect("a count");
         row.get::<_, i64>(0) == 64
     };
-    eventually(PATIENCE, "the floors move", moved).await;
+    eventually(SOON, "the floors move", moved).await;
     assert_eq!(relay.metric_where("outbox_failures_total", r#"reason="database""#).await, 0.0);
     drop(relay);
-    let trace = tokio::process::Command::new(program::relay())
-        .args(["trace", "order-1", "--database-url", &with_user(&bed.database_url(), &roles.relay)])
-        .kill_on_drop(true)
-        .output();
-    let trace = tokio::time::timeout(PATIENCE, trace).await.expect("in time").expect("trace runs");
-    assert!(trace.status.success(), "{}", String::from_utf8_lossy(&trace.stderr));
+    let as_relay = ["trace", "order-1", "--database-url", &with_user(&bed.database_url(), &roles.relay)];
+    Command::new(&as_relay).run().await.with_code(0);
     let client = roles.client(&roles.relay).await;
     may_not(
         &client,

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
+use testkit::patience::SOON;
 use testkit::traffic::Load;
-use testkit::{PrivateServices, Relay, Shop, Traffic, eventually};
+use testkit::{PrivateServices, Relay, World, eventually};
 
-const SOON: Duration = Duration::from_secs(60);
 const BATCH: usize = 50;
 const WORKERS: usize = 2;
 
 #[tokio::test]
 async fn a_database_that_is_killed_and_restarted_costs_nothing_but_time() {
     let services = PrivateServices::start("database outage", &["postgres"], None).await;
-    let shop = Shop::open_on(&services).await;
+    let world = World::open_on(&services).await;
     let (batch, workers) = (BATCH.to_string(), WORKERS.to_string());
-    let mut relay = Relay::start(&shop.bed, &["--batch-size", &batch, "--workers", &workers]).await;
-    let traffic = Traffic::start(&shop.bed.database_url(), &shop.history, &Load::default());
-    let history = &shop.history;
+    let mut relay = Relay::start(&world.bed, &["--batch-size", &batch, "--workers", &workers]).await;
+    let traffic = world.traffic(&Load::default());
+    let history = &world.history;
     for _ in 0..2 {
         let before = history.progress().distinct;
         eventually(SOON, "events flow", async || history.progress().distinct > before + 200).await;
@@ -27,8 +27,8 @@ async fn a_database_that_is_killed_and_restarted_costs_nothing_but_time() {
         services.start_again("postgres").await;
     }
     traffic.stop().await;
-    shop.delivered(SOON).await;
-    shop.verdict().await.assert_clean(2 * BATCH * WORKERS);
-    assert!(shop.bed.dead_letters().await.is_empty(), "the outage costs no event an attempt");
+    world.quiet().await;
+    world.verdict().await.assert_clean(2 * BATCH * WORKERS);
+    assert!(world.bed.dead_letters().await.is_empty(), "the outage costs no event an attempt");
     assert_eq!(relay.stop(Duration::from_secs(20)).await.code(), Some(0));
 }

@@ -16,12 +16,12 @@ use outbox_relay::outbox::route::RouteTable;
 use outbox_relay::outbox::store::ClaimLimits;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::evidence::Evidence;
-use outbox_relay::relay::retry::RetrySteps;
 use outbox_relay::relay::settle::OnDeadLetter;
-use outbox_relay::relay::verdict::Policy;
 use outbox_relay::relay::wake::Wake;
 use outbox_relay::relay::worker::crew;
 use testkit::eventually;
+use testkit::fixtures;
+use testkit::patience::SOON;
 use testkit::relay::sum_of;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -30,7 +30,6 @@ use uuid::Uuid;
 
 use crate::supervision::fakes::{FakeBroker, FakeStore, event};
 
-const SOON: Duration = Duration::from_secs(20);
 const BATCH: usize = 50;
 const KEYS: usize = 40;
 const EVENTS_OF_KEY: usize = 8;
@@ -67,13 +66,7 @@ fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -
         store: store.clone(),
         broker: broker.clone(),
         routes,
-        policy: Policy {
-            retries_max: 3,
-            steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
-            confirm_timeout: Duration::from_secs(15),
-            no_route_pause: Duration::from_secs(30),
-            returns_in_a_row_max: 20,
-        },
+        policy: fixtures::policy(),
         on_dead_letter: OnDeadLetter::Continue,
         limits: ClaimLimits { lanes: 16, events: BATCH, bytes: 16 << 20, events_of_key: 32, payload_bytes: 1 << 20 },
         batch_deadline: Duration::from_secs(2),

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::command::run;
 use testkit::http::{self, Request};
-use testkit::{Relay, Shop, eventually};
+use testkit::patience::SOON;
+use testkit::{Relay, World, eventually};
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(30);
 /// A pause this long is followed by one of at least `WOKEN`: they double, and have a quarter of jitter.
 const LONG_PAUSE: Duration = Duration::from_secs(3);
 const WOKEN: Duration = Duration::from_millis(3_500);
@@ -33,27 +34,27 @@ async fn wakeups(relay: &Relay, cause: &str) -> f64 {
 
 #[tokio::test]
 async fn a_poke_from_loopback_wakes_the_relay() {
-    let mut shop = Shop::open("poke").await;
-    let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h"]).await;
+    let mut world = World::open("poke").await;
+    let mut relay = Relay::start(&world.bed, &["--poll-interval", "1h"]).await;
     is_asleep(&relay).await;
     assert!(wakeups(&relay, "poke").await < 0.5);
-    shop.order(3, 2).await;
+    world.order(3, 2).await;
     let poke = Request { method: "POST", path: "/wake", login: None, body: "" };
     let answer = http::send(relay.admin(), &poke).await.expect("the admin port answers");
     assert_eq!(answer.status, 204);
-    shop.delivered(WOKEN).await;
+    world.quiet_within(WOKEN).await;
     assert!(wakeups(&relay, "poke").await > 0.5);
     let get = relay.get("/wake").await.status;
     assert_eq!(get, 405, "looking at it wakes nobody");
-    shop.verdict().await.assert_clean(0);
+    world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
-    let mut shop = Shop::open("listen").await;
-    crate::supervision::migrate_with_notify(&shop.bed).await;
-    let mut relay = Relay::start(&shop.bed, &["--poll-interval", "1h", "--wake", "listen"]).await;
+    let mut world = World::open("listen").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let mut relay = Relay::start(&world.bed, &["--poll-interval", "1h", "--wake", "listen"]).await;
     let listens = async |times| {
         let said = || relay.log().matches("outbox_relay::postgres::listen: listening").count();
         eventually(SOON, "the relay listens", async || said() >= times).await;
@@ -61,36 +62,36 @@ async fn a_notification_wakes_the_relay_and_a_lost_listener_comes_back() {
     listens(1).await;
     is_asleep(&relay).await;
     let before = wakeups(&relay, "listen").await;
-    shop.order(3, 2).await;
-    shop.delivered(WOKEN).await;
+    world.order(3, 2).await;
+    world.quiet_within(WOKEN).await;
     assert!(wakeups(&relay, "listen").await > before);
 
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
-    let ended = shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
+    let ended = world.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
     assert_eq!(ended.get::<_, i64>(0), 1, "one listener");
     eventually(SOON, "it says that it polls", async || relay.log().contains("not listening; polling instead")).await;
-    shop.order(3, 2).await;
+    world.order(3, 2).await;
     listens(2).await;
-    shop.delivered(WOKEN).await;
+    world.quiet_within(WOKEN).await;
     is_asleep(&relay).await;
-    shop.order(3, 2).await;
-    shop.delivered(WOKEN).await;
-    shop.verdict().await.assert_clean(0);
+    world.order(3, 2).await;
+    world.quiet_within(WOKEN).await;
+    world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn without_the_trigger_listening_is_polling() {
-    let mut shop = Shop::open("listen in vain").await;
-    let mut relay = Relay::start(&shop.bed, &["--wake", "listen"]).await;
-    shop.order(3, 2).await;
-    shop.delivered(SOON).await;
+    let mut world = World::open("listen in vain").await;
+    let mut relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
+    world.order(3, 2).await;
+    world.quiet().await;
     eventually(SOON, "it says what is missing", async || relay.log().contains("migrate --schema outbox --with-notify"))
         .await;
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
                AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'";
-    shop.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
+    world.bed.client().await.query_one(end, &[]).await.expect("the listener is ended");
     let listens = || relay.log().matches("outbox_relay::postgres::listen: listening").count();
     eventually(SOON, "it listens again", async || listens() >= 2).await;
     assert_eq!(relay.log().matches("--with-notify").count(), 1, "once is enough\n{}", relay.log());

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::patience::SOON;
 use testkit::urls::{addr_of, with_addr};
-use testkit::{Faults, Proxy, Relay, Shop, Signal, Stall, eventually};
+use testkit::{Faults, Proxy, Relay, Signal, Stall, World, eventually};
 use tokio::time::sleep;
 
-const SOON: Duration = Duration::from_secs(30);
 /// Longer than any wait within a step.
 const LONG: Duration = Duration::from_secs(25);
 
@@ -26,18 +26,18 @@ async fn assert_well_for(relay: &Relay, time: Duration) {
 
 #[tokio::test]
 async fn a_relay_whose_broker_and_database_are_away_is_live_and_ready() {
-    let mut shop = Shop::open("both away").await;
+    let mut world = World::open("both away").await;
     let (database, broker) =
-        (Proxy::start(addr_of(&shop.bed.database_url())).await, Proxy::start(addr_of(&shop.bed.amqp_url())).await);
-    let urls = [with_addr(&shop.bed.database_url(), database.addr()), with_addr(&shop.bed.amqp_url(), broker.addr())];
-    let mut relay = Relay::start(&shop.bed, &["--database-url", &urls[0], "--amqp-url", &urls[1]]).await;
-    shop.order(5, 3).await;
-    shop.delivered(SOON).await;
+        (Proxy::start(addr_of(&world.bed.database_url())).await, Proxy::start(addr_of(&world.bed.amqp_url())).await);
+    let urls = [with_addr(&world.bed.database_url(), database.addr()), with_addr(&world.bed.amqp_url(), broker.addr())];
+    let mut relay = Relay::start(&world.bed, &["--database-url", &urls[0], "--amqp-url", &urls[1]]).await;
+    world.order(5, 3).await;
+    world.quiet().await;
     // First silent, which costs every wait its whole deadline, then refused.
     for proxy in [&database, &broker] {
         proxy.set(Faults { stall: Stall::Both, ..Faults::default() });
     }
-    shop.order(5, 3).await;
+    world.order(5, 3).await;
     assert_well_for(&relay, LONG).await;
     for proxy in [&database, &broker] {
         proxy.heal();
@@ -50,21 +50,21 @@ async fn a_relay_whose_broker_and_database_are_away_is_live_and_ready() {
     assert_well_for(&relay, Duration::from_secs(5)).await;
     database.heal();
     broker.heal();
-    shop.delivered(Duration::from_secs(60)).await;
+    world.quiet().await;
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
 
 #[tokio::test]
 async fn a_relay_that_drains_is_live_and_still_ready() {
-    let mut shop = Shop::open("draining").await;
-    let broker = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let url = with_addr(&shop.bed.amqp_url(), broker.addr());
-    let mut relay = Relay::start(&shop.bed, &["--amqp-url", &url, "--drain-timeout", "10s"]).await;
+    let mut world = World::open("draining").await;
+    let broker = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let url = with_addr(&world.bed.amqp_url(), broker.addr());
+    let mut relay = Relay::start(&world.bed, &["--amqp-url", &url, "--drain-timeout", "10s"]).await;
     eventually(SOON, "it is ready", async || relay.get("/readyz").await.body == "ok\n").await;
-    shop.order(5, 1).await;
-    shop.delivered(SOON).await;
+    world.order(5, 1).await;
+    world.quiet().await;
     broker.set(Faults { stall: Stall::Both, ..Faults::default() });
-    shop.order(5, 1).await;
+    world.order(5, 1).await;
     eventually(SOON, "something is in flight", async || relay.metric("outbox_in_flight_messages").await > 0.5).await;
     relay.signal(Signal::Term);
     let is_draining = async || relay.get("/readyz").await.body == "draining\n";

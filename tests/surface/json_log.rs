@@ -1,12 +1,10 @@
 //! JSON logs: one object a line, and a line about an event says which, of what key and type, by which route, at which attempt. Never
 //! what is in it.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use testkit::patience::SOON;
 use testkit::{Queue, QueueKind, Relay, TestBed, Topology, eventually};
 
-const SOON: Duration = Duration::from_secs(60);
 /// In each payload and header; in no log.
 const PERSONAL: &str = "ada@lovelace.example";
 

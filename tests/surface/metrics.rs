@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
-use testkit::{Relay, Shop, eventually};
+use testkit::patience::SOON;
+use testkit::{Relay, World, eventually};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// Where `dev/install promtool` puts it, or wherever it is.
 fn promtool() -> PathBuf {
@@ -36,10 +34,10 @@ async fn lint(page: &str) -> String {
 
 #[tokio::test]
 async fn promtool_finds_nothing_wrong_with_a_relay_at_work() {
-    let mut shop = Shop::open("promtool").await;
-    let relay = Relay::start(&shop.bed, &[]).await;
-    shop.order(5, 3).await;
-    shop.delivered(SOON).await;
+    let mut world = World::open("promtool").await;
+    let relay = Relay::start(&world.bed, &[]).await;
+    world.order(5, 3).await;
+    world.quiet().await;
     let computed = async || relay.get("/metrics").await.body.contains("outbox_pending_events");
     eventually(SOON, "this replica computes the gauges of the whole database", computed).await;
     let page = relay.get("/metrics").await.body;
@@ -50,8 +48,8 @@ async fn promtool_finds_nothing_wrong_with_a_relay_at_work() {
 
 #[tokio::test]
 async fn every_counter_is_there_from_the_start_and_no_label_is_an_id() {
-    let mut shop = Shop::open("metric labels").await;
-    let relay = Relay::start(&shop.bed, &[]).await;
+    let mut world = World::open("metric labels").await;
+    let relay = Relay::start(&world.bed, &[]).await;
     for counter in [
         "outbox_published_total{event_type=\"_other\",route=\"default\"} 0",
         "outbox_publish_attempts_total{route=\"default\"} 0",
@@ -64,8 +62,8 @@ async fn every_counter_is_there_from_the_start_and_no_label_is_an_id() {
         assert!(page.contains(counter), "{counter} is missing:\n{page}");
     }
     let before = relay.get("/metrics").await.body.lines().count();
-    shop.order(50, 2).await;
-    shop.delivered(SOON).await;
+    world.order(50, 2).await;
+    world.quiet().await;
     let page = relay.get("/metrics").await.body;
     assert!(!page.contains("order-1"), "{page}");
     assert!(page.lines().count() <= before + 15, "fifty orders make no fifty series:\n{page}");

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::patience::SOON;
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_addr};
-use testkit::{Faults, Proxy, Queue, QueueKind, Relay, Shop, TestBed, Topology, eventually};
+use testkit::{Faults, Proxy, Queue, QueueKind, Relay, TestBed, Topology, World, eventually};
 use tokio::time::sleep;
 
-const SOON: Duration = Duration::from_secs(60);
 /// Some forty tries of each loop.
 const OUTAGE: Duration = Duration::from_secs(20);
 /// Going away, coming back and a word of each kind between.
@@ -54,48 +54,48 @@ async fn a_missing_exchange_is_a_few_lines() {
 
 #[tokio::test]
 async fn a_broker_that_is_away_is_a_few_lines() {
-    let mut shop = Shop::open("log broker").await;
-    let broker = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let relay = Relay::start(&shop.bed, &["--amqp-url", &with_addr(&shop.bed.amqp_url(), broker.addr())]).await;
-    shop.order(20, 5).await;
-    shop.delivered(SOON).await;
+    let mut world = World::open("log broker").await;
+    let broker = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let relay = Relay::start(&world.bed, &["--amqp-url", &with_addr(&world.bed.amqp_url(), broker.addr())]).await;
+    world.order(20, 5).await;
+    world.quiet().await;
     let lines = lines_during_outage(&relay, async || {
         broker.set(Faults { refuse: true, ..Faults::default() });
         broker.reset_all();
-        shop.order(200, 10).await;
+        world.order(200, 10).await;
     })
     .await;
     assert_few(&lines, "cannot connect to the broker");
     broker.heal();
-    shop.delivered(SOON).await;
+    world.quiet().await;
     assert_eq!(relay.log().matches("connected to the broker").count(), 2, "{}", relay.log());
 }
 
 #[tokio::test]
 async fn a_database_that_is_away_is_a_few_lines() {
-    let mut shop = Shop::open("log database").await;
-    let database = Proxy::start(addr_of(&shop.bed.database_url())).await;
+    let mut world = World::open("log database").await;
+    let database = Proxy::start(addr_of(&world.bed.database_url())).await;
     let relay =
-        Relay::start(&shop.bed, &["--database-url", &with_addr(&shop.bed.database_url(), database.addr())]).await;
-    shop.order(20, 5).await;
-    shop.delivered(SOON).await;
+        Relay::start(&world.bed, &["--database-url", &with_addr(&world.bed.database_url(), database.addr())]).await;
+    world.order(20, 5).await;
+    world.quiet().await;
     let lines = lines_during_outage(&relay, async || {
         database.set(Faults { refuse: true, ..Faults::default() });
         database.reset_all();
-        shop.order(200, 10).await;
+        world.order(200, 10).await;
     })
     .await;
     assert_few(&lines, "the database cannot be used");
     database.heal();
-    shop.delivered(SOON).await;
+    world.quiet().await;
     let again = async || relay.log().contains("the database works again");
     eventually(SOON, "the end of it is said", again).await;
 }
 
 #[tokio::test]
 async fn a_revoked_permission_in_the_database_is_a_few_lines() {
-    let mut shop = Shop::open("log permission").await;
-    let owner = shop.bed.client().await;
+    let mut world = World::open("log permission").await;
+    let owner = world.bed.client().await;
     let role = unique("relay");
     let grants = format!(
         "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA outbox TO {role};
@@ -103,13 +103,13 @@ async fn a_revoked_permission_in_the_database_is_a_few_lines() {
          GRANT SELECT ON ALL SEQUENCES IN SCHEMA outbox TO {role}"
     );
     owner.batch_execute(&grants).await.expect("the relay's role");
-    let relay = Relay::start(&shop.bed, &["--database-user", &role]).await;
-    shop.order(20, 5).await;
-    shop.delivered(SOON).await;
+    let relay = Relay::start(&world.bed, &["--database-user", &role]).await;
+    world.order(20, 5).await;
+    world.quiet().await;
     let lines = lines_during_outage(&relay, async || {
         let revoke = format!("REVOKE UPDATE ON ALL TABLES IN SCHEMA outbox FROM {role}");
         owner.batch_execute(&revoke).await.expect("the permission is revoked");
-        shop.order(200, 10).await;
+        world.order(200, 10).await;
     })
     .await;
     let upkeep = lines.iter().filter(|line| line.contains("an upkeep job failed")).count();
@@ -118,7 +118,7 @@ async fn a_revoked_permission_in_the_database_is_a_few_lines() {
     assert_few(&others, "permission denied");
     let grant = format!("GRANT UPDATE ON ALL TABLES IN SCHEMA outbox TO {role}");
     owner.batch_execute(&grant).await.expect("it is granted again");
-    shop.delivered(SOON).await;
+    world.quiet().await;
     drop(relay);
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("the role goes");
 }

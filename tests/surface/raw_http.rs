@@ -1,16 +1,14 @@
 //! HTTP as bad clients speak it: byte by byte, endless, without an end. Used by the tests of the admin port.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
+use testkit::patience::SOON;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 pub async fn connect(addr: SocketAddr) -> TcpStream {
-    timeout(PATIENCE, TcpStream::connect(addr)).await.expect("connects in time").expect("connects")
+    timeout(SOON, TcpStream::connect(addr)).await.expect("connects in time").expect("connects")
 }
 
 /// Sends this text as it is and returns all that comes back until the relay closes; what it refuses to read is no failure.
@@ -28,7 +26,7 @@ pub async fn rest(stream: &mut TcpStream) -> String {
             answer.extend_from_slice(&bytes[..count]);
         }
     };
-    timeout(PATIENCE, reading).await.expect("the relay ends every conversation");
+    timeout(SOON, reading).await.expect("the relay ends every conversation");
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -2,17 +2,14 @@
 //! logins that fail.
 
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
 
-use testkit::TestBed;
+use testkit::command::Command;
+use testkit::patience::SOON;
 use testkit::process::{free_port, unique};
 use testkit::program;
 use testkit::urls::{addr_of, user_of};
-use testkit::{Relay, Shop, eventually};
-use tokio::process::Command;
+use testkit::{Relay, TestBed, World, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
 /// Everything that any library has to say, those that are quiet unless named among them.
 const ALL: &str = "trace,lapin=trace,tokio_postgres=trace";
 
@@ -66,29 +63,28 @@ fn with_login(url: &str, user: &str, password: &str) -> String {
     format!("{scheme}://{user}:{password}@{host}")
 }
 
-async fn run(args: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new(program::relay());
-    command.args(args).envs(variables.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(SOON, command.output()).await.expect("it ends in time").expect("it runs");
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+async fn said(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let command = variables.iter().fold(Command::new(args), |command, (name, value)| command.env(name, value));
+    let ended = command.run().await;
+    ended.stdout + &ended.stderr
 }
 
 #[tokio::test]
 async fn logins_that_work_tell_nothing() {
-    let mut shop = Shop::open("secrets").await;
+    let mut world = World::open("secrets").await;
     let (database, broker) = (secret("database"), secret("broker"));
-    let (user, management) = (unique("relay"), shop.bed.management());
+    let (user, management) = (unique("relay"), world.bed.management());
     management.create_user(&user, &broker).await;
-    management.set_permissions(shop.bed.vhost(), &user, ".*", ".*", ".*").await;
-    let database_user = user_of(&shop.bed.database_url()).0;
+    management.set_permissions(world.bed.vhost(), &user, ".*", ".*", ".*").await;
+    let database_user = user_of(&world.bed.database_url()).0;
     let urls = [
-        with_login(&shop.bed.database_url(), &database_user, &database),
-        with_login(&shop.bed.amqp_url(), &user, &broker),
+        with_login(&world.bed.database_url(), &database_user, &database),
+        with_login(&world.bed.amqp_url(), &user, &broker),
     ];
     let file = SecretFile::with(&broker);
     let in_url = [("OUTBOX_DATABASE_URL", urls[0].as_str()), ("OUTBOX_AMQP_URL", &urls[1])];
     let bare =
-        [with_login(&shop.bed.database_url(), &database_user, ""), with_login(&shop.bed.amqp_url(), "nobody", "")];
+        [with_login(&world.bed.database_url(), &database_user, ""), with_login(&world.bed.amqp_url(), "nobody", "")];
     let beside = [
         ("OUTBOX_DATABASE_URL", bare[0].as_str()),
         ("OUTBOX_AMQP_URL", &bare[1]),
@@ -97,17 +93,17 @@ async fn logins_that_work_tell_nothing() {
         ("OUTBOX_AMQP_PASSWORD_FILE", file.path()),
     ];
     for variables in [&in_url[..], &beside[..]] {
-        let mut relay = Relay::spawn_in(&shop.bed, &["--log-level", ALL, "--wake", "listen"], variables);
+        let mut relay = Relay::spawn_in(&world.bed, &["--log-level", ALL, "--wake", "listen"], variables);
         relay.answers_at(relay.admin()).await;
-        shop.order(3, 2).await;
-        shop.delivered(SOON).await;
+        world.order(3, 2).await;
+        world.quiet().await;
         assert_hidden("the process list", &command_line(&relay), &[&database, &broker]);
         assert_hidden_everywhere(&relay, &[&database, &broker]).await;
         assert!(!relay.log().contains("visible in the process list"), "{}", relay.log());
         assert_eq!(relay.stop(SOON).await.code(), Some(0));
         assert_hidden("the log", &relay.log(), &[&database, &broker]);
     }
-    let said = run(&["migrate"], &in_url[..1]).await;
+    let said = said(&["migrate"], &in_url[..1]).await;
     assert!(said.contains("is up to date"), "{said}");
     assert_hidden("migrate", &said, &[&database]);
     management.delete_user(&user).await;
@@ -132,7 +128,7 @@ async fn logins_that_fail_tell_nothing() {
 
     let nowhere = format!("postgres://{nobody}:{database}@127.0.0.1:{}/none", free_port());
     for url in [&urls[0], &nowhere, &format!("postgres://{nobody}:{database}@[nonsense"), &format!("{database}://x")] {
-        let said = run(&["migrate"], &[("OUTBOX_DATABASE_URL", url.as_str())]).await;
+        let said = said(&["migrate"], &[("OUTBOX_DATABASE_URL", url.as_str())]).await;
         assert!(!said.is_empty());
         assert_hidden("migrate", &said, &[&database]);
     }
@@ -148,7 +144,7 @@ async fn help_shows_no_value_of_the_environment() {
             .collect();
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for args in [&["--help"][..], &["run", "--help"], &["run", "-h"], &["migrate", "--help"], &["run", "--nonsense"]] {
-        let said = run(args, &variables).await;
+        let said = said(args, &variables).await;
         assert!(!said.is_empty());
         assert_hidden(&args.join(" "), &said, &[&hidden]);
     }

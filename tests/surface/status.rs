@@ -1,12 +1,10 @@
 //! `/status` tells a person what the relay is and how its services are, and nothing that a stranger should not read.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use testkit::command::run;
+use testkit::patience::SOON;
 use testkit::urls::{addr_of, with_addr};
-use testkit::{Faults, Proxy, Relay, Shop, eventually};
-
-const SOON: Duration = Duration::from_secs(30);
+use testkit::{Faults, Proxy, Relay, World, eventually};
 
 async fn status(relay: &Relay) -> Value {
     let page = relay.get("/status").await;
@@ -26,12 +24,12 @@ fn names(document: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn it_tells_what_the_relay_is_and_how_its_services_come_and_go() {
-    let mut shop = Shop::open("status page").await;
-    let broker = Proxy::start(addr_of(&shop.bed.amqp_url())).await;
-    let url = with_addr(&shop.bed.amqp_url(), broker.addr());
-    let mut relay = Relay::start(&shop.bed, &["--amqp-url", &url, "--workers", "2"]).await;
-    shop.order(3, 2).await;
-    shop.delivered(SOON).await;
+    let mut world = World::open("status page").await;
+    let broker = Proxy::start(addr_of(&world.bed.amqp_url())).await;
+    let url = with_addr(&world.bed.amqp_url(), broker.addr());
+    let mut relay = Relay::start(&world.bed, &["--amqp-url", &url, "--workers", "2"]).await;
+    world.order(3, 2).await;
+    world.quiet().await;
     let now = status(&relay).await;
     for (field, expected) in [
         ("/version", Value::from(env!("CARGO_PKG_VERSION"))),
@@ -63,7 +61,7 @@ async fn it_tells_what_the_relay_is_and_how_its_services_come_and_go() {
         broker["state"] == "down" && broker["last_error"] == "unreachable" && broker["node"].is_null()
     };
     eventually(SOON, "it tells that the broker is away, and how", is_down).await;
-    let client = shop.bed.client().await;
+    let client = world.bed.client().await;
     let hold = "INSERT INTO outbox.holds (scope, route, kind, reason) VALUES ('route', 'other', 'operator', 'a test')";
     client.batch_execute(hold).await.expect("a hold is put");
     eventually(SOON, "it counts the hold", async || status(&relay).await["held_destinations"] == 1).await;
@@ -72,9 +70,9 @@ async fn it_tells_what_the_relay_is_and_how_its_services_come_and_go() {
 
 #[tokio::test]
 async fn it_has_no_field_that_nobody_has_thought_about() {
-    let shop = Shop::open("status fields").await;
-    crate::surface::migrate_with_notify(&shop.bed).await;
-    let relay = Relay::start(&shop.bed, &["--wake", "listen"]).await;
+    let world = World::open("status fields").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
     eventually(SOON, "it listens", async || status(&relay).await["listening"] == true).await;
     let document = status(&relay).await;
     assert_eq!(document["wake"], "listen");

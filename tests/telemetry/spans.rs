@@ -1,17 +1,15 @@
 //! What a span says, and where it belongs.
 
-use std::time::Duration;
-
-use lapin::options::BasicGetOptions;
 use lapin::types::AMQPValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use testkit::patience::SOON;
+use testkit::queue::take;
 use testkit::{Queue, QueueKind, TestBed, Topology, eventually};
 
 use crate::collector::{Collector, Received};
 use crate::relay;
 
-const SOON: Duration = Duration::from_secs(60);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
@@ -86,9 +84,8 @@ async fn a_message_has_a_span_below_the_one_that_wrote_its_row() {
     assert_eq!(collector.header("authorization").as_deref(), Some("Bearer hunter2"));
 
     // The message is what it would be without spans: its own headers, its own body.
-    let got = bed.channel().await.basic_get("orders".into(), BasicGetOptions { no_ack: true }).await;
-    let message = got.expect("the queue answers").expect("the message is there");
-    let size = message.data.len().to_string();
+    let message = take(&bed.channel().await, "orders").await.expect("the message is there");
+    let size = message.body.len().to_string();
     assert_eq!(attributes["messaging.message.body.size"], size);
     let table = message.properties.headers().as_ref().expect("headers").inner();
     let traceparent = AMQPValue::LongString(format!("00-{TRACE}-{PARENT}-01").into());

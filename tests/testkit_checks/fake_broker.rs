@@ -8,10 +8,9 @@ use lapin::types::FieldTable;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Error, ExchangeKind, PublisherConfirm,
 };
+use testkit::patience::SOON;
 use testkit::{Behaviour, FakeBroker, eventually};
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(10);
 
 async fn connect(broker: &FakeBroker) -> (Connection, Channel) {
     let connect = async {

@@ -4,12 +4,12 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use testkit::patience::SOON;
 use testkit::{Faults, Proxy, Stall, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-const SOON: Duration = Duration::from_secs(10);
 /// How long a silence is watched before it counts as one.
 const SILENCE: Duration = Duration::from_millis(100);
 

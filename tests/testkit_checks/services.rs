@@ -7,17 +7,15 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 use serde_json::json;
 use testkit::bed::{ServiceUrls, try_connect};
-use testkit::history::Fate;
+use testkit::patience::SOON;
 use testkit::traffic::Load;
 use testkit::{
-    Consumer, Expect, History, NewEvent, PrivateServices, Queue, QueueKind, Signal, TestBed, Topology, Traffic, Writer,
+    Consumer, Expect, Fate, History, NewEvent, PrivateServices, Queue, QueueKind, Signal, TestBed, Topology, Traffic,
+    Writer, eventually, judge,
 };
-use testkit::{eventually, judge};
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use uuid::Uuid;
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// The outbox without the relay's binary, which these checks must not need.
 async fn with_outbox(bed: &TestBed) -> Client {

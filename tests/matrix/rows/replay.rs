@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use testkit::program;
+use testkit::command::run;
+use testkit::patience::IN_THE_END;
 use testkit::urls::{addr_of, with_addr};
 use testkit::{Faults, Proxy};
-use tokio::process::Command;
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{Scene, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, lasts, seconds};
 
 const ROUNDS: usize = 6;
 /// Events of one replay.
@@ -40,7 +40,7 @@ async fn late(trial: Trial) -> Outcome {
         scene.recover().await;
     }
     scene.stop_load().await;
-    scene.bed.quiet(&scene.history, crate::scene::PATIENCE).await;
+    scene.bed.quiet(&scene.history, IN_THE_END).await;
     let unsent = unsent(&scene).await;
     // Each round sends again what it replays, and may send again, once a second, the one event that each key has out.
     let mut outcome = scene.finish(ROUNDS, ROUNDS * (2 * REPLAYED + 10 * 60)).await;
@@ -52,13 +52,10 @@ async fn late(trial: Trial) -> Outcome {
 
 /// As an operator does, of whatever is published by now.
 async fn replay(scene: &Scene) {
-    let (url, limit) = (scene.bed.database_url(), REPLAYED.to_string());
-    let mut command = Command::new(program::relay());
-    command.args(["replay", "--since", "1h", "--limit", &limit, "--yes", "--by", "matrix", "--database-url", &url]);
-    let output = command.kill_on_drop(true).output().await.expect("the command runs");
+    let limit = REPLAYED.to_string();
+    let ended = run(&scene.bed, &["replay", "--since", "1h", "--limit", &limit, "--yes", "--by", "matrix"]).await;
     // Whatever retention or another run takes away between looking and replaying is only partly done.
-    let is_fine = output.status.code().is_some_and(|code| code <= 1);
-    assert!(is_fine, "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(ended.code.is_some_and(|code| code <= 1), "{ended:#?}");
 }
 
 /// Events whose last replay is marked and never arrived.

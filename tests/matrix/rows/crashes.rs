@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use outbox_relay::crash::Point;
 use serde_json::json;
+use testkit::patience::IN_THE_END;
 use testkit::traffic::Load;
 use testkit::urls::{addr_of, with_addr};
+use testkit::world::ORDERS;
 use testkit::{Consumer, Faults, Proxy, Queue, QueueKind, Signal, TestBed, Topology, eventually};
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{PATIENCE, QUEUE, Scene, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, seconds};
 
 const ROUNDS: usize = 50;
 /// Of one batch, by one worker.
@@ -120,10 +122,10 @@ async fn set(trial: &Trial, way: Way) -> Stage {
     let bed = TestBed::new(&trial.name).await;
     let queues = match way {
         Way::Held => vec![
-            Queue::new(QUEUE, QueueKind::Classic).bound_to(&["order.created", "order.paid", "order.shipped"]),
+            Queue::new(ORDERS, QueueKind::Classic).bound_to(&["order.created", "order.paid", "order.shipped"]),
             Queue::new("full", QueueKind::Classic).bound_to(&["order.completed"]),
         ],
-        Way::Plain | Way::Late | Way::Job(_) => vec![Queue::new(QUEUE, QueueKind::Classic)],
+        Way::Plain | Way::Late | Way::Job(_) => vec![Queue::new(ORDERS, QueueKind::Classic)],
     };
     let mut scene = Scene::with(trial, bed, &Topology::order_events(queues)).await;
     scene.lost_a_relay();
@@ -159,7 +161,7 @@ async fn die(stage: &mut Stage, point: Point, nth: u64, round: usize) {
     if point == Point::WhileDraining {
         relay.answers_at(relay.admin()).await;
         let owed = async || relay.metric_where("outbox_failures_total", "unconfirmed").await > 0.0;
-        eventually(PATIENCE, "confirms are owed", owed).await;
+        eventually(IN_THE_END, "confirms are owed", owed).await;
         relay.signal(Signal::Term);
     }
     let status = relay.wait_exit(seconds(60)).await;

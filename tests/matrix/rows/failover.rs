@@ -8,13 +8,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use testkit::bed::{ServiceUrls, try_connect};
+use testkit::patience::IN_THE_END;
 use testkit::process::{free_port, unique};
 use testkit::urls::addr_of;
+use testkit::world::ORDERS;
 use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology, eventually};
 use uuid::Uuid;
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{PATIENCE, QUEUE, Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 const ROUNDS: usize = 3;
 
@@ -40,7 +42,7 @@ async fn once(trial: &Trial) -> Outcome {
     let both = format!("postgres://postgres@{primary},127.0.0.1:{}/postgres", standby.port);
     let database = both + "?sslmode=disable&target_session_attrs=read-write";
     let bed = TestBed::at(services.name(), ServiceUrls { database, pooler: None, ..own }).await;
-    let mut scene = Scene::with(trial, bed, &Topology::order_events([Queue::new(QUEUE, QueueKind::Classic)])).await;
+    let mut scene = Scene::with(trial, bed, &Topology::order_events([Queue::new(ORDERS, QueueKind::Classic)])).await;
     scene.relay(&[]).await;
     scene.relay(&[]).await;
     scene.load();
@@ -66,7 +68,7 @@ async fn once(trial: &Trial) -> Outcome {
 
 async fn forget_the_lost(scene: &mut Scene) {
     let url = scene.bed.database_url();
-    let client = eventually(PATIENCE, "the new primary takes writes", async || try_connect(&url).await.ok()).await;
+    let client = eventually(IN_THE_END, "the new primary takes writes", async || try_connect(&url).await.ok()).await;
     let ids = "SELECT id FROM outbox.events UNION SELECT id FROM outbox.dead_letters";
     let rows = client.query(ids, &[]).await.expect("what the new primary has");
     let present: HashSet<Uuid> = rows.iter().map(|row| row.get(0)).collect();

@@ -1,39 +1,27 @@
 //! Routes files that are refused: the exit code is 64, every problem is said with its line, and nothing has been connected.
 
-use std::time::Duration;
+use testkit::TestBed;
+use testkit::program::scratch_file;
 
-use testkit::urls::{addr_of, with_addr};
-use testkit::{Proxy, Relay, TestBed};
-
-use crate::routes::stand::routes_file;
-
-/// Runs a relay with this routes file, which must be refused; returns what it said.
-async fn refused(bed: &TestBed, args: &[&str]) -> String {
-    let mut relay = Relay::spawn(bed, args);
-    let status = relay.wait_exit(Duration::from_secs(20)).await;
-    let said = relay.log();
-    assert_eq!(status.code(), Some(64), "{args:?}: {said}");
-    said
-}
+use crate::configuration::{refused, refused_unconnected};
 
 #[tokio::test]
 async fn every_problem_of_a_routes_file_is_said_together_with_its_line_and_nothing_is_connected() {
     let bed = TestBed::new("bad routes").await;
-    let (database, broker) =
-        (Proxy::start(addr_of(&bed.database_url())).await, Proxy::start(addr_of(&bed.amqp_url())).await);
-    let urls = [with_addr(&bed.database_url(), database.addr()), with_addr(&bed.amqp_url(), broker.addr())];
     let long = "x".repeat(256);
-    let file = routes_file(&format!(
-        "[[route]]\nname = \"Upper\"\nevent_type = \"a\"\n\
+    let file = scratch_file(
+        "routes.toml",
+        &format!(
+            "[[route]]\nname = \"Upper\"\nevent_type = \"a\"\n\
          [[route]]\nname = \"twice\"\nevent_type = \"b\"\nenvelop = \"raw\"\n\
          [[route]]\nname = \"twice\"\nevent_type = \"b\"\n\
          [[route]]\nname = \"words\"\nevent_type = \"c\"\nenvelope = \"xml\"\n\
          [[route]]\nname = \"field\"\nevent_type = \"c\"\nrouting_key = \"{{colour}}\"\n\
          [[route]]\nname = \"long\"\nevent_type = \"c\"\nexchange = \"{long}\"\n\
          [exchanges.\"order.events\"]\nkind = \"round\"\n"
-    ));
-    let others = ["--database-url", &urls[0], "--amqp-url", &urls[1], "--batch-size", "0"];
-    let said = refused(&bed, &[&["--routes", &file][..], &others].concat()).await;
+        ),
+    );
+    let said = refused_unconnected(&bed, &["--routes", &file, "--batch-size", "0"]).await;
     for (line, words) in [
         (2, "'Upper' is not [a-z0-9-]"),
         (7, "unknown key `envelop`"),
@@ -49,7 +37,6 @@ async fn every_problem_of_a_routes_file_is_said_together_with_its_line_and_nothi
         assert!(found, "line {line}, '{words}' is missing\n{said}");
     }
     assert!(said.contains("--batch-size:"), "beside what is wrong elsewhere\n{said}");
-    assert_eq!((database.accepted(), broker.accepted()), (0, 0), "nothing was connected");
 }
 
 #[tokio::test]
@@ -63,7 +50,7 @@ async fn files_that_say_nothing_or_cannot_be_read_are_refused_with_the_fix() {
         (two_kinds, "duplicate key: `\"e\"`"),
         ("[[route]]\nevent_type = \"a\"\n[exchanges.\"e\"]\nkind = \"topic\"\n", "no route uses it"),
     ] {
-        let file = routes_file(text);
+        let file = scratch_file("routes.toml", text);
         let said = refused(&bed, &["--routes", &file]).await;
         assert!(said.contains(words) && said.contains(&file), "'{words}' is missing\n{said}");
     }

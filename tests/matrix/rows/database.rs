@@ -1,12 +1,13 @@
 //! Faults of PostgreSQL: killed, restarted, read-only, out of connections, locked, a transaction that does not end, a pooler that dies.
 
 use testkit::bed::try_connect;
+use testkit::patience::IN_THE_END;
 use testkit::urls::{with_path, with_query};
 use testkit::{PrivateServices, eventually};
 use tokio_postgres::Client;
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{PATIENCE, Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -199,7 +200,7 @@ async fn configure(admin: &Client, setting: &str) {
             .await;
         row.expect("the setting is shown").get::<_, bool>(0)
     };
-    eventually(PATIENCE, "the setting holds", is_taken).await;
+    eventually(IN_THE_END, "the setting holds", is_taken).await;
 }
 
 /// Ends all connections but this one whose application's name begins so.

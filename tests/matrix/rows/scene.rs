@@ -1,25 +1,22 @@
 //! What stands in every row: a bed, relays, producers with some poison among their events, a consumer, and the judge at the end.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use testkit::program;
+use testkit::patience::IN_THE_END;
+use testkit::program::scratch_file;
 use testkit::traffic::Load;
+use testkit::world::ORDERS;
 use testkit::{
-    Bodies, Consumer, Expect, History, PrivateServices, Queue, QueueKind, Relay, Signal, TestBed, Topology, Traffic,
+    Bodies, Consumer, Expect, History, PrivateServices, Queue, QueueKind, Relay, TestBed, Topology, Traffic,
     eventually, judge,
 };
 use tokio::task::JoinSet;
 
-use crate::row::{Outcome, Trial};
+use super::row::{Outcome, Trial};
 
-/// Long enough for anything that has to happen on a machine that does much else.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Events in flight of one relay: what its workers may hold in their batches.
 pub const WINDOW: usize = 2 * 100;
 const ARGS: [&str; 4] = ["--batch-size", "100", "--workers", "2"];
-/// The queue that gets everything.
-pub const QUEUE: &str = "orders";
 /// One route for every type, whose body is the payload byte for byte.
 const ROUTES: &str = "[[route]]\nname = \"all\"\nevent_type = \"*\"\nexchange = \"order.events\"\nrouting_key = \"{event_type}\"\nenvelope = \"raw\"\n";
 /// Notes whoever is charged with an attempt; what is in `waits` at the end shows only who still is.
@@ -39,7 +36,7 @@ pub struct Scene {
     pub may_charge: bool,
     consumer: Consumer,
     traffic: Option<Traffic>,
-    routes: PathBuf,
+    routes: String,
     recoveries: Vec<Duration>,
     seed: u64,
     /// Whether every relay that ever ran still tells what it counted.
@@ -50,13 +47,13 @@ impl Scene {
     /// On the servers of the whole run.
     pub async fn open(trial: &Trial) -> Self {
         let bed = TestBed::new(&trial.name).await;
-        Self::with(trial, bed, &Topology::order_events([Queue::new(QUEUE, QueueKind::Classic)])).await
+        Self::with(trial, bed, &Topology::order_events([Queue::new(ORDERS, QueueKind::Classic)])).await
     }
 
     /// On servers that the row may hurt.
     pub async fn open_on(trial: &Trial, services: &PrivateServices) -> Self {
         let bed = TestBed::on(services).await;
-        Self::with(trial, bed, &Topology::order_events([Queue::new(QUEUE, QueueKind::Classic)])).await
+        Self::with(trial, bed, &Topology::order_events([Queue::new(ORDERS, QueueKind::Classic)])).await
     }
 
     pub async fn with(trial: &Trial, bed: TestBed, topology: &Topology) -> Self {
@@ -64,10 +61,9 @@ impl Scene {
         bed.client().await.batch_execute(AUDIT).await.expect("charges are noted");
         bed.declare_topology(topology).await;
         let history = History::default();
-        let consumer = Consumer::start(&bed.amqp_url(), QUEUE, &history);
-        let routes = program::scratch().join(format!("{}.routes.toml", bed.name()));
-        std::fs::write(&routes, ROUTES).expect("the routes are written");
-        let expect = Expect { queues: vec![QUEUE.into()], bodies: Bodies::EqualPayload, ..Expect::default() };
+        let consumer = Consumer::start(&bed.amqp_url(), ORDERS, &history);
+        let routes = scratch_file("routes.toml", ROUTES);
+        let expect = Expect { queues: vec![ORDERS.into()], bodies: Bodies::EqualPayload, ..Expect::default() };
         Self {
             bed,
             history,
@@ -98,10 +94,9 @@ impl Scene {
 
     /// The same without waiting until it answers: it may die before.
     pub fn spawn(&self, args: &[&str], variables: &[(&str, &str)]) -> Relay {
-        let routes = self.routes.to_str().expect("a path of ours");
         let given = |flag: &&[&str]| !args.contains(&flag[0]);
         let common: Vec<&str> =
-            ARGS.chunks(2).chain([&["--routes", routes][..]]).filter(given).flatten().copied().collect();
+            ARGS.chunks(2).chain([&["--routes", self.routes.as_str()][..]]).filter(given).flatten().copied().collect();
         Relay::spawn_in(&self.bed, &[&common, args].concat(), variables)
     }
 
@@ -127,7 +122,7 @@ impl Scene {
     pub async fn flow(&self, events: usize) {
         let before = self.history.progress().distinct;
         let what = format!("{events} more events of {} arrive", self.bed.name());
-        eventually(PATIENCE, &what, async || self.history.progress().distinct >= before + events).await;
+        eventually(IN_THE_END, &what, async || self.history.progress().distinct >= before + events).await;
     }
 
     /// The fault is over: measures how long it takes until all that is committed by now has arrived.
@@ -140,22 +135,21 @@ impl Scene {
         let due = self.history.due();
         let what =
             format!("all {} events of {} that were committed by the end of the fault", due.len(), self.bed.name());
-        eventually(PATIENCE, &what, async || self.history.have_arrived(&due)).await;
+        eventually(IN_THE_END, &what, async || self.history.have_arrived(&due)).await;
         self.recoveries.push(healed.elapsed());
     }
 
     /// Kills a relay, with what it counted.
     pub async fn kill(&mut self, place: usize) {
         let mut relay = self.relays.remove(place);
-        relay.signal(Signal::Kill);
-        relay.wait_exit(PATIENCE).await;
+        relay.kill().await;
         self.all_counted = false;
     }
 
     /// Stops a relay in good order, with what it counted.
     pub async fn retire(&mut self, place: usize) {
         let mut relay = self.relays.remove(place);
-        assert!(relay.stop(PATIENCE).await.success(), "a relay that is told to stop ends well\n{}", relay.log());
+        assert!(relay.stop(IN_THE_END).await.success(), "a relay that is told to stop ends well\n{}", relay.log());
         self.all_counted = false;
     }
 
@@ -176,7 +170,7 @@ impl Scene {
         if self.relays.is_empty() {
             self.relay(&[]).await;
         }
-        self.bed.quiet(&self.history, PATIENCE).await;
+        self.bed.quiet(&self.history, IN_THE_END).await;
         let mut broken = Vec::new();
         let charged = self.charged().await;
         if charged > 0 && !self.may_charge {
@@ -227,7 +221,7 @@ impl Scene {
         let mut stopping = JoinSet::new();
         for mut relay in self.relays.drain(..) {
             stopping.spawn(async move {
-                let status = relay.stop(PATIENCE).await;
+                let status = relay.stop(IN_THE_END).await;
                 assert!(status.success(), "{status}\n{}", relay.log());
             });
         }

@@ -1,17 +1,30 @@
 //! Faults of the relays themselves, three of them under load: killed, frozen, started and stopped, their clocks moved.
 
-use testkit::Signal;
+use testkit::patience::IN_THE_END;
+use testkit::{Committed, Fate, Signal, body_hash, eventually};
+use tokio_postgres::Client;
+use uuid::Uuid;
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 pub fn rows() -> Vec<Row> {
     vec![
         Row::new("relay_frozen_60s", "SIGSTOP for 60 s, one relay of three", |trial| frozen(trial, 60, 2)),
         Row::new("relay_killed", "kill -9, one relay of three", killed),
-        Row::new("relay_frozen_1s", "SIGSTOP for 1 s, one relay of three", |trial| frozen(trial, 1, 15)),
+        Row::new("relay_frozen_1s", "SIGSTOP for 1 s, one relay of three", |trial| {
+            let rounds = trial.rounds(15, 3);
+            frozen(trial, 1, rounds)
+        })
+        .quick(),
         Row::new("relays_scaled", "1 to 8 to 2 relays under load", scaled),
-        Row::new("relays_rolled", "SIGTERM and a new relay, one after the other", rolled),
+        Row::new("relays_rolled", "SIGTERM and a new relay, one after the other", rolled).quick(),
+        Row::new(
+            "relays_overtaken",
+            "one relay of three killed, one frozen for 14 s, beside a transaction that commits 5 s late",
+            overtaken,
+        )
+        .quick(),
         Row::new("relay_clock", "the clock of two relays of three moved by an hour, forth and back", clock),
     ]
 }
@@ -73,14 +86,59 @@ async fn scaled(mut trial: Trial) -> Outcome {
 }
 
 async fn rolled(trial: Trial) -> Outcome {
-    const ROUNDS: usize = 12;
+    let rounds = trial.rounds(12, 4);
     let mut scene = three(&trial).await;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         scene.relay(&[]).await;
         scene.retire(0).await;
         scene.recover().await;
     }
-    scene.finish(ROUNDS, 0).await
+    scene.finish(rounds, 0).await
+}
+
+/// Nobody can order two events of a key whose transactions do not know of each other; the lower seq must arrive all the same.
+async fn overtaken(trial: Trial) -> Outcome {
+    let rounds = trial.rounds(3, 1);
+    let mut scene = three(&trial).await;
+    for round in 0..rounds {
+        let key = format!("overtaken-{round}");
+        let (first, second) = (scene.bed.client().await, scene.bed.client().await);
+        first.batch_execute("BEGIN").await.expect("a transaction");
+        let late = insert(&first, &key).await;
+        let early = insert(&second, &key).await;
+        // In the order in which they may be seen.
+        scene.history.commit([event(early, &key, 0)]);
+        scene.kill(0).await;
+        scene.relays[0].signal(Signal::Stop);
+        // Longer than its transaction may be idle: the others take its lanes over.
+        let commit = async {
+            lasts(seconds(5)).await;
+            let has_arrived = async || scene.history.have_arrived(&[early]);
+            eventually(IN_THE_END, "the higher seq arrives", has_arrived).await;
+            scene.history.commit([event(late, &key, 1)]);
+            first.batch_execute("COMMIT").await.expect("the lower seq commits last");
+        };
+        tokio::join!(commit, lasts(seconds(14)));
+        scene.relays[0].signal(Signal::Cont);
+        scene.recover().await;
+        scene.relay(&[]).await;
+    }
+    // Two incidents a round, each with what a relay had in flight.
+    scene.finish(rounds, rounds * 2 * WINDOW).await
+}
+
+const PAYLOAD: &str = r#"{"late":true}"#;
+
+/// Inserts an event of the key; returns its id.
+async fn insert(client: &Client, key: &str) -> Uuid {
+    const INSERT: &str = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+                          VALUES ('Order', $1, 'order.updated', $2::text::json) RETURNING id";
+    client.query_one(INSERT, &[&key, &PAYLOAD]).await.expect("a row").get(0)
+}
+
+fn event(id: Uuid, key: &str, ordinal: u64) -> Committed {
+    let payload = body_hash(PAYLOAD.as_bytes());
+    Committed { id, key: key.into(), ordinal, payload, fate: Fate::Delivered, certain: true }
 }
 
 /// By the preloaded library of Debian's package faketime, which reads the offset from a file at each call; the monotonic clock stays.

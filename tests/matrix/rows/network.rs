@@ -7,8 +7,8 @@ use testkit::traffic::Load;
 use testkit::urls::{addr_of, with_addr};
 use testkit::{Faults, Proxy, Stall};
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -20,13 +20,16 @@ pub fn rows() -> Vec<Row> {
         }),
         Row::new("both_half_open", "both lines silent for 20 s: both ways, up, down", |trial| {
             silent(trial, true, true)
-        }),
+        })
+        .quick(),
         Row::new("pg_slow", "PostgreSQL 200 ms, then 2 s away for 15 s each", |trial| slow(trial, true)),
         Row::new("mq_slow", "RabbitMQ 500 ms and 50 kB/s, then 3 s away for 15 s each", |trial| slow(trial, false)),
         Row::new("pg_cut", "PostgreSQL's line cut after a few hundred bytes, in a COMMIT too", |trial| {
             cut(trial, true)
-        }),
-        Row::new("mq_cut", "RabbitMQ's line cut after a few hundred bytes, inside a frame", |trial| cut(trial, false)),
+        })
+        .quick(),
+        Row::new("mq_cut", "RabbitMQ's line cut after a few hundred bytes, inside a frame", |trial| cut(trial, false))
+            .quick(),
         Row::new("both_refused", "both lines reset and refused for 5 s", refused),
     ]
 }
@@ -56,7 +59,8 @@ async fn behind_proxies(trial: &Trial) -> Lines {
 async fn silent(trial: Trial, database: bool, broker: bool) -> Outcome {
     const STALLS: [Stall; 3] = [Stall::Both, Stall::Up, Stall::Down];
     let mut lines = behind_proxies(&trial).await;
-    for stall in STALLS {
+    let rounds = trial.rounds(STALLS.len(), 1);
+    for stall in STALLS.into_iter().take(rounds) {
         lines.scene.flow(100).await;
         let faults = Faults { stall, ..Faults::default() };
         if database {
@@ -70,7 +74,7 @@ async fn silent(trial: Trial, database: bool, broker: bool) -> Outcome {
         lines.broker.heal();
         lines.scene.recover().await;
     }
-    let outcome = lines.scene.finish(STALLS.len(), STALLS.len() * 2 * WINDOW).await;
+    let outcome = lines.scene.finish(rounds, rounds * 2 * WINDOW).await;
     drop((lines.database, lines.broker));
     outcome
 }
@@ -91,10 +95,10 @@ async fn slow(trial: Trial, database: bool) -> Outcome {
 
 /// Each round cuts one connection of a relay, which ends one batch or all of its workers' batches.
 async fn cut(mut trial: Trial, database: bool) -> Outcome {
-    const ROUNDS: usize = 30;
+    let rounds = trial.rounds(30, 6);
     let mut lines = behind_proxies(&trial).await;
     let proxy = if database { &lines.database } else { &lines.broker };
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let bytes = trial.random.u64(1..3_000);
         proxy.set(Faults { cut_after: Some(bytes), ..Faults::default() });
         lines.scene.flow(20).await;
@@ -102,7 +106,7 @@ async fn cut(mut trial: Trial, database: bool) -> Outcome {
         proxy.heal();
         lines.scene.recover().await;
     }
-    lines.scene.finish(ROUNDS, ROUNDS * WINDOW).await
+    lines.scene.finish(rounds, rounds * WINDOW).await
 }
 
 async fn refused(trial: Trial) -> Outcome {

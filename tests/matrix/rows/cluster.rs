@@ -1,10 +1,11 @@
 //! A cluster of three RabbitMQ nodes on this machine with a quorum queue, whose leader is killed.
 
 use testkit::urls::with_path;
+use testkit::world::ORDERS;
 use testkit::{PrivateServices, Queue, QueueKind, TestBed, Topology};
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{QUEUE, Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 /// What a node that was killed gives out again to the consumer without saying so: its prefetch.
 const GIVEN_AGAIN: usize = 1_000;
@@ -23,7 +24,7 @@ async fn leader(trial: Trial) -> Outcome {
     let second = PrivateServices::join("mq_second", &first).await;
     let third = PrivateServices::join("mq_third", &first).await;
     let bed = TestBed::on(&first).await;
-    let queues = [Queue::new(QUEUE, QueueKind::Quorum)];
+    let queues = [Queue::new(ORDERS, QueueKind::Quorum)];
     let mut scene = Scene::with(&trial, bed, &Topology::order_events(queues)).await;
     let nodes = [(first.node().await, &first), (second.node().await, &second), (third.node().await, &third)];
     let urls = nodes.iter().map(|(_, services)| with_path(&services.urls().amqp, scene.bed.vhost()));
@@ -35,7 +36,7 @@ async fn leader(trial: Trial) -> Outcome {
         scene.flow(200).await;
         // A quorum queue killed within seconds of its declaration comes back deaf (seen on 3.10.8).
         lasts(seconds(5)).await;
-        let queue = scene.bed.management().queue(scene.bed.vhost(), QUEUE).await.expect("the queue is there");
+        let queue = scene.bed.management().queue(scene.bed.vhost(), ORDERS).await.expect("the queue is there");
         let leader = queue["leader"].as_str().expect("a quorum queue has a leader").to_owned();
         let (_, node) = nodes.iter().find(|(name, _)| *name == leader).expect("the leader is one of the nodes");
         node.kill("rabbitmq").await;

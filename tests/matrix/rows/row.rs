@@ -1,11 +1,10 @@
-//! The nouns of the matrix: a row, its trial, what it came to. Used by every family of faults and by the report.
+//! The nouns of the matrix: a row, its trial, what it came to. Used by every family of faults, by the report and by the suite.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use testkit::Verdict;
-use tokio::task::JoinError;
 
 /// One fault of the matrix.
 pub struct Row {
@@ -13,6 +12,8 @@ pub struct Row {
     /// What is done, for the table.
     pub fault: String,
     pub run: Box<dyn Fn(Trial) -> LocalBoxFuture<'static, Outcome> + Send>,
+    /// Part of the suite, with fewer rounds.
+    pub is_quick: bool,
 }
 
 impl Row {
@@ -20,7 +21,13 @@ impl Row {
     where
         F: Future<Output = Outcome> + 'static,
     {
-        Self { name: name.to_owned(), fault: fault.to_owned(), run: Box::new(move |trial| Box::pin(run(trial))) }
+        let run = Box::new(move |trial| -> LocalBoxFuture<'static, Outcome> { Box::pin(run(trial)) });
+        Self { name: name.to_owned(), fault: fault.to_owned(), run, is_quick: false }
+    }
+
+    /// Marks it as a row that the suite runs too.
+    pub fn quick(self) -> Self {
+        Self { is_quick: true, ..self }
     }
 }
 
@@ -29,6 +36,7 @@ pub struct Trial {
     pub name: String,
     pub seed: u64,
     pub random: fastrand::Rng,
+    is_quick: bool,
 }
 
 impl Trial {
@@ -37,7 +45,17 @@ impl Trial {
         let mut hasher = DefaultHasher::new();
         (name, seed).hash(&mut hasher);
         let seed = hasher.finish();
-        Self { name: name.to_owned(), seed, random: fastrand::Rng::with_seed(seed) }
+        Self { name: name.to_owned(), seed, random: fastrand::Rng::with_seed(seed), is_quick: false }
+    }
+
+    /// The same as a test of the suite.
+    pub fn quick(name: &str, seed: u64) -> Self {
+        Self { is_quick: true, ..Self::new(name, seed) }
+    }
+
+    /// How many rounds there are: so many in the matrix, and as few as that in the suite.
+    pub fn rounds(&self, all: usize, quick: usize) -> usize {
+        if self.is_quick { quick } else { all }
     }
 
     /// A pause of so many milliseconds, drawn; part of the fault.
@@ -59,6 +77,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether every promise held, within the row's bound.
+    pub fn held(&self) -> bool {
+        self.verdict.is_clean() && self.verdict.duplicates <= self.bound && self.broken.is_empty()
+    }
+
+    /// What did not.
+    pub fn why(&self) -> String {
+        format!("at most {} duplicates allowed\n{}{}", self.bound, self.verdict, self.broken.join("\n"))
+    }
+
     /// Both together, for a row whose rounds have a history each.
     pub fn and(mut self, other: Self) -> Self {
         let (verdict, more) = (&mut self.verdict, other.verdict);
@@ -76,28 +104,4 @@ impl Outcome {
         self.broken.extend(other.broken);
         Self { rounds: self.rounds + other.rounds, bound: self.bound + other.bound, ..self }
     }
-}
-
-/// A row that was run.
-pub struct Done {
-    pub place: usize,
-    pub name: String,
-    pub fault: String,
-    /// Or why it did not come to an end.
-    pub outcome: Result<Outcome, String>,
-    pub took: Duration,
-}
-
-impl Done {
-    pub fn held(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|outcome| {
-            outcome.verdict.is_clean() && outcome.verdict.duplicates <= outcome.bound && outcome.broken.is_empty()
-        })
-    }
-}
-
-pub fn panic_words(error: JoinError) -> String {
-    let Ok(panic) = error.try_into_panic() else { return "cancelled".into() };
-    let words = panic.downcast_ref::<String>().cloned();
-    words.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "panicked".into())
 }

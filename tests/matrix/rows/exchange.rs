@@ -8,15 +8,15 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::FieldTable;
 use serde_json::json;
 use testkit::urls::with_path;
-use testkit::writer::NewEvent;
-use testkit::{PrivateServices, Queue, QueueKind, TestBed, Topology, Writer, eventually};
+use testkit::world::ORDERS;
+use testkit::{NewEvent, PrivateServices, Queue, QueueKind, TestBed, Topology, Writer, eventually};
 
-use crate::row::{Outcome, Row, Trial};
-use crate::scene::{QUEUE, Scene, WINDOW, lasts, seconds};
+use super::row::{Outcome, Row, Trial};
+use super::scene::{Scene, WINDOW, lasts, seconds};
 
 pub fn rows() -> Vec<Row> {
     vec![
-        Row::new("queue_full", "a second queue full with `reject-publish`, for 3 s", full),
+        Row::new("queue_full", "a second queue full with `reject-publish`, for 3 s", full).quick(),
         Row::new("exchange_deleted", "the exchange deleted, 3 s later made again with its bindings", |trial| {
             exchange(trial, true)
         }),
@@ -40,11 +40,11 @@ async fn two(trial: &Trial, args: &[&str]) -> Scene {
 
 /// What goes to the full queue goes to nobody else, so that a nack means that nobody has it.
 async fn full(trial: Trial) -> Outcome {
-    const ROUNDS: usize = 6;
     const TYPES: [&str; 3] = ["order.created", "order.paid", "order.shipped"];
+    let rounds = trial.rounds(6, 2);
     let bed = TestBed::new(&trial.name).await;
     let queues = [
-        Queue::new(QUEUE, QueueKind::Classic).bound_to(&TYPES),
+        Queue::new(ORDERS, QueueKind::Classic).bound_to(&TYPES),
         Queue::new("full", QueueKind::Classic).bound_to(&["order.completed"]),
     ];
     let mut scene = Scene::with(&trial, bed, &Topology::order_events(queues)).await;
@@ -54,14 +54,14 @@ async fn full(trial: Trial) -> Outcome {
     scene.relay(&[]).await;
     scene.relay(&[]).await;
     scene.load();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         scene.flow(100).await;
         management.put_policy(&vhost, "full", "^full$", json!({"max-length": 0, "overflow": "reject-publish"})).await;
         lasts(seconds(3)).await;
         management.delete_policy(&vhost, "full").await;
         scene.recover().await;
     }
-    let outcome = scene.finish(ROUNDS, 0).await;
+    let outcome = scene.finish(rounds, 0).await;
     second.stop().await;
     outcome
 }
@@ -74,7 +74,7 @@ async fn exchange(trial: Trial, bound: bool) -> Outcome {
         scene.bed.management().delete_exchange(scene.bed.vhost(), "order.events").await;
         if bound {
             lasts(seconds(3)).await;
-            scene.bed.declare_topology(&Topology::order_events([Queue::new(QUEUE, QueueKind::Classic)])).await;
+            scene.bed.declare_topology(&Topology::order_events([Queue::new(ORDERS, QueueKind::Classic)])).await;
         } else {
             lasts(seconds(1)).await;
             let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -92,7 +92,7 @@ async fn exchange(trial: Trial, bound: bool) -> Outcome {
 
 async fn bind(scene: &Scene, pattern: &str) {
     let channel = scene.bed.channel().await;
-    let (queue, exchange) = (QUEUE.into(), "order.events".into());
+    let (queue, exchange) = (ORDERS.into(), "order.events".into());
     let bind = channel.queue_bind(queue, exchange, pattern.into(), QueueBindOptions::default(), FieldTable::default());
     bind.await.expect("the queue is bound");
 }
@@ -125,7 +125,7 @@ async fn binding(trial: Trial) -> Outcome {
     const ROUNDS: usize = 6;
     let bed = TestBed::new(&trial.name).await;
     let bound = ["order.created", "order.paid", "order.shipped", "order.completed"];
-    let queues = [Queue::new(QUEUE, QueueKind::Classic).bound_to(&bound)];
+    let queues = [Queue::new(ORDERS, QueueKind::Classic).bound_to(&bound)];
     let mut scene = Scene::with(&trial, bed, &Topology::order_events(queues)).await;
     scene.may_charge = true;
     scene.relay(&[]).await;
@@ -134,7 +134,7 @@ async fn binding(trial: Trial) -> Outcome {
     for _ in 0..ROUNDS {
         scene.flow(100).await;
         let channel = scene.bed.channel().await;
-        let (queue, exchange) = (QUEUE.into(), "order.events".into());
+        let (queue, exchange) = (ORDERS.into(), "order.events".into());
         channel.queue_unbind(queue, exchange, "order.paid".into(), FieldTable::default()).await.expect("it was bound");
         lasts(seconds(3)).await;
         bind(&scene, "order.paid").await;
