@@ -87,38 +87,27 @@ fn of_hold(kind: HoldKind) -> (&'static str, &'static str) {
             queue is bound. Also after an exchange was created again without its bindings",
             "bind a queue",
         ),
-        HoldKind::Missing => (
-            "the exchange does not exist",
-            "create it and bind its queues, or run the relay with `--declare`",
-        ),
-        HoldKind::Forbidden => (
-            "the relay's user may not write to it",
-            "`rabbitmqctl set_permissions`",
-        ),
-        HoldKind::Unconfirmed => (
-            "it takes messages but confirms none, while others confirm",
-            "look at that queue's disk and leader",
-        ),
-        HoldKind::Closed => (
-            "the broker closes the channel on everything sent there",
-            "read `error`",
-        ),
+        HoldKind::Missing => {
+            ("the exchange does not exist", "create it and bind its queues, or run the relay with `--declare`")
+        }
+        HoldKind::Forbidden => ("the relay's user may not write to it", "`rabbitmqctl set_permissions`"),
+        HoldKind::Unconfirmed => {
+            ("it takes messages but confirms none, while others confirm", "look at that queue's disk and leader")
+        }
+        HoldKind::Closed => ("the broker closes the channel on everything sent there", "read `error`"),
     }
 }
 
 /// The kind of an operator's hold, which the relay itself never makes.
-const OPERATOR: (&str, &str) = (
-    "somebody put it on hold with `routes hold`",
-    "ask `held_by`, read `note`; `routes release NAME`",
-);
+const OPERATOR: (&str, &str) =
+    ("somebody put it on hold with `routes hold`", "ask `held_by`, read `note`; `routes release NAME`");
 
 /// What happened, and what to do.
 fn of_dead_letter(reason: FailureReason) -> (&'static str, &'static str) {
     match reason {
-        FailureReason::Unroutable => (
-            "no queue was bound for it, on every attempt",
-            "bind a queue, then `dlq replay --reason UNROUTABLE`",
-        ),
+        FailureReason::Unroutable => {
+            ("no queue was bound for it, on every attempt", "bind a queue, then `dlq replay --reason UNROUTABLE`")
+        }
         FailureReason::ChannelClosed => (
             "the broker closes the channel on this message, but on no other of its destination",
             "read `last_error`; usually a header is wrong",
@@ -132,64 +121,30 @@ fn of_dead_letter(reason: FailureReason) -> (&'static str, &'static str) {
             bytes, headers that are reserved or not an object",
             "fix the producer and write the event again, then `dlq discard` with a note",
         ),
-        FailureReason::Operator => (
-            "somebody moved it there with `keys dead-letter`",
-            "its note says why; replay or discard it",
-        ),
+        FailureReason::Operator => {
+            ("somebody moved it there with `keys dead-letter`", "its note says why; replay or discard it")
+        }
     }
 }
 
 /// What happened, by the label of `outbox_failures_total`.
 const FAILURES: &[(&str, &str)] = &[
-    (
-        "returned",
-        "a message came back: no queue is bound",
-    ),
-    (
-        "nacked",
-        "the broker refused a message",
-    ),
-    (
-        "channel_closed",
-        "the channel closed on a message, or around it",
-    ),
-    (
-        "unconfirmed",
-        "no confirm before the batch's deadline; it may still come",
-    ),
-    (
-        "stalled",
-        "not sent, because its destination has owed confirms for too long",
-    ),
-    (
-        "no_route",
-        "no route names the event's type",
-    ),
-    (
-        "database",
-        "the database could not be reached, or a statement failed",
-    ),
-    (
-        "schema",
-        "the tables are missing, or not of this relay's version",
-    ),
+    ("returned", "a message came back: no queue is bound"),
+    ("nacked", "the broker refused a message"),
+    ("channel_closed", "the channel closed on a message, or around it"),
+    ("unconfirmed", "no confirm before the batch's deadline; it may still come"),
+    ("stalled", "not sent, because its destination has owed confirms for too long"),
+    ("no_route", "no route names the event's type"),
+    ("database", "the database could not be reached, or a statement failed"),
+    ("schema", "the tables are missing, or not of this relay's version"),
     (
         "marks_refused",
         "events could not be marked published because of a trigger or a row policy. The relay \
         publishes nothing more until marking works",
     ),
-    (
-        "settle_refused",
-        "the database refused a wait or a dead letter; the event stays pending",
-    ),
-    (
-        "late_settle",
-        "a late confirm could not be marked at once; the relay tries again",
-    ),
-    (
-        "upkeep",
-        "a slow job failed; it runs again",
-    ),
+    ("settle_refused", "the database refused a wait or a dead letter; the event stays pending"),
+    ("late_settle", "a late confirm could not be marked at once; the relay tries again"),
+    ("upkeep", "a slow job failed; it runs again"),
 ];
 
 /// The labels of `outbox_failures_total`, from the exposition.
