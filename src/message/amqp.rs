@@ -176,14 +176,14 @@ mod tests {
         let deep = format!("{{\"h\":{}1{}}}", "[".repeat(40), "]".repeat(40));
         type Change = Box<dyn FnOnce(&mut Event)>;
         let cases: Vec<(Change, &str)> = vec![
-            (Box::new(move |event| event.event_type = long), "the routing key takes 300 bytes"),
+            (Box::new(move |event| event.event_type = long), "the routing key has 300 bytes"),
             (Box::new(|event| event.headers = Some("[1]".into())), "not a JSON object"),
-            (Box::new(move |event| event.headers = Some(table)), "the headers take 2"),
+            (Box::new(move |event| event.headers = Some(table)), "the headers have 2"),
             (Box::new(|event| event.headers = Some(r#"{"CC":["a"]}"#.into())), "'CC' is reserved"),
             (Box::new(|event| event.headers = Some(r#"{"x-death":1}"#.into())), "'x-death' is reserved"),
             (Box::new(|event| event.headers = Some(r#"{"X-Outbox-Seq":1}"#.into())), "is reserved"),
             (Box::new(move |event| event.headers = Some(deep)), "nested deeper"),
-            (Box::new(|event| event.correlation_id = Some("c".repeat(256))), "the correlation id takes 256 bytes"),
+            (Box::new(|event| event.correlation_id = Some("c".repeat(256))), "the correlation id has 256 bytes"),
         ];
         for (change, expected) in cases {
             let error = build_from(change).expect_err(expected).to_string();

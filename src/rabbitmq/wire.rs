@@ -116,7 +116,7 @@ mod tests {
         assert!(short(&"k".repeat(255)).is_ok());
         assert_eq!(
             short(&"k".repeat(256)).expect_err("too long").to_string(),
-            "a text of 256 bytes does not fit AMQP's 255"
+            "a text of 256 bytes does not fit into AMQP's 255"
         );
     }
 

@@ -122,7 +122,7 @@ async fn a_second_ctrl_c_rolls_the_chunk_at_hand_back() {
     assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.dead_letters WHERE processed_at IS NULL").await, 3);
     assert_eq!(world.value::<i64>("SELECT events FROM outbox.replays").await, 0);
     let run_id: String = world.value("SELECT id::text FROM outbox.replays").await;
-    run(&world.bed, &["replay", "--resume", &run_id]).await.with_code(0).saying("3 by the run in all");
+    run(&world.bed, &["replay", "--resume", &run_id]).await.with_code(0).saying("3 in total by this run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

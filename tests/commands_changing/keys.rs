@@ -36,7 +36,7 @@ async fn dead_lettering_a_poison_head_lets_its_key_go_on_at_once_under_load() {
     let row = "SELECT failure_reason || ': ' || last_error || ' ' || attempts || ' ' || (processed_at IS NULL) FROM outbox.dead_letters";
     let row: String = world.value(row).await;
     assert!(
-        row.starts_with("OPERATOR: taken out of the way by tester: ticket 17: ") && row.ends_with("1 true"),
+        row.starts_with("OPERATOR: moved out of the way by tester: ticket 17: ") && row.ends_with("1 true"),
         "{row}"
     );
     traffic.stop().await;

@@ -129,7 +129,7 @@ async fn the_list_shows_the_routes_of_the_file_and_what_holds_them() {
     assert_eq!((&paid["held_by"][0], &created["held_by"]), (&"orders-paid".into(), &serde_json::json!([])));
     assert_eq!((&list["from_file"], list["holds"].as_array().map(Vec::len)), (&true.into(), Some(2)));
     let shown = run(&world.bed, &["routes", "list", "--routes", file]).await.with_code(0).saying("platform.paid");
-    shown.saying("has the name 'elsewhere'");
+    shown.saying("is named 'elsewhere'");
     std::fs::remove_file(&path).expect("the file is removed");
     let without = run(&world.bed, &["routes", "list", "--json"]).await.with_code(0).json();
     assert_eq!((&without["routes"][0]["name"], &without["from_file"]), (&"default".into(), &false.into()));

@@ -32,7 +32,7 @@ async fn pending_while_no_relay_runs_and_published_afterwards() {
     assert_eq!(text(&before[1]["ahead"], "event_id"), ids[0].to_string());
     let relay = Relay::start(&world.bed, &[]).await;
     let after = become_states(&world, "order-1", &["published", "published"]).await;
-    assert_eq!(text(&after[0], "id"), ids[0].to_string());
+    assert_eq!(text(&after[0], "event_id"), ids[0].to_string());
     assert!(text(&after[0], "published_at") > text(&after[0], "created_at"));
     let document = document(&world.bed, &["trace", "order-1"]).await;
     assert_eq!((document["pending"].as_i64(), document["published"].as_i64()), (Some(0), Some(2)));

@@ -66,7 +66,7 @@ async fn a_rotated_database_password_user_and_authority_are_used_at_the_next_con
     server.end_connections_of("relay_b").await;
     relay.says("from an unknown authority").await;
     server.files.write("url", "postgres:// nonsense");
-    relay.says("url': no PostgreSQL URL").await;
+    relay.says("url': not a PostgreSQL URL").await;
     server.files.write("ca.pem", &other.pem);
     server.files.write("url", &server.url("nobody", "localhost", ""));
     back(4).await;

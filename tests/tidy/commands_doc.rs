@@ -7,19 +7,19 @@ use crate::assert_generated;
 
 const INTRODUCTION: &str = "# Configuration
 
-Generated from the program (`UPDATE_DOCS=1 cargo test --test tidy`); `outbox-relay COMMAND --help` says the same.
+Generated from the program (`make docs`); `outbox-relay COMMAND --help` says the same.
 
-Every value of `run` can be given as a flag or as a variable, a flag wins. Unknown variables are ignored, because Kubernetes injects
-names such as `OUTBOX_PORT`. All values are checked together before anything is connected; what is wrong is listed, one a line, and the
-exit code is 64. Secrets are better given as variables or files than as flags, which the process list shows; a file is read again at
-each connect, so a rotated secret needs no restart. Durations are written `250ms`, `30s`, `7d`, sizes `512KiB`, `16MiB`.
+Set each value of `run` with a flag or a variable; a flag wins. Unknown variables are ignored, because Kubernetes injects names such as
+`OUTBOX_PORT`. All values are checked together before anything connects. If any are wrong, all problems are listed, one per line, and the
+exit code is 64. Pass secrets as variables or files, because the process list shows flags. Files are read again at each connect, so
+rotating a secret needs no restart. Write durations as `250ms`, `30s` or `7d`, and sizes as `512KiB` or `16MiB`.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | no: not found, partly done, a check failed |
+| 1 | not found, refused, only partly done, or a check failed |
 | 64 | wrong usage or configuration |
-| 69 | a service cannot be reached (not `run`, which waits for its services) |
+| 69 | a service cannot be reached (`run` waits for its services instead) |
 | 70 | a bug |
 ";
 

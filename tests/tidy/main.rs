@@ -11,6 +11,7 @@ mod imports;
 mod licences;
 mod links;
 mod metrics_doc;
+mod phrases;
 mod places;
 mod sql;
 mod states;

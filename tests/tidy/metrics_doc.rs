@@ -1,4 +1,4 @@
-//! `docs/metrics.md` is generated from the exposition of a fresh relay; what is healthy, and when to wake somebody, is said here for each.
+//! `docs/metrics.md` is generated from the exposition of a fresh relay; what is healthy, and when to alert, is in this file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,68 +14,68 @@ Generated from the program (`UPDATE_DOCS=1 cargo test --test tidy`). `--admin-ad
 | page | |
 |---|---|
 | `GET /metrics` | the table below, in Prometheus' text format |
-| `GET /livez` | 503 if a step of a worker or of the probe has taken five minutes, which only a bug does; never because of a service. Restart on it |
-| `GET /readyz` | 200 once the loop runs, also without broker and database and while the relay drains: a sidecar's readiness is its pod's, and an outage of the broker must not take the order service down |
-| `GET /status` | JSON for people: version, services since when, last batch, destinations on hold. Errors are kinds (see [states](states.md)), never texts |
-| `POST /wake` | looks for work now. From loopback only (`--wake-from`), judged by the connection, not by `X-Forwarded-For`; never for a web page (`Origin`, `Sec-Fetch-Site`) |
+| `GET /livez` | 503 if a step of a worker or of the probe has taken five minutes, which is a bug; never because of a service. Restart the relay |
+| `GET /readyz` | 200 once the loop runs, even without broker and database and while the relay drains: a sidecar's readiness is its pod's, and a broker outage must not take down the order service |
+| `GET /status` | JSON for people: version, since when the services are up, last batch, destinations on hold. Errors are kinds (see [states](states.md#error-kinds-in-status)), never texts |
+| `POST /wake` | makes the relay look for work now. From loopback only (`--wake-from`), checked by the connection and not by `X-Forwarded-For`; never for a web page (`Origin`, `Sec-Fetch-Site`) |
 
-Give `/livez` to the liveness probe with a `timeoutSeconds` of 5 and a `failureThreshold` of 3, and `/readyz` to the readiness probe.
-The port has no login and no TLS. Everything but `/wake` can be read by whoever reaches it and holds no URLs, payloads, ids or texts of
-errors. One request a connection; a request's head may take 5 s and 16 KiB, a conversation 15 s; beyond 64 connections the oldest that
-has asked nothing makes room.
+Use `/livez` for the liveness probe, with a `timeoutSeconds` of 5 and a `failureThreshold` of 3, and `/readyz` for the readiness probe.
+The port has no login and no TLS. Anybody who reaches it can read everything except `/wake`, so it shows no URLs, payloads, ids or error
+texts. A connection serves one request. A request's head may have 16 KiB and take 5 s, the whole connection 15 s. Beyond 64 connections,
+the oldest one without a request is closed.
 
-The gauges about the whole database (`outbox_pending_events` and those marked *one replica*) are exported only by the replica that
-computes them, so that a sum over pods is right, and a dashboard takes `max`. Another takes over within half a minute when it goes; if
-nobody computes them, `outbox_stats_last_success_timestamp_seconds` is absent. Counts stop at 100,000.
-Labels never hold ids; `event_type` is a type that the configuration names, else `_other`.
+The gauges about the whole database (marked *one replica*) are exported only by the replica that computes them, so that a sum over pods
+is right; use `max` in dashboards. If that replica goes away, another one takes over within half a minute. If nobody computes them,
+`outbox_stats_last_success_timestamp_seconds` is absent. Counts stop at 100,000.
+Labels never contain ids. `event_type` is a type that the configuration names, or `_other`.
 
 | metric | type, labels | meaning | healthy, and when to alert |
 |---|---|---|---|
 ";
 
-/// What is healthy, and when to wake somebody.
+/// What is healthy, and when to alert.
 const HEALTHY: &[(&str, &str)] = &[
     ("outbox_batch_events", "few while idle; near `--batch-size` while catching up"),
-    ("outbox_blocked_keys", "0, or few for seconds. Look at `outbox.waits` if it grows. *One replica*"),
-    ("outbox_broker_blocked", "0. Alert at 1 for 5 minutes: an alarm of the broker (memory, disk)"),
-    ("outbox_broker_connected", "1. Alert at 0 for 5 minutes; nothing is lost meanwhile"),
-    ("outbox_build_info", "1; `version` tells a rollout"),
+    ("outbox_blocked_keys", "0, or a few for seconds. If it grows, run `keys list`. *One replica*"),
+    ("outbox_broker_blocked", "0. Alert at 1 for 5 minutes: the broker has an alarm (memory, disk)"),
+    ("outbox_broker_connected", "1. Alert at 0 for 5 minutes; nothing is lost in the meantime"),
+    ("outbox_build_info", "1; `version` shows a rollout"),
     ("outbox_config_info", "1; one `routes_sha` on all replicas, two during a rollout"),
-    ("outbox_confirm_duration_seconds", "milliseconds; a p99 of seconds is a slow disk or a queue that struggles"),
+    ("outbox_confirm_duration_seconds", "milliseconds; a p99 of seconds means a slow disk or a struggling queue"),
     ("outbox_database_connected", "1. Alert at 0 for 5 minutes"),
-    ("outbox_dead_letter_events", "0. Alert above 0: somebody has to decide. *One replica*"),
+    ("outbox_dead_letter_events", "0. Alert above 0: somebody must decide. *One replica*"),
     ("outbox_dead_lettered_total", "does not grow. The reasons are in [states](states.md)"),
     (
         "outbox_delivery_lag_seconds",
-        "below a second; after an outage as long as the outage. Alert on its p99 only with `outbox_oldest_pending_age_seconds`",
+        "below a second; after an outage, as long as the outage. Alert on its p99 only together with `outbox_oldest_pending_age_seconds`",
     ),
     ("outbox_failures_total", "does not grow. The reasons are in [states](states.md)"),
     ("outbox_in_flight_messages", "0 while idle; hundreds under load"),
     (
         "outbox_late_rows_total",
-        "hardly grows: events that somebody made pending by hand, or whose seq was taken long before they were inserted. Not lost, only late",
+        "hardly grows. These events were committed late, or somebody made them pending by hand. Late, but not lost",
     ),
-    ("outbox_no_route_total", "does not grow: a type that the routes file does not name"),
+    ("outbox_no_route_total", "does not grow. If it does, the routes file lacks a type"),
     (
         "outbox_oldest_pending_age_seconds",
-        "below a few seconds. **The first alert to have**: above 60 s for 5 minutes. Held events count, those waiting for a retry do not. *One replica*",
+        "below a few seconds. **The first alert to have**: above 60 s for 5 minutes. Held events count, events waiting for a retry do not. *One replica*",
     ),
-    ("outbox_pending_events", "near 0; grows during an outage and falls after it. *One replica*"),
-    ("outbox_possible_duplicates_total", "grows with outages only; consumers drop them by `message_id`"),
+    ("outbox_pending_events", "near 0; grows during an outage and falls afterwards. *One replica*"),
+    ("outbox_possible_duplicates_total", "grows only with outages; consumers drop duplicates by `message_id`"),
     ("outbox_publish_attempts_total", "at the rate of `outbox_published_total`"),
-    ("outbox_published_total", "at the rate of your events; 0 of all replicas while events are pending is an outage"),
+    ("outbox_published_total", "at the rate of your events; 0 on all replicas while events are pending is an outage"),
     ("outbox_retries_total", "does not grow"),
     ("outbox_route_held", "0. Alert at 1 for 10 minutes: that route's destination is on hold"),
     (
         "outbox_stats_last_success_timestamp_seconds",
-        "now. Alert if absent, or older than 2 minutes: the gauges of the database are not computed. *One replica*",
+        "now. Alert if absent or older than 2 minutes: nobody computes the gauges about the database. *One replica*",
     ),
     (
         "outbox_unrouted_total",
-        "as you like: messages of routes with `on_unroutable = \"ignore\"` that nobody listened to",
+        "any value: messages of routes with `on_unroutable = \"ignore\"` that nobody listened to",
     ),
     ("outbox_wakeups_total", "`poll` at `--poll-interval` while idle; `listen` or `poke` if you use them"),
-    ("outbox_worker_panics_total", "0. Alert above 0: a bug, and its batch was sent again"),
+    ("outbox_worker_panics_total", "0. Alert above 0: a bug; its batch was sent again"),
 ];
 
 /// A metric as the exposition tells it.
@@ -115,13 +115,13 @@ fn document() -> String {
     let healthy: BTreeMap<&str, &str> = HEALTHY.iter().copied().collect();
     let mut text = INTRODUCTION.to_owned();
     for (name, metric) in told().iter().filter(|(name, _)| name.starts_with("outbox_")) {
-        let watch = healthy.get(name.as_str()).unwrap_or_else(|| panic!("HEALTHY says nothing of {name}"));
+        let watch = healthy.get(name.as_str()).unwrap_or_else(|| panic!("HEALTHY lacks {name}"));
         let labels: String = metric.labels.iter().map(|label| format!(", `{label}`")).collect();
         text.push_str(&format!("| `{name}` | {}{labels} | {} | {watch} |\n", metric.kind, metric.help));
     }
     let process: Vec<String> =
         told().keys().filter(|name| name.starts_with("process_")).map(|name| format!("`{name}`")).collect();
-    text.push_str(&format!("\nAnd of the process, as everywhere: {}.\n", process.join(", ")));
+    text.push_str(&format!("\nThe usual metrics of the process: {}.\n", process.join(", ")));
     text
 }
 

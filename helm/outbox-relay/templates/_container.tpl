@@ -32,7 +32,7 @@ ports:
   - name: outbox-metrics
     containerPort: {{ .Values.adminPort }}
     protocol: TCP
-# About the relay's own progress, never about broker or database: a restart mends neither.
+# About the relay's own progress, never about broker or database: a restart fixes neither.
 livenessProbe:
   httpGet:
     path: /livez

@@ -73,9 +73,9 @@ mod tests {
         let routes = table(&[("order-paid", "order.paid"), ("order-created", "order.created"), ("zebra", "z")]);
         assert!(refuse_unknown(&routes, "order-paid").is_ok());
         let error = refuse_unknown(&routes, "order-piad").expect_err("unknown").to_string();
-        assert!(error.contains("near it: order-paid") && !error.contains("zebra"), "{error}");
+        assert!(error.contains("similar: order-paid") && !error.contains("zebra"), "{error}");
         let error = refuse_unknown(&routes, "qqq").expect_err("unknown").to_string();
-        assert!(error.contains("it has: order-paid, order-created, zebra"), "{error}");
+        assert!(error.contains("routes: order-paid, order-created, zebra"), "{error}");
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn a_held_event_names_its_destination_the_fix_and_the_release() {
             "held (routing key 'order.paid' of exchange 'order.events': no queue is bound for it)"
         );
         assert!(judged.why.contains("(2h 0m ago)"), "{}", judged.why);
-        assert_eq!(judged.why.contains("tries it again in 9s"), kind != "operator", "{kind}: {}", judged.why);
+        assert_eq!(judged.why.contains("next probe is in 9s"), kind != "operator", "{kind}: {}", judged.why);
         assert_eq!(judged.next[0].command, None, "{kind}: the fix comes first");
         assert_eq!(
             commands(&judged),

@@ -2,10 +2,12 @@
 //!
 //! An AMQP error has no delivery tag (hazard B6): the broker may have stored everything before the
 //! culprit and discards everything after it, and only the reply text says more. RabbitMQ's texts,
-//! 3.10 to 4.x: `NOT_FOUND - no exchange 'e' in vhost 'v'` · `ACCESS_REFUSED - access to exchange
-//! 'e' in vhost 'v' refused for user 'u'` · `ACCESS_REFUSED - access to topic 'k' in exchange 'e'
-//! in vhost 'v' refused for user 'u'` · `PRECONDITION_FAILED - message size 9 is larger than
-//! configured max size 8`.
+//! 3.10 to 4.x:
+//!
+//! - `NOT_FOUND - no exchange 'e' in vhost 'v'`
+//! - `ACCESS_REFUSED - access to exchange 'e' in vhost 'v' refused for user 'u'`
+//! - `ACCESS_REFUSED - access to topic 'k' in exchange 'e' in vhost 'v' refused for user 'u'`
+//! - `PRECONDITION_FAILED - message size 9 is larger than configured max size 8`
 
 use crate::outbox::broker::{CloseReason, Token};
 use crate::outbox::destination::Destination;
