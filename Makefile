@@ -72,8 +72,9 @@ lint: rust-tools ## checks formatting, clippy, rustdoc, shellcheck, hadolint and
 	"$$(dev/python-tools)/hadolint" Dockerfile
 	cargo test --workspace $(features) --test tidy --quiet
 
-docs: ## writes the generated documents (configuration, metrics, states) from the program
+docs: ## writes the generated documents (configuration, metrics, states, the JSON of answers) from the program
 	UPDATE_DOCS=1 cargo test --test tidy --quiet documented
+	UPDATE_DOCS=1 cargo test --lib --quiet documented
 
 fmt: rust-tools ## formats the Rust code
 	cargo fmt --all

@@ -10,6 +10,8 @@ pub mod print;
 pub mod purge;
 pub mod replay;
 pub mod routes;
+#[cfg(test)]
+mod schemas;
 pub mod session;
 pub mod state;
 pub mod status;

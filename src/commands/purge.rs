@@ -22,12 +22,12 @@ const CHUNK: i64 = 1_000;
 const COUNTED_MAX: i64 = 100_000;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Answer {
     what: &'static str,
     deleted: usize,
     finished: bool,
     /// What a request for erasure cannot reach.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     not_reached: Vec<String>,
 }
 
@@ -184,4 +184,10 @@ impl Answer {
         }
         text
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Answer>()
 }

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command as Process};
 use tokio::time::timeout;
 
+use super::answers;
 use super::bed::TestBed;
 use super::patience::IN_THE_END;
 use super::process::{Signal, signal};
@@ -17,6 +18,8 @@ use super::program;
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ended {
+    /// Its words before the first flag, such as `dlq list`.
+    pub words: Vec<String>,
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -24,9 +27,9 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn of(output: Output, took: Duration) -> Self {
+    fn of(words: Vec<String>, output: Output, took: Duration) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr), took }
+        Self { words, code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr), took }
     }
 
     /// Panics unless it ended with this code; returns itself.
@@ -43,10 +46,22 @@ impl Ended {
         self
     }
 
-    /// The one JSON document on standard output.
+    /// The one JSON document on standard output, which is as `docs/json` says.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON document: {e}\n{self:#?}"))
+        let document = serde_json::from_str(&self.stdout);
+        let document = document.unwrap_or_else(|e| panic!("no JSON document: {e}\n{self:#?}"));
+        answers::hold_against_schema(&self.words, &document);
+        document
+    }
+
+    /// The error on standard error, which is as `docs/json` says.
+    #[track_caller]
+    pub fn json_error(&self) -> Value {
+        let last = self.stderr.lines().last().unwrap_or_default();
+        let document = serde_json::from_str(last).unwrap_or_else(|e| panic!("no JSON error: {e}\n{self:#?}"));
+        answers::hold_against_schema(&["error".into()], &document);
+        document
     }
 }
 
@@ -131,14 +146,16 @@ impl Command {
         let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = format!("{:?}", self.args);
+        let words = self.args.iter().take_while(|word| !word.starts_with('-')).cloned().collect();
         let child = process.spawn().unwrap_or_else(|e| panic!("{what} does not start: {e}"));
-        Running { child, what, input: self.input, started: Instant::now() }
+        Running { child, words, what, input: self.input, started: Instant::now() }
     }
 }
 
 /// A command that runs. Killed when it is dropped.
 pub struct Running {
     child: Child,
+    words: Vec<String>,
     what: String,
     input: String,
     started: Instant,
@@ -160,7 +177,7 @@ impl Running {
         drop(self.feed().await);
         let ended = timeout(IN_THE_END, self.child.wait_with_output()).await;
         let output = ended.unwrap_or_else(|_| panic!("{} still runs", self.what)).expect("it is our child");
-        Ended::of(output, self.started.elapsed())
+        Ended::of(self.words, output, self.started.elapsed())
     }
 
     /// Writes its input; one that refuses its arguments does not read.

@@ -7,6 +7,7 @@
 //!
 //! Everything here panics where it cannot go on: that is how a test fails.
 
+mod answers;
 pub mod bed;
 pub mod certificates;
 pub mod checker;

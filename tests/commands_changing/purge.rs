@@ -93,7 +93,7 @@ async fn dead_letters_are_deleted_only_when_resolved_unless_said_otherwise() {
         .execute(&format!("{resolve} '95 days' WHERE id = '{}'; {resolve} '1 day' WHERE id = '{}'", ids[0], ids[1]))
         .await;
     let args = ["purge", "dead-letters", "--older-than", "90d"];
-    run(&world.bed, &[&args[..], &["--yes"]].concat()).await.with_code(0).saying("1 dead letters deleted");
+    run(&world.bed, &[&args[..], &["--yes"]].concat()).await.with_code(0).saying("1 dead letter");
     run(&world.bed, &[&args[..], &["--unresolved"]].concat()).await.with_code(64).saying("add --yes");
     assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.dead_letters").await, 3);
     run(&world.bed, &[&args[..], &["--unresolved", "--yes"]].concat())

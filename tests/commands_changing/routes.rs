@@ -91,7 +91,7 @@ async fn the_command_that_trace_and_keys_list_print_lifts_the_hold_of_a_whole_ex
             let lines = steps.iter().filter_map(|step| step["command"].as_str());
             let line = lines.into_iter().find(|line| line.contains("routes release")).expect("a release").to_owned();
             assert!(line.ends_with(&format!("{exchange}/")), "{line}");
-            run_offered(&world, &line).await.with_code(0).saying("1 keys");
+            run_offered(&world, &line).await.with_code(0).saying("1 key");
             assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.holds").await, 0, "{line}");
             assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.waits WHERE hold_id IS NOT NULL").await, 0);
             world.execute("DELETE FROM outbox.waits").await;

@@ -70,7 +70,7 @@ async fn an_exchange_of_another_kind_is_worth_a_warning() {
     world.bed.declare_topology(&direct).await;
     let (answer, findings) = check(&world.bed, &world.bed.amqp_url(), &["--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
-    assert_finding(&findings, "exchange kind", "warn", "differs", "run without --declare");
+    assert_finding(&findings, "exchange kind", "warn", "not as --declare would create it", "run without --declare");
 }
 
 #[tokio::test]

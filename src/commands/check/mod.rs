@@ -20,6 +20,7 @@ use crate::config::check::CheckConfig;
 use crate::error::AppError;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document {
     ok: bool,
     findings: Vec<Finding>,
@@ -62,4 +63,10 @@ fn configuration(config: &CheckConfig) -> Finding {
     let found =
         format!("values, URLs and files are valid; schema {}; routes: {}", config.run.schema, routes.join(", "));
     Finding::new(Area::Configuration, "arguments", Verdict::Ok, found)
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Document>()
 }

@@ -26,6 +26,7 @@ const CHUNK: usize = 500;
 const KEYS_NAMED_MAX: usize = 100;
 
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Answer {
     matched: usize,
     discarded: usize,
@@ -156,4 +157,10 @@ impl Answer {
         }
         text
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Answer>()
 }

@@ -19,6 +19,7 @@ use crate::postgres::call;
 use crate::postgres::call::Param;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct List {
     dead_letters: Vec<DeadLetterRow>,
     /// Whether the limit cut the list.
@@ -27,6 +28,7 @@ struct List {
 
 /// One dead letter with everything known about it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Shown {
     #[serde(flatten)]
     letter: DeadLetterRow,
@@ -35,10 +37,12 @@ struct Shown {
     payload: Option<String>,
     /// The original row without its payload. Values are text, because numbers may be larger than
     /// any of our types.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, serde_json::Value>"))]
     original_event: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Told {
     /// Null: it is so now.
     #[serde(with = "crate::commands::print::time::optional")]
@@ -48,6 +52,7 @@ struct Told {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Answer {
     dead_letters: Vec<Shown>,
     history: Vec<Told>,
@@ -192,4 +197,16 @@ impl Answer {
         }
         text
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn list_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<List>()
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn show_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Answer>()
 }

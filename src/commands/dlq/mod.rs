@@ -4,6 +4,11 @@ mod discard;
 mod list;
 pub(super) mod replay;
 
+#[cfg(test)]
+pub(in crate::commands) use discard::schema as discard_schema;
+#[cfg(test)]
+pub(in crate::commands) use list::{list_schema, show_schema};
+
 use crate::cli::dlq::DlqCommand;
 use crate::commands::checked;
 use crate::config::dlq::{discard_config, list_config, replay_config, show_config};

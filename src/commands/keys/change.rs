@@ -50,6 +50,7 @@ struct Head {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Answer<'a> {
     key: &'a str,
     action: &'static str,
@@ -287,4 +288,10 @@ fn consequences(key: &str, head: &Head, wait: Option<&Wait>) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Answer<'_>>()
 }

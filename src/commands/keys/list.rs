@@ -32,9 +32,11 @@ const BEHIND_LIMIT: Duration = Duration::from_millis(800);
 const STEPS_SHOWN: usize = 3;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document<'a> {
     schema: &'a str,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     at: OffsetDateTime,
     keys_in_all: i64,
     count_max: i64,
@@ -43,14 +45,17 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct KeyDocument {
     key: String,
     state: State,
     headline: String,
     reason: String,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     since: OffsetDateTime,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     until: Option<OffsetDateTime>,
     attempts: i32,
     error: Option<String>,
@@ -64,12 +69,14 @@ struct KeyDocument {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct HoldDocument {
     id: i64,
     kind: String,
     destination: Option<String>,
     reason: String,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     since: OffsetDateTime,
 }
 
@@ -203,4 +210,10 @@ fn text(document: &Document<'_>) -> String {
     }
     push_next(&mut text, &steps);
     text
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Document<'_>>()
 }

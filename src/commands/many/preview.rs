@@ -15,6 +15,7 @@ const SHOWN: usize = 5;
 
 /// The preview.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Preview {
     /// For example `replay`.
     pub action: &'static str,
@@ -33,6 +34,7 @@ pub(crate) struct Preview {
 
 /// How many rows consumers would see after later events of the same key.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Overtaken {
     /// Rows with a later event published.
     pub events: usize,
@@ -42,6 +44,7 @@ pub(crate) struct Overtaken {
 
 /// One row, without its payload.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SampleRow {
     /// The event's id, or the dead letter's.
     pub id: String,
@@ -113,4 +116,10 @@ impl Overtaken {
             ),
         }
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Preview>()
 }

@@ -16,6 +16,7 @@ const DEFAULT_SCHEMA: &str = "outbox";
 
 /// One next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// What it does.
     pub to: String,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::commands::many::consent::log_change;
 use crate::commands::many::progress::Ended;
 use crate::commands::print::Output;
+use crate::commands::print::words::counted;
 use crate::commands::session::Session;
 use crate::config::selection::{Audit, Selection};
 use crate::error::AppError;
@@ -21,6 +22,7 @@ const SKIPPED_NAMED_MAX: usize = 100;
 
 /// What a run replays (`outbox.replays.source`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Published events.
@@ -66,6 +68,7 @@ pub struct Recorded {
 
 /// A row that was skipped.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Skipped {
     /// The event's or dead letter's id.
     pub id: String,
@@ -74,6 +77,7 @@ pub struct Skipped {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Answer {
     replay_id: Uuid,
     source: Source,
@@ -131,6 +135,24 @@ impl Run {
         let run = Self { id, source, started_at: row.get("started_at") };
         let events = usize::try_from(row.get::<_, i64>("events")).unwrap_or(0);
         Ok(Recorded { run, selection, events, is_finished: row.get("is_finished") })
+    }
+
+    /// Answers for a run that was finished before: nothing is left to do.
+    pub fn print_finished(&self, output: Output, events: usize) {
+        let answer = Answer {
+            replay_id: self.id,
+            source: self.source,
+            matched: 0,
+            replayed: 0,
+            replayed_by_run: i64::try_from(events).unwrap_or(i64::MAX),
+            skipped_count: 0,
+            skipped: Vec::new(),
+            finished: true,
+            resume: None,
+        };
+        let text =
+            || format!("run {} is finished: sent {} again; nothing is left to do\n", self.id, counted(events, "event"));
+        output.answer(&answer, text);
     }
 
     /// Counts a chunk, within the chunk's transaction.
@@ -198,4 +220,10 @@ impl Answer {
         }
         text
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Answer>()
 }

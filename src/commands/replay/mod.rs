@@ -7,6 +7,9 @@
 pub mod audit;
 mod runs;
 
+#[cfg(test)]
+pub(in crate::commands) use runs::schema as runs_schema;
+
 use std::collections::BTreeSet;
 
 use tokio_postgres::types::Type;
@@ -96,10 +99,7 @@ async fn types_of(session: &Session, matched: &Matched<Uuid>) -> Result<BTreeSet
 async fn resume(session: &Session, output: Output, recorded: Recorded, execution: &Execution) -> Result<(), AppError> {
     let Recorded { run, mut selection, events, is_finished } = recorded;
     if is_finished {
-        let document = serde_json::json!({ "run": run.id.to_string(), "source": run.source, "replayed": 0, "replayed_by_run": events, "finished": true });
-        let text =
-            || format!("run {} is finished: sent {} again; nothing is left to do\n", run.id, counted(events, "event"));
-        output.answer(&document, text);
+        run.print_finished(output, events);
         return Ok(());
     }
     selection.limit = selection.limit.map(|limit| limit.saturating_sub(events));

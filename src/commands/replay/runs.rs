@@ -43,3 +43,9 @@ pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppErr
     });
     Ok(())
 }
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Runs>()
+}

@@ -22,6 +22,7 @@ use crate::outbox::hold::HoldScope;
 use crate::postgres::call::Param;
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Changed<'a> {
     action: &'static str,
     scope: &'a str,
@@ -171,6 +172,12 @@ fn held_text(hold: &HoldRow, is_new: bool) -> String {
     }
     let by = hold.held_by.as_ref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
     format!("route '{name}' was already on hold, since {since}{by}; nothing was changed\n")
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Changed<'_>>()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ const COUNTED_MAX: i64 = 1_000;
 
 /// A hold as it is printed.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct HoldRow {
     pub(crate) hold: i64,
     pub(crate) scope: String,
@@ -43,6 +44,7 @@ pub(crate) struct HoldRow {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RouteRow {
     name: String,
     /// `None` for every type that no other route names.
@@ -57,6 +59,7 @@ struct RouteRow {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct List {
     /// Whether the routes come from a file.
     from_file: bool,
@@ -175,4 +178,10 @@ impl List {
         }
         text
     }
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<List>()
 }

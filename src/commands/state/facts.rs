@@ -11,6 +11,7 @@ use crate::outbox::hold::HoldScope;
 
 /// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It may leave, but no relay has taken it yet.
@@ -109,6 +110,7 @@ pub struct WaitFacts {
 
 /// An earlier event of the same key.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ahead {
     /// The first such event.
     pub event_id: Uuid,

@@ -219,6 +219,7 @@ pub fn hold(row: &Row) -> Option<HoldFacts> {
 
 /// A connected relay.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LiveRelay {
     /// Its application name.
     pub name: String,
@@ -232,6 +233,7 @@ pub struct LiveRelay {
     pub active: Option<i64>,
     /// When the oldest connection was opened.
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub since: Option<OffsetDateTime>,
     /// Whether one of them listens for notifications; `None` if this role may not see it.
     pub listens: Option<bool>,

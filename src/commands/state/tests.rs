@@ -63,6 +63,16 @@ fn hold(kind: &str) -> HoldFacts {
 fn letter() -> DeadLetterRow {
     DeadLetterRow {
         dead_letter_id: 5,
+        event_id: Uuid::nil(),
+        seq: 1,
+        key: "order-1".into(),
+        aggregate_type: "Order".into(),
+        aggregate_id: "order-1".into(),
+        event_type: "order.paid".into(),
+        correlation_id: None,
+        created_at: None,
+        replay_id: None,
+        note: None,
         failure_reason: "UNROUTABLE".into(),
         last_error: Some("312 NO_ROUTE".into()),
         attempts: 4,

@@ -18,14 +18,17 @@ pub(super) const COUNT_MAX: i64 = 100_000;
 
 /// The conclusion.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Document<'a> {
     pub schema: &'a str,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub at: OffsetDateTime,
     pub schema_version: Option<i32>,
     pub pending: i64,
     pub oldest_pending_age_seconds: f64,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub last_published_at: Option<OffsetDateTime>,
     pub waiting_keys: i64,
     pub count_max: i64,
@@ -45,15 +48,18 @@ pub(super) struct Document<'a> {
 
 /// Keys that wait for one reason.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct WaitsOfReason {
     pub reason: String,
     pub keys: i64,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub oldest_since: OffsetDateTime,
 }
 
 /// A destination that is on hold.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct HoldDocument {
     pub id: i64,
     pub destination: Option<String>,
@@ -65,8 +71,10 @@ pub(super) struct HoldDocument {
     pub reason: String,
     pub error: Option<String>,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub since: OffsetDateTime,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub next_probe_at: Option<OffsetDateTime>,
     pub held_by: Option<String>,
     pub note: Option<String>,
@@ -77,15 +85,18 @@ pub(super) struct HoldDocument {
 
 /// Unresolved dead letters of one reason.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct DeadLetterReason {
     pub reason: String,
     pub events: i64,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub oldest_at: OffsetDateTime,
 }
 
 /// What wakes relays in addition to polling.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Wake {
     pub trigger: bool,
     pub listening: Option<bool>,
@@ -93,9 +104,11 @@ pub(super) struct Wake {
 
 /// One slow job.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Job {
     pub job: String,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub last_run_at: Option<OffsetDateTime>,
     pub run_by: String,
     pub is_late: bool,
@@ -103,6 +116,7 @@ pub(super) struct Job {
 
 /// Where claims start.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Floors {
     pub behind: Option<i64>,
     pub oldest_transaction: Option<OldestTransaction>,
@@ -110,20 +124,24 @@ pub(super) struct Floors {
 
 /// The oldest transaction that this role can see.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct OldestTransaction {
     pub pid: i32,
     pub role: Option<String>,
     pub application_name: Option<String>,
     pub database: Option<String>,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub since: Option<OffsetDateTime>,
 }
 
 /// What vacuum has left to do.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Vacuum {
     pub dead_rows: Option<i64>,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub last_autovacuum: Option<OffsetDateTime>,
 }
 
@@ -242,4 +260,10 @@ fn push_upkeep(text: &mut String, document: &Document<'_>) {
     let vacuum = document.vacuum.last_autovacuum.map_or_else(|| "never".into(), |at| distance(at, document.at));
     let _infallible =
         writeln!(text, "\n{} left to vacuum, last autovacuum {vacuum}", count(dead, i64::MAX, "dead row"));
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Document<'_>>()
 }

@@ -5,6 +5,9 @@
 
 mod answer;
 
+#[cfg(test)]
+pub(in crate::commands) use answer::schema;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;

@@ -26,10 +26,12 @@ pub(super) struct Entry {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document<'a> {
     query: &'a str,
     schema: &'a str,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     at: OffsetDateTime,
     found: bool,
     pending: i64,
@@ -44,6 +46,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct EventDocument<'a> {
     event_id: Uuid,
     seq: i64,
@@ -53,14 +56,18 @@ struct EventDocument<'a> {
     event_type: &'a str,
     correlation_id: Option<&'a str>,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     created_at: OffsetDateTime,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     published_at: Option<OffsetDateTime>,
     state: State,
     headline: &'a str,
     #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     since: OffsetDateTime,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     until: Option<OffsetDateTime>,
     why: &'a str,
     ahead: Option<&'a Ahead>,
@@ -283,4 +290,10 @@ fn push_relays(text: &mut String, document: &Document<'_>) {
     let names: Vec<String> = document.relays.iter().map(|relay| clean(&relay.name)).collect();
     let relays = if names.is_empty() { "none is connected to this database".into() } else { names.join(", ") };
     let _infallible = writeln!(text, "\nrelays: {relays}");
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Document<'_>>()
 }

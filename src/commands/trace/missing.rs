@@ -24,6 +24,7 @@ use crate::postgres::queries::Queries;
 const EXTRA_LIMIT: Duration = Duration::from_millis(300);
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OtherSchema {
     schema: String,
     /// Null if this role may not read it, or reading took too long.
@@ -31,16 +32,19 @@ struct OtherSchema {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OpenTransaction {
     pid: Option<i32>,
     role: Option<String>,
     application_name: Option<String>,
     state: Option<String>,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     since: Option<OffsetDateTime>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     NoTables,
@@ -49,6 +53,7 @@ enum Kind {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Document<'a> {
     query: &'a str,
     schema: &'a str,
@@ -56,6 +61,7 @@ struct Document<'a> {
     kind: Kind,
     other_schemas: Vec<OtherSchema>,
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     published_since: Option<OffsetDateTime>,
     open_transactions: Vec<OpenTransaction>,
     hidden_sessions: i64,
@@ -265,4 +271,10 @@ fn missing_text(document: &Document<'_>, around: &Surroundings) -> String {
     }
     push_next(&mut text, &document.next);
     text
+}
+
+/// The schema of its answer, for `docs/json`.
+#[cfg(test)]
+pub(in crate::commands) fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<Document<'_>>()
 }

@@ -8,6 +8,11 @@ mod answer;
 pub mod find;
 mod missing;
 
+#[cfg(test)]
+pub(in crate::commands) use answer::schema as found_schema;
+#[cfg(test)]
+pub(in crate::commands) use missing::schema as missing_schema;
+
 use uuid::Uuid;
 
 use crate::commands::print::Output;
