@@ -64,6 +64,12 @@ impl Authority {
 /// A folder of files that a test gives to its processes, removed when the test ends.
 pub struct Files(PathBuf);
 
+impl Default for Files {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Files {
     pub fn new() -> Self {
         let folder = program::scratch().join(unique("files"));
