@@ -24,6 +24,8 @@ fn every_migration_goes_up_and_down() {
         .iter()
         .flat_map(|folder| files(folder, ".sql"))
         .map(|file| file.path)
+        // The consumers' table, which they apply themselves and no migration of the relay touches.
+        .filter(|path| path != "sql/optional/inbox.sql")
         .collect();
     assert!(!paths.is_empty());
     let alone: Vec<String> = paths
