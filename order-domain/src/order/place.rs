@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Decision, Draft};
+use super::record::RecordVersion;
 use super::{Address, Customer, Item, Line, Order, Status, Totals};
 use crate::event::{OrderCreatedEvent, OrderPlacedForAnalyticsEvent, Payload, about};
 use crate::notification;
@@ -82,6 +83,7 @@ impl Order {
 
     fn new(new: NewOrder, totals: Totals, context: &Context) -> Self {
         Self {
+            record_version: RecordVersion,
             id: new.id,
             order_number: new.order_number,
             version: 1,
@@ -92,7 +94,7 @@ impl Order {
             lines: new.items.into_iter().map(Line::new).collect(),
             totals,
             paid: false,
-            payment_id: None,
+            payments: Vec::new(),
             shipments: Vec::new(),
             delivery_delayed: false,
             returned: None,
