@@ -143,6 +143,8 @@ pub mod schema;
 #[cfg(any(feature = "postgres", feature = "sqlx"))]
 pub mod outbox;
 #[cfg(feature = "postgres")]
+pub mod inbox;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
