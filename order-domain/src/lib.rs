@@ -142,6 +142,8 @@ pub mod inbound;
 pub mod schema;
 #[cfg(any(feature = "postgres", feature = "sqlx"))]
 pub mod outbox;
+#[cfg(feature = "amqp")]
+pub mod amqp;
 #[cfg(feature = "postgres")]
 pub mod inbox;
 #[cfg(feature = "postgres")]
