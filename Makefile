@@ -25,9 +25,9 @@ help: ## this list
 
 demo: export KEEP := $(KEEP)
 demo: services ## orders over HTTP and four consumers, then the relay under load [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
-	cargo build --release --workspace --features order-domain/postgres --bins --example demo --example order-service
+	cargo build --release --workspace --bins --example demo
 	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
-		--service $(target)/release/examples/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+		--service $(target)/release/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
 
 bench: export CASES := $(CASES)
 bench: export SCALE := $(SCALE)

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::http::Request;
 use crate::stage::Stage;
-use crate::support::files::in_crate;
 
 fn operations(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().expect("paths");
@@ -44,7 +43,7 @@ async fn every_operation_of_the_document_is_served_and_says_how_it_fails() {
 async fn the_readme_lists_every_operation() {
     let stage = Stage::new().await;
     let expected = operations(&stage.get("/openapi.json").await.json());
-    let readme = std::fs::read_to_string(in_crate("README.md")).expect("it is there");
+    let readme = include_str!("../../README.md");
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name));
     let listed: BTreeSet<String> = rows
         .filter(|name| name.contains(" /"))

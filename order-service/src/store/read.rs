@@ -6,9 +6,9 @@ use tokio_postgres::types::Type;
 
 use super::{Parameter, Store, StoreError, not_found, order};
 
-const READ: &str = include_str!("../sql/read_order.sql");
-const LIST: &str = include_str!("../sql/list_orders.sql");
-const STATISTICS: &str = include_str!("../sql/statistics.sql");
+const READ: &str = include_str!("../../sql/read_order.sql");
+const LIST: &str = include_str!("../../sql/list_orders.sql");
+const STATISTICS: &str = include_str!("../../sql/statistics.sql");
 
 /// Which orders of a list are wanted.
 pub struct Page {

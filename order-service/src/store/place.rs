@@ -8,9 +8,9 @@ use tokio_postgres::types::Type;
 
 use super::{Parameter, Store, StoreError, one, order};
 
-const FIND: &str = include_str!("../sql/find_by_key.sql");
-const NEXT_NUMBER: &str = include_str!("../sql/next_number.sql");
-const INSERT: &str = include_str!("../sql/insert_order.sql");
+const FIND: &str = include_str!("../../sql/find_by_key.sql");
+const NEXT_NUMBER: &str = include_str!("../../sql/next_number.sql");
+const INSERT: &str = include_str!("../../sql/insert_order.sql");
 
 /// A request to place an order: what the client calls it, and what it sent.
 pub struct NewRequest<'a> {

@@ -8,8 +8,8 @@ use tokio_postgres::types::Type;
 
 use super::{Parameter, Store, StoreError, not_found, one, order};
 
-const LOCK: &str = include_str!("../sql/lock_order.sql");
-const UPDATE: &str = include_str!("../sql/update_order.sql");
+const LOCK: &str = include_str!("../../sql/lock_order.sql");
+const UPDATE: &str = include_str!("../../sql/update_order.sql");
 
 impl Store {
     /// Locks the order, lets `decide` say what becomes of it, writes that, and appends its events. What is refused leaves

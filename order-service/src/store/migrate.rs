@@ -5,15 +5,15 @@ use tokio_postgres::types::Type;
 
 use super::{Store, StoreError};
 
-const LOCK: &str = include_str!("../sql/migrate_lock.sql");
+const LOCK: &str = include_str!("../../sql/migrate_lock.sql");
 const STEPS: [&str; 4] = [
-    include_str!("../sql/migrations/0001_schema.sql"),
-    include_str!("../sql/migrations/0002_order_numbers.sql"),
-    include_str!("../sql/migrations/0003_orders.sql"),
-    include_str!("../sql/migrations/0004_orders_by_user.sql"),
+    include_str!("../../sql/migrations/0001_schema.sql"),
+    include_str!("../../sql/migrations/0002_order_numbers.sql"),
+    include_str!("../../sql/migrations/0003_orders.sql"),
+    include_str!("../../sql/migrations/0004_orders_by_user.sql"),
 ];
-const OUTBOX_EXISTS: &str = include_str!("../sql/outbox_exists.sql");
-const PING: &str = include_str!("../sql/ping.sql");
+const OUTBOX_EXISTS: &str = include_str!("../../sql/outbox_exists.sql");
+const PING: &str = include_str!("../../sql/ping.sql");
 
 impl Store {
     /// Creates what is missing.

@@ -1,11 +1,6 @@
 //! The reference order service as a process, over HTTP, with a real PostgreSQL: every endpoint, every refusal, and what is
-//! left when it is killed. `dev/with-services NAME -- cargo test -p order-domain --features postgres --test service`.
+//! left when it is killed. `dev/with-services NAME -- cargo test -p order-service`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
-#[path = "../writer/database.rs"]
-#[allow(dead_code, reason = "the tests of the writers use the rest")]
 mod database;
 mod bodies;
 mod http;

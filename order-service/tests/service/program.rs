@@ -1,10 +1,9 @@
-//! The service as a child process: found (or built), started, listened to, stopped or killed.
+//! The service as a child process: started, listened to, stopped or killed.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -76,37 +75,7 @@ fn listening(line: &str) -> Option<SocketAddr> {
     (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
 }
 
-/// The program, built from the sources as they are. `cargo test` alone builds it beside the tests; with `--test` it may be
-/// missing or old, and is built here.
+/// The program, which cargo builds beside its tests.
 pub fn path() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let tests = std::env::current_exe().expect("this test is a file");
-        let profile = tests.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps");
-        let program = profile.join("examples/order-service");
-        if !is_fresh(&program) {
-            build(profile);
-        }
-        program
-    })
-}
-
-/// Whether it is newer than each of the sources that the compiler has listed beside it.
-fn is_fresh(program: &Path) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let Ok(listed) = fs::read_to_string(program.with_extension("d")) else { return false };
-    let sources: Vec<&str> = listed.split_whitespace().skip(1).collect();
-    let Some(built) = modified(program) else { return false };
-    !sources.is_empty() && sources.iter().all(|source| modified(Path::new(source)).is_some_and(|time| time <= built))
-}
-
-fn build(profile: &Path) {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package", "order-domain", "--example", "order-service", "--features", "postgres"]);
-    cargo.arg("--target-dir").arg(profile.parent().expect("it lies in target"));
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let status = cargo.status().expect("cargo is there");
-    assert!(status.success(), "the service does not compile");
+    Path::new(env!("CARGO_BIN_EXE_order-service"))
 }
