@@ -1,12 +1,15 @@
 //! Bodies of what succeeded: `{"success": true, "data": …}`, from which callers read `data`.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
+
+/// Says that it was there before the request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -22,6 +25,11 @@ pub struct Success<T> {
 /// 200 with `data`.
 pub fn ok<T: Serialize>(data: &T) -> Response {
     with(StatusCode::OK, data)
+}
+
+/// 200 with what an earlier request with the same idempotency key has made.
+pub fn replayed<T: Serialize>(data: &T) -> Response {
+    ([(REPLAYED, HeaderValue::from_static("true"))], ok(data)).into_response()
 }
 
 /// `data` with another status that tells of success.

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer::{Answer, ok};
-use crate::api::{change, fulfilment, health, notify, payment, place, read, refund, returns};
+use crate::api::{change, dead_letters, fulfilment, health, notify, payment, place, read, refund, returns};
 use crate::limits;
 use crate::openapi;
 use crate::problem::Problem;
@@ -76,5 +76,8 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(refund::initiate_refund))
         .routes(routes!(refund::complete_refund))
         .routes(routes!(notify::notify))
+        .routes(routes!(dead_letters::dead_letters))
+        .routes(routes!(dead_letters::dead_letter))
+        .routes(routes!(dead_letters::resolve_dead_letter))
         .routes(routes!(health::health))
 }

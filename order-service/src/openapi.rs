@@ -65,7 +65,9 @@ fn add_currencies(document: &mut OpenApi) {
 fn add_links(document: &mut OpenApi) {
     let mut links = BTreeMap::new();
     for (path, item) in &mut document.paths.paths {
-        for (operation, _) in operations(item).filter(|_| path.contains("{orderId}")) {
+        for (operation, _) in
+            operations(item).filter(|_| path.contains("{orderId}") && !path.contains("{notificationId}"))
+        {
             let id = operation.operation_id.clone().expect("every handler has a name");
             let link = LinkBuilder::new().operation_id(id.as_str()).parameter("orderId", "$response.body#/data/id");
             links.insert(id, RefOr::T(link.build()));
@@ -89,14 +91,14 @@ fn add_failures(operation: &mut Operation, path: &str, has_body: bool) {
     };
     add("400", "No request that can be read: its body, its query, its path or its headers.");
     add("503", "Not now: the database is busy or away, or the request took too long.");
-    if path.contains("{orderId}") {
-        add("404", "There is no such order.");
+    if path.contains('{') {
+        add("404", "There is nothing of that id.");
     }
     if path != "/health" && path != "/orders/statistics" {
-        add("422", "A value that no order can have.");
+        add("422", "A value that nothing can have.");
     }
-    if has_body || path.contains("{orderId}/") && !path.ends_with("/items") {
-        add("409", "At odds with the state of the order, or an idempotency key with another body.");
+    if has_body || path.contains("{orderId}/") && !path.ends_with("/items") && !path.ends_with("{notificationId}") {
+        add("409", "At odds with the state of the order or the dead letter, or an idempotency key with another body.");
     }
     if has_body {
         add("413", "The body is larger than is taken.");

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::problem::Problem;
 
-/// Named by the client, or made here; given back with every answer.
+/// Named by the client, and given back with the answer. Where the client names none, the relay takes the order's id for it.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const TRACEPARENT: &str = "traceparent";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -37,18 +37,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Operation {
     }
 }
 
-/// The client's correlation id, or a new one.
-pub fn correlation_id(headers: &HeaderMap) -> Result<CorrelationId, Problem> {
-    let Some(given) = headers.get(CORRELATION_ID) else {
-        return Ok(CorrelationId::new(format!("corr-{}", uuid::Uuid::new_v4()))?);
-    };
+/// The client's correlation id. None is made up: consumers expect the order's id where the client names no other.
+pub fn correlation_id(headers: &HeaderMap) -> Result<Option<CorrelationId>, Problem> {
+    let Some(given) = headers.get(CORRELATION_ID) else { return Ok(None) };
     let visible = given.to_str().ok().filter(|text| is_visible(text));
     let visible = visible.ok_or_else(|| {
         let expected = "visible ASCII";
         let details = json!({ "header": CORRELATION_ID.as_str(), "expected": expected });
         Problem::bad_request("MALFORMED_HEADER", "the correlation id has to be visible ASCII", details)
     })?;
-    Ok(CorrelationId::new(visible)?)
+    Ok(Some(CorrelationId::new(visible)?))
 }
 
 /// What the client calls this order, so that it can ask for it again.

@@ -132,6 +132,14 @@ impl From<StoreError> for Problem {
                 let message = "the idempotency key has been used with another body";
                 Self::new(StatusCode::CONFLICT, "IDEMPOTENCY_KEY_REUSED", message, json!({ "idempotencyKey": key }))
             }
+            StoreError::NoDeadLetter(id) => {
+                let details = json!({ "deadLetterId": id });
+                Self::new(StatusCode::NOT_FOUND, "DEAD_LETTER_NOT_FOUND", "there is no such dead letter", details)
+            }
+            StoreError::DeadLetterClosed(id) => {
+                let message = "the dead letter was replayed or resolved before";
+                Self::new(StatusCode::CONFLICT, "DEAD_LETTER_CLOSED", message, json!({ "deadLetterId": id }))
+            }
             StoreError::Busy(_) | StoreError::NoConnection(_) => {
                 Self::unavailable("TRY_AGAIN", "this cannot be done now, and was not", cause)
             }

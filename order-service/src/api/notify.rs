@@ -2,21 +2,18 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use order_domain::event::Payload;
+use order_domain::Refusal;
 use order_domain::notification::{Channel, CustomNotification, NotificationType, TemplateData};
-use order_domain::value::id::OrderId;
-use order_domain::{Event, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::answer::{Answer, Success, with};
+use crate::answer::{Answer, Success, replayed, with};
 use crate::app::App;
 use crate::body::{Body, OrderPath};
 use crate::operation::Operation;
 use crate::request::PriorityBody;
-use crate::store::StoreError;
+use crate::store::{NotificationRequest, Requested};
 
 /// What the customer is to be told.
 #[derive(Deserialize, ToSchema)]
@@ -56,36 +53,39 @@ impl TryFrom<NotifyBody> for CustomNotification {
 /// The request that was written; whether it was sent is for the Notification Service to tell.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NotifyView<'a> {
-    #[schema(value_type = String)]
-    notification_id: Uuid,
-    order_id: &'a str,
-    idempotency_key: &'a str,
+pub struct NotifyView {
+    notification_id: String,
+    order_id: String,
+    idempotency_key: String,
     /// `REQUESTED`.
     status: &'static str,
 }
 
-/// Asks to tell the customer something. 202: the request is in the outbox, and is sent from there.
-#[utoipa::path(post, path = "/orders/{orderId}/notifications", tag = "notifications", params(OrderPath), request_body = NotifyBody, responses((status = 202, body = Success<NotifyView>)))]
+/// Asks to tell the customer something. 202: the request is in the outbox, and is sent from there. The same key with the same
+/// body, byte for byte, answers with the first notification and sends nothing (200); a key that was used for another request or
+/// another order is refused (409).
+#[utoipa::path(
+    post, path = "/orders/{orderId}/notifications", tag = "notifications", params(OrderPath), request_body = NotifyBody,
+    responses(
+        (status = 202, body = Success<NotifyView>),
+        (status = 200, body = Success<NotifyView>, description = "It was asked for before."),
+    )
+)]
 pub async fn notify(
     State(app): State<App>,
     path: OrderPath,
     Operation(context): Operation,
-    Body { value, .. }: Body<NotifyBody>,
+    Body { value, bytes }: Body<NotifyBody>,
 ) -> Answer {
+    let key = value.idempotency_key.clone();
+    let asked = key.as_deref().map(|key| NotificationRequest { key, bytes: &bytes });
     let request = CustomNotification::try_from(value)?;
-    let decision = app.store.change(&path.order_id, |order| order.notify(request, &context)).await?;
-    let view = decision.events.iter().find_map(|event| view(&path.order_id, event));
-    let view = view.ok_or_else(|| StoreError::Broken("a request for a notification made none".into()))?;
+    let Requested { notification_id, idempotency_key, was_there } =
+        app.store.notify(&path.order_id, asked, |order| order.notify(request, &context)).await?;
+    let order_id = path.order_id.to_string();
+    let view = NotifyView { notification_id, order_id, idempotency_key, status: "REQUESTED" };
+    if was_there {
+        return Ok(replayed(&view));
+    }
     Ok(with(StatusCode::ACCEPTED, &view))
-}
-
-fn view<'a>(order_id: &'a OrderId, event: &'a Event) -> Option<NotifyView<'a>> {
-    let Payload::NotificationSendRequested(payload) = event.payload() else { return None };
-    Some(NotifyView {
-        notification_id: payload.notification_id,
-        order_id: order_id.as_str(),
-        idempotency_key: event.idempotency_key(),
-        status: "REQUESTED",
-    })
 }

@@ -1,7 +1,7 @@
 //! Placing an order.
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use order_domain::order::NewOrder;
 use order_domain::value::id::{OrderId, OrderNumber, UserId};
@@ -9,16 +9,13 @@ use order_domain::{Amount, Order, Refusal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Answer, Success, with};
+use crate::answer::{Answer, Success, replayed, with};
 use crate::app::App;
 use crate::body::Body;
 use crate::operation::{IdempotencyKey, Operation};
 use crate::request::{AddressBody, AllocationBody, ConfirmationBody, CustomerBody, ItemBody, Number, Object};
 use crate::store::NewRequest;
 use crate::view::OrderView;
-
-/// Says that the order was there before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What a customer orders.
 #[derive(Deserialize, ToSchema)]
@@ -95,7 +92,7 @@ pub async fn place(
     let placed = app.store.place(&request, |number| Order::place(value.order(number)?, &context)).await?;
     let view = OrderView::from(&placed.order);
     if placed.replayed {
-        return Ok(([(REPLAYED, HeaderValue::from_static("true"))], with(StatusCode::OK, &view)).into_response());
+        return Ok(replayed(&view));
     }
     let location = format!("/orders/{}", placed.order.id());
     Ok(([(header::LOCATION, location)], with(StatusCode::CREATED, &view)).into_response())

@@ -21,15 +21,21 @@ impl Store {
     ) -> Result<Decision, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let locked = one(&transaction, LOCK, &[(&id.as_str(), Type::TEXT)]).await?;
-        let decision = decide(&order(&locked.ok_or_else(|| not_found(id))?)?)?;
+        let decision = decide(&lock(&transaction, id).await?)?;
         write(&transaction, &decision.order).await?;
         self.finish(transaction, &decision.events).await?;
         Ok(decision)
     }
 }
 
-async fn write(transaction: &Transaction<'_>, order: &Order) -> Result<(), StoreError> {
+/// The order, locked until the transaction ends.
+pub async fn lock(transaction: &Transaction<'_>, id: &OrderId) -> Result<Order, StoreError> {
+    let locked = one(transaction, LOCK, &[(&id.as_str(), Type::TEXT)]).await?;
+    order(&locked.ok_or_else(|| not_found(id))?)
+}
+
+/// Writes a locked order back.
+pub async fn write(transaction: &Transaction<'_>, order: &Order) -> Result<(), StoreError> {
     let body = serde_json::to_string(order).map_err(|e| StoreError::Broken(e.into()))?;
     let version = i64::try_from(order.version()).map_err(|e| StoreError::Broken(e.into()))?;
     let (id, status) = (order.id().as_str(), order.status().as_str());

@@ -19,6 +19,10 @@ pub enum StoreError {
     NotFound(OrderId),
     #[error("the idempotency key {0} has been used with another body")]
     KeyReused(String),
+    #[error("there is no dead letter {0}")]
+    NoDeadLetter(i64),
+    #[error("the dead letter {0} was replayed or resolved before")]
+    DeadLetterClosed(i64),
     #[error("the database is busy")]
     Busy(#[source] Cause),
     #[error("the database cannot be reached")]

@@ -6,11 +6,16 @@ use tokio_postgres::types::Type;
 use super::{Store, StoreError};
 
 const LOCK: &str = include_str!("../../sql/migrate_lock.sql");
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 9] = [
     include_str!("../../sql/migrations/0001_schema.sql"),
     include_str!("../../sql/migrations/0002_order_numbers.sql"),
     include_str!("../../sql/migrations/0003_orders.sql"),
     include_str!("../../sql/migrations/0004_orders_by_user.sql"),
+    include_str!("../../sql/migrations/0005_notifications.sql"),
+    include_str!("../../sql/migrations/0006_notifications_by_order.sql"),
+    include_str!("../../sql/migrations/0007_notifications_by_key.sql"),
+    include_str!("../../sql/migrations/0008_dead_letters.sql"),
+    include_str!("../../sql/migrations/0009_dead_letters_open.sql"),
 ];
 const OUTBOX_EXISTS: &str = include_str!("../../sql/outbox_exists.sql");
 const PING: &str = include_str!("../../sql/ping.sql");

@@ -5,17 +5,21 @@ mod pool;
 mod error;
 mod place;
 mod change;
+mod notify;
+mod dead_letters;
 mod read;
 mod migrate;
 
 use deadpool_postgres::{Pool, Transaction};
 use order_domain::outbox::Outbox;
-use order_domain::value::id::OrderId;
+use order_domain::value::id::{CorrelationId, OrderId};
 use order_domain::{Event, Order};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+pub use self::dead_letters::{Closing, DeadLetter, DeadLetterPage, Shown};
 pub use self::error::StoreError;
+pub use self::notify::{NotificationRequest, Requested};
 pub use self::place::NewRequest;
 pub use self::read::{Page, Summary};
 use crate::settings::Settings;
@@ -40,11 +44,30 @@ impl Store {
         self.pool.get().await.map_err(StoreError::from)
     }
 
-    /// The end of every command: the events, and then the COMMIT that makes order and events true together.
+    /// The end of every command: what it asks the Notification Service for is written down, then comes [`Self::append`].
     async fn finish(&self, transaction: Transaction<'_>, events: &[Event]) -> Result<(), StoreError> {
-        order_domain::postgres::append_to(&self.outbox, &transaction, events).await?;
-        transaction.commit().await.map_err(StoreError::at_commit)
+        notify::record(&transaction, events).await?;
+        self.append(transaction, events).await
     }
+
+    /// The events, and then the COMMIT that makes order and events true together. One line in the log says what was decided.
+    async fn append(&self, transaction: Transaction<'_>, events: &[Event]) -> Result<(), StoreError> {
+        order_domain::postgres::append_to(&self.outbox, &transaction, events).await?;
+        transaction.commit().await.map_err(StoreError::at_commit)?;
+        decided(events);
+        Ok(())
+    }
+}
+
+/// Tells the log which events a decision has made: ids and types, nothing of what they say.
+fn decided(events: &[Event]) {
+    let Some(first) = events.first() else { return };
+    let order_id = first.aggregate().id();
+    let correlation_id = first.correlation_id().map(CorrelationId::as_str);
+    let types: Vec<&str> = events.iter().map(|event| event.event_type().as_str()).collect();
+    let ids: Vec<String> = events.iter().map(|event| event.id().to_string()).collect();
+    let (event_types, event_ids) = (types.join(","), ids.join(","));
+    tracing::info!(order_id, event_types, event_ids, correlation_id, "decided");
 }
 
 /// The row that there is, or none.

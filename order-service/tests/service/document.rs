@@ -31,7 +31,7 @@ async fn every_operation_of_the_document_is_served_and_says_how_it_fails() {
             let schema = &responses[status]["content"]["application/json"]["schema"]["$ref"];
             assert_eq!(schema, "#/components/schemas/Failure", "{operation} {status}");
         }
-        let path = path.replace("{orderId}", "none");
+        let path = path.replace("{orderId}", "none").replace("{notificationId}", "none").replace("{deadLetterId}", "0");
         let answer = stage.request(&Request { method, path: &path, headers: &[], body: None }).await;
         let code = if answer.status < 300 { String::new() } else { answer.problem() };
         assert!(!code.ends_with("UNKNOWN_PATH") && !code.ends_with("METHOD_NOT_ALLOWED"), "{operation}: {code}");

@@ -91,7 +91,19 @@ async fn the_log_is_json_and_tells_nothing_of_people() {
     let refused = &requests[2];
     assert_eq!((&refused["path"], &refused["status"]), (&json!("/orders/{orderId}/cancel"), &json!(409)));
     assert_eq!(refused["code"], "ILLEGAL_TRANSITION");
-    assert!(refused["correlation_id"].is_string() && refused["duration_ms"].is_u64(), "{refused}");
+    assert!(refused["order_id"] == id && refused["duration_ms"].is_u64(), "{refused}");
+    let decided: Vec<Value> = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["message"] == "decided")
+        .collect();
+    let told = decided.iter().map(|line| line["event_types"].as_str().unwrap_or_default());
+    let told: Vec<String> = told.flat_map(|types| types.split(',').map(str::to_owned)).collect();
+    assert_eq!((decided.len(), told), (2, stage.events(&id).await), "a line for each decision: {lines:?}");
+    for line in decided {
+        let ids = line["event_ids"].as_str().expect("ids").split(',').map(|id| id.parse::<uuid::Uuid>());
+        assert!(line["order_id"] == id && ids.into_iter().all(|id| id.is_ok()), "{line}");
+    }
     for secret in ["John", "john.doe", "15551234567", "Main St", "user-xyz-789", "SecretReason", "299.99"] {
         assert!(lines.iter().all(|line| !line.contains(secret)), "{secret} in {lines:?}");
     }

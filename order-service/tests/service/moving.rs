@@ -104,6 +104,28 @@ async fn a_request_for_a_notification_is_accepted_and_written_down() {
 }
 
 #[tokio::test]
+async fn a_notification_is_asked_for_once_for_each_key() {
+    let stage = Stage::new().await;
+    let (id, other) = (stage.placed().await, stage.placed().await);
+    let path = format!("/orders/{id}/notifications");
+    let body = json!({ "type": "CUSTOM", "templateData": { "text": "It is ready." }, "idempotencyKey": "ready-7" });
+    let (first, second) = tokio::join!(stage.post(&path, &body), stage.post(&path, &body));
+    let (first, second) = if first.status == 202 { (first, second) } else { (second, first) };
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    assert_eq!(second.data(200), first.data(202));
+    assert_eq!(stage.events(&id).await.iter().filter(|name| *name == "notification.send_requested").count(), 1);
+
+    let (before, reused) = (stage.counts().await, "409 IDEMPOTENCY_KEY_REUSED");
+    let changed = json!({ "type": "CUSTOM", "templateData": { "text": "It is late." }, "idempotencyKey": "ready-7" });
+    assert_eq!(stage.post(&path, &changed).await.problem(), reused);
+    assert_eq!(stage.post(&format!("/orders/{other}/notifications"), &body).await.problem(), reused);
+    let own = format!("ord_{id}_confirmation");
+    let own = json!({ "type": "CUSTOM", "templateData": {}, "idempotencyKey": own });
+    assert_eq!(stage.post(&path, &own).await.problem(), reused, "the service has asked by this key itself");
+    assert_eq!(stage.counts().await, before, "nothing was written");
+}
+
+#[tokio::test]
 async fn of_commands_at_once_that_exclude_each_other_one_is_done() {
     let stage = Stage::new().await;
     let id = stage.placed().await;

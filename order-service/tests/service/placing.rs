@@ -47,11 +47,19 @@ async fn events_carry_the_correlation_and_the_trace_of_the_request() {
     let sql = "SELECT DISTINCT correlation_id, headers ->> 'traceparent' FROM outbox.events";
     let row = stage.database.client().await.query_one(sql, &[]).await.expect("all have the same");
     assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("corr-42", trace));
-    let made = stage.get("/health").await;
-    assert!(
-        made.header("x-correlation-id").is_some_and(|id| id.starts_with("corr-")),
-        "one is made where none is given"
-    );
+}
+
+#[tokio::test]
+async fn no_correlation_id_is_made_up_so_that_the_relay_takes_the_orders() {
+    let stage = Stage::new().await;
+    let placed = stage.place("key-1", bodies::ORDER).await;
+    let id = placed.data(201)["id"].as_str().expect("an id").to_owned();
+    assert_eq!(placed.header("x-correlation-id"), None);
+    stage.post(&format!("/orders/{id}/cancel"), &bodies::reason()).await.data(200);
+    let sql = "SELECT count(*), count(correlation_id) FROM outbox.events";
+    let row = stage.database.client().await.query_one(sql, &[]).await.expect("counted");
+    assert!(row.get::<_, i64>(0) > 3, "placed and cancelled");
+    assert_eq!(row.get::<_, i64>(1), 0);
 }
 
 #[tokio::test]
