@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::middleware;
+use axum::response::IntoResponse as _;
 use axum::routing::get;
-use order_domain::order::Decision;
+use order_domain::order::{Decision, OrderFact};
 use order_domain::value::id::OrderId;
-use order_domain::{Order, Refusal};
+use order_domain::{Context, Order, Refusal};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,7 +20,7 @@ use crate::openapi;
 use crate::problem::Problem;
 use crate::serve::Service;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{HeardOrder, Store};
 use crate::view::OrderView;
 
 /// What every handler has.
@@ -38,7 +39,18 @@ impl App {
         let decision = self.store.change(id, decide).await?;
         Ok(ok(&OrderView::from(&decision.order)))
     }
+
+    /// Has an order hear a fact, and answers with the order as it is then. A fact has happened and is not refused: one that is known
+    /// or comes too late changes nothing and is answered like one that counts.
+    pub async fn heard(&self, id: &OrderId, fact: &OrderFact, context: &Context) -> Answer {
+        let HeardOrder { order, outcome } = self.store.hear_fact(id, fact, context).await?;
+        let outcome = HeaderValue::from_static(outcome.as_str());
+        Ok(([(FACT_OUTCOME, outcome)], ok(&OrderView::from(&order))).into_response())
+    }
 }
+
+/// How a fact ended: `applied`, `known`, `stale` or `review`.
+const FACT_OUTCOME: HeaderName = HeaderName::from_static("fact-outcome");
 
 /// Everything that is served.
 pub fn router(app: App, settings: &Settings) -> Service {
@@ -78,6 +90,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(notify::notify))
         .routes(routes!(dead_letters::dead_letters))
         .routes(routes!(dead_letters::dead_letter))
+        .routes(routes!(dead_letters::replay_dead_letter))
         .routes(routes!(dead_letters::resolve_dead_letter))
         .routes(routes!(health::health))
 }

@@ -6,7 +6,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use order_domain::Invalid;
 use order_domain::value::id::OrderId;
+use order_domain::value::text::ForeignText;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_json::{Deserializer, json};
@@ -14,6 +16,9 @@ use utoipa::IntoParams;
 
 use crate::problem::Problem;
 use crate::request::Object;
+
+/// What the schemas say of a reason.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// A JSON body. Fields that are not known are passed over.
 pub struct Body<T> {
@@ -66,6 +71,26 @@ fn problem(error: &serde_json::Error, path: &str) -> Problem {
         return Problem::bad_request("MISSING_FIELD", format!("the field {missing} is missing"), details);
     }
     Problem::bad_request("INVALID_FIELD", "a field of the body is not of its type", details)
+}
+
+/// A text as the domain takes one: not empty, not too long, no control character.
+pub fn text(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Invalid> {
+    if text.trim().is_empty() {
+        return Err(Invalid::Empty { field });
+    }
+    if text.len() > bytes_max {
+        return Err(Invalid::TooLong { field, bytes: text.len(), bytes_max });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid::Malformed { field, expected: "text without control characters" });
+    }
+    Ok(())
+}
+
+/// A text that somebody else has said, within the same limits.
+pub fn foreign(field: &'static str, said: String) -> Result<ForeignText, Invalid> {
+    text(field, &said, REASON_BYTES_MAX)?;
+    Ok(ForeignText::new(said))
 }
 
 /// The order that the path names.

@@ -29,7 +29,7 @@ pub async fn log(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let order_id = order_id(&path, request.uri().path());
-    let (correlation_id, mut response) = match correlation_id(request.headers()) {
+    let (correlation_id, response) = match correlation_id(request.headers()) {
         Ok(None) => (None, next.run(request).await),
         Ok(Some(id)) => {
             request.extensions_mut().insert(id.clone());

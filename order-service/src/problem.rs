@@ -140,6 +140,15 @@ impl From<StoreError> for Problem {
                 let message = "the dead letter was replayed or resolved before";
                 Self::new(StatusCode::CONFLICT, "DEAD_LETTER_CLOSED", message, json!({ "deadLetterId": id }))
             }
+            StoreError::NotWhole(id) => {
+                let message = "the body was larger than is kept: it can be resolved, not replayed";
+                Self::new(StatusCode::CONFLICT, "NOT_REPLAYABLE", message, json!({ "deadLetterId": id }))
+            }
+            StoreError::Dead(dead) => {
+                let message = "this fact is of no use";
+                let details = json!({ "reason": dead.reason.as_str(), "detail": dead.detail });
+                Self::new(StatusCode::CONFLICT, dead.reason.as_str(), message, details)
+            }
             StoreError::Busy(_) | StoreError::NoConnection(_) => {
                 Self::unavailable("TRY_AGAIN", "this cannot be done now, and was not", cause)
             }

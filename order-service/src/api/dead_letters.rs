@@ -10,9 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{Answer, Success, ok};
 use crate::app::App;
-use crate::body::{Body, Parameters};
+use crate::body::{Body, Parameters, text};
 use crate::problem::Problem;
-use crate::store::{Closing, DeadLetter, DeadLetterPage, Shown};
+use crate::store::{Closing, DeadLetterPage, DeadLetterSummary, Shown};
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
@@ -63,20 +63,6 @@ impl DeadLetterQuery {
 fn number(digits: &str) -> Option<i64> {
     let is_number = (1..=18).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     is_number.then(|| digits.parse().ok())?
-}
-
-/// A text as the domain takes one: not empty, not too long, no control character.
-fn text(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Invalid> {
-    if text.trim().is_empty() {
-        return Err(Invalid::Empty { field });
-    }
-    if text.len() > bytes_max {
-        return Err(Invalid::TooLong { field, bytes: text.len(), bytes_max });
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Invalid::Malformed { field, expected: "text without control characters" });
-    }
-    Ok(())
 }
 
 /// The dead letter that the path names.
@@ -138,8 +124,8 @@ pub struct DeadLetterView {
     note: Option<String>,
 }
 
-impl From<DeadLetter> for DeadLetterView {
-    fn from(letter: DeadLetter) -> Self {
+impl From<DeadLetterSummary> for DeadLetterView {
+    fn from(letter: DeadLetterSummary) -> Self {
         Self {
             id: letter.id,
             queue: letter.queue,
@@ -168,18 +154,11 @@ pub struct ShownView {
     original_event: String,
     /// `utf-8` or `base64`.
     encoding: String,
-    /// Of the whole body, in hexadecimal digits.
-    body_sha256: String,
 }
 
 impl From<Shown> for ShownView {
     fn from(shown: Shown) -> Self {
-        Self {
-            letter: shown.letter.into(),
-            original_event: shown.original_event,
-            encoding: shown.encoding,
-            body_sha256: shown.body_sha256,
-        }
+        Self { letter: shown.letter.into(), original_event: shown.original_event, encoding: shown.encoding }
     }
 }
 
@@ -218,6 +197,19 @@ pub async fn dead_letters(State(app): State<App>, Parameters(query): Parameters<
 /// A dead letter with its body.
 #[utoipa::path(get, path = "/admin/dead-letters/{deadLetterId}", tag = "dead letters", params(DeadLetterPath), responses((status = 200, body = Success<ShownView>)))]
 pub async fn dead_letter(State(app): State<App>, path: DeadLetterPath) -> Answer {
+    Ok(ok(&ShownView::from(app.store.dead_letter(path.id).await?)))
+}
+
+/// Handles a dead letter again, with the id that it had, past the mark that its message may have left. Where it is of no use again,
+/// it stays open (409).
+#[utoipa::path(post, path = "/admin/dead-letters/{deadLetterId}/replay", tag = "dead letters", params(DeadLetterPath), request_body = ClosingBody, responses((status = 200, body = Success<ShownView>)))]
+pub async fn replay_dead_letter(
+    State(app): State<App>,
+    path: DeadLetterPath,
+    Body { value, .. }: Body<ClosingBody>,
+) -> Answer {
+    let outcome = app.store.replay_dead_letter(path.id, &value.closing()?).await?;
+    tracing::info!(dead_letter_id = path.id, by = value.by, outcome = outcome.as_str(), "dead letter replayed");
     Ok(ok(&ShownView::from(app.store.dead_letter(path.id).await?)))
 }
 

@@ -1,7 +1,7 @@
 //! Goods that leave and arrive, at once or in parts.
 
 use axum::extract::State;
-use order_domain::order::Shipment;
+use order_domain::order::{OrderFact, Shipment};
 use order_domain::value::timestamp::Timestamp;
 use order_domain::{Invalid, Refusal};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{Answer, Success};
 use crate::app::App;
-use crate::body::{Body, OrderPath};
+use crate::body::{Body, OrderPath, foreign};
 use crate::operation::Operation;
 use crate::request::{LineBody, Object, lines, named_lines};
 use crate::view::OrderView;
@@ -92,7 +92,8 @@ pub async fn report_delay(
     Body { value, .. }: Body<DelayBody>,
 ) -> Answer {
     let estimated = time(value.estimated_delivery)?;
-    app.moved(&path.order_id, |order| order.report_delay(&value.reason, estimated, &context)).await
+    let fact = OrderFact::Delayed { reason: foreign("reason", value.reason)?, estimated_delivery: estimated };
+    app.heard(&path.order_id, &fact, &context).await
 }
 
 /// What has arrived.
@@ -112,5 +113,5 @@ pub async fn deliver(
     Body { value, .. }: Body<DeliverBody>,
 ) -> Answer {
     let lines = lines(value.lines)?;
-    app.moved(&path.order_id, |order| order.deliver(&lines, &context)).await
+    app.heard(&path.order_id, &OrderFact::Delivered(lines), &context).await
 }

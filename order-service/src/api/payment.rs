@@ -1,12 +1,13 @@
-//! Paying. The Payment Service's answers come in here.
+//! Paying. The Payment Service's answers come in here: they are facts, and not refused.
 
 use axum::extract::State;
+use order_domain::order::OrderFact;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::answer::{Answer, Success};
 use crate::app::App;
-use crate::body::{Body, OrderPath};
+use crate::body::{Body, OrderPath, foreign};
 use crate::operation::Operation;
 use crate::request::Number;
 use crate::view::OrderView;
@@ -36,12 +37,12 @@ pub async fn start_payment(
 pub struct PaidBody {
     #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$")]
     payment_id: String,
-    /// Has to be the order's total.
+    /// The order's total; another amount is flagged for review.
     #[schema(value_type = f64, minimum = 0, maximum = 999_999_999_999_999_i64)]
     amount: Number,
 }
 
-/// The payment was completed: the order is confirmed.
+/// The payment was completed: the order is confirmed, if it waits for this payment.
 #[utoipa::path(post, path = "/orders/{orderId}/complete-payment", tag = "payment", params(OrderPath), request_body = PaidBody, responses((status = 200, body = Success<OrderView>)))]
 pub async fn complete_payment(
     State(app): State<App>,
@@ -49,8 +50,9 @@ pub async fn complete_payment(
     Operation(context): Operation,
     Body { value, .. }: Body<PaidBody>,
 ) -> Answer {
-    let amount = value.amount.amount("amount")?;
-    app.moved(&path.order_id, |order| order.complete_payment(value.payment_id.parse()?, amount, &context)).await
+    let (payment_id, amount) = (value.payment_id.parse()?, value.amount.amount("amount")?);
+    let fact = OrderFact::PaymentCompleted { payment_id, amount: Some(amount), currency: None };
+    app.heard(&path.order_id, &fact, &context).await
 }
 
 /// Which payment failed, and why.
@@ -71,7 +73,9 @@ pub async fn fail_payment(
     Operation(context): Operation,
     Body { value, .. }: Body<FailedBody>,
 ) -> Answer {
-    app.moved(&path.order_id, |order| order.fail_payment(value.payment_id.parse()?, &value.reason, &context)).await
+    let fact =
+        OrderFact::PaymentFailed { payment_id: value.payment_id.parse()?, reason: foreign("reason", value.reason)? };
+    app.heard(&path.order_id, &fact, &context).await
 }
 
 /// The customer wants to try another payment. Needs no body.

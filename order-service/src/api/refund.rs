@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use order_domain::Refusal;
-use order_domain::order::RefundRequest;
+use order_domain::order::{OrderFact, RefundRequest};
 use order_domain::value::id::RefundId;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -75,7 +75,8 @@ pub async fn initiate_refund(
     Body { value, .. }: Body<RefundIdBody>,
 ) -> Answer {
     let refund_id: RefundId = value.refund_id.parse()?;
-    app.moved(&path.order_id, |order| order.initiate_refund(&refund_id, &context)).await
+    let fact = OrderFact::RefundInitiated { refund_id, amount: None, currency: None };
+    app.heard(&path.order_id, &fact, &context).await
 }
 
 /// The Payment Service has completed a refund.
@@ -87,5 +88,6 @@ pub async fn complete_refund(
     Body { value, .. }: Body<RefundIdBody>,
 ) -> Answer {
     let refund_id: RefundId = value.refund_id.parse()?;
-    app.moved(&path.order_id, |order| order.complete_refund(&refund_id, &context)).await
+    let fact = OrderFact::RefundProcessed { refund_id, amount: None, currency: None };
+    app.heard(&path.order_id, &fact, &context).await
 }

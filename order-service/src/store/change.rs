@@ -6,7 +6,7 @@ use order_domain::value::id::OrderId;
 use order_domain::{Order, Refusal};
 use tokio_postgres::types::Type;
 
-use super::{Parameter, Store, StoreError, not_found, one, order};
+use super::{Parameter, Store, StoreError, not_found, one, order, reviews};
 
 const LOCK: &str = include_str!("../../sql/lock_order.sql");
 const UPDATE: &str = include_str!("../../sql/update_order.sql");
@@ -21,8 +21,10 @@ impl Store {
     ) -> Result<Decision, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        let decision = decide(&lock(&transaction, id).await?)?;
+        let before = lock(&transaction, id).await?;
+        let decision = decide(&before)?;
         write(&transaction, &decision.order).await?;
+        reviews::raise_shortages(&transaction, &before, &decision.order).await?;
         self.finish(transaction, &decision.events).await?;
         Ok(decision)
     }

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deadpool_postgres::Transaction;
+use order_domain::inbound::{DeadBody, DeadLetter, Properties};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -17,28 +18,8 @@ const CLOSE: &str = include_str!("../../sql/close_dead_letter.sql");
 const UTF8: &str = "utf-8";
 const BASE64: &str = "base64";
 
-/// A message that could not be handled.
-pub struct NewDeadLetter<'a> {
-    /// The queue that it was consumed from.
-    pub queue: &'a str,
-    pub routing_key: &'a str,
-    pub message_id: &'a str,
-    /// A stable name, such as `SCHEMA_INVALID`.
-    pub failure_reason: &'a str,
-    /// Where it is wrong; nothing of what stands there.
-    pub detail: Option<&'a str>,
-    /// Tries to handle it.
-    pub attempts: u32,
-    /// The body, or the beginning of one that is over the limit.
-    pub body: &'a [u8],
-    /// Of the whole body.
-    pub body_bytes: u64,
-    /// Of the whole body.
-    pub body_sha256: [u8; 32],
-}
-
 /// A dead letter in a list.
-pub struct DeadLetter {
+pub struct DeadLetterSummary {
     pub id: i64,
     pub queue: String,
     pub routing_key: String,
@@ -57,10 +38,9 @@ pub struct DeadLetter {
 
 /// A dead letter with its body.
 pub struct Shown {
-    pub letter: DeadLetter,
+    pub letter: DeadLetterSummary,
     pub original_event: String,
     pub encoding: String,
-    pub body_sha256: String,
 }
 
 /// Which dead letters of a list are wanted.
@@ -73,7 +53,7 @@ pub struct DeadLetterPage {
 }
 
 /// What a person does about a dead letter.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Resolution {
     /// It was handled again.
     Replayed,
@@ -90,38 +70,46 @@ pub struct Closing<'a> {
 /// What a replay handles again.
 pub struct Original {
     pub queue: String,
-    pub routing_key: String,
-    pub message_id: String,
+    pub properties: Properties,
     pub body: Vec<u8>,
 }
 
 impl Store {
     /// Keeps a message. A copy of one that is open is the same one.
-    pub async fn keep_dead_letter(&self, letter: &NewDeadLetter<'_>) -> Result<(), StoreError> {
-        let (text, encoding) = encoded(letter.body);
-        let is_whole = u64::try_from(letter.body.len()).is_ok_and(|bytes| bytes == letter.body_bytes);
+    pub async fn keep_dead_letter(&self, letter: &DeadLetter) -> Result<(), StoreError> {
+        let (text, encoding) = encoded(letter.body.bytes());
+        let (is_whole, bytes) = match &letter.body {
+            DeadBody::Whole(body) => (true, body.len() as u64),
+            DeadBody::Cut { bytes, .. } => (false, *bytes),
+        };
         let attempts = i32::try_from(letter.attempts).map_err(|e| StoreError::Broken(e.into()))?;
-        let body_bytes = i64::try_from(letter.body_bytes).map_err(|e| StoreError::Broken(e.into()))?;
-        let sha256 = letter.body_sha256.as_slice();
-        let parameters: [Parameter<'_>; 11] = [
+        let body_bytes = i64::try_from(bytes).map_err(|e| StoreError::Broken(e.into()))?;
+        let detail = match &letter.body {
+            DeadBody::Whole(_) => letter.detail.clone(),
+            DeadBody::Cut { checksum, .. } => format!("{} ({checksum})", letter.detail),
+        };
+        let sent_at = letter.properties.timestamp.map(|at| at.to_string());
+        let parameters: [Parameter<'_>; 13] = [
             (&letter.queue, Type::TEXT),
-            (&letter.routing_key, Type::TEXT),
+            (&letter.properties.routing_key, Type::TEXT),
             (&letter.message_id, Type::TEXT),
-            (&letter.failure_reason, Type::TEXT),
-            (&letter.detail, Type::TEXT),
+            (&letter.reason.as_str(), Type::TEXT),
+            (&detail, Type::TEXT),
             (&attempts, Type::INT4),
             (&text, Type::TEXT),
             (&encoding, Type::TEXT),
             (&is_whole, Type::BOOL),
             (&body_bytes, Type::INT8),
-            (&sha256, Type::BYTEA),
+            (&letter.properties.correlation_id, Type::TEXT),
+            (&letter.properties.traceparent, Type::TEXT),
+            (&sent_at, Type::TEXT),
         ];
         self.client().await?.query_typed(INSERT, &parameters).await?;
         Ok(())
     }
 
     /// Dead letters, newest first, without their bodies.
-    pub async fn dead_letters(&self, page: &DeadLetterPage) -> Result<Vec<DeadLetter>, StoreError> {
+    pub async fn dead_letters(&self, page: &DeadLetterPage) -> Result<Vec<DeadLetterSummary>, StoreError> {
         let parameters: [Parameter<'_>; 4] = [
             (&page.only_open, Type::BOOL),
             (&page.queue, Type::TEXT),
@@ -136,8 +124,8 @@ impl Store {
     pub async fn dead_letter(&self, id: i64) -> Result<Shown, StoreError> {
         let rows = self.client().await?.query_typed(READ, &[(&id, Type::INT8)]).await?;
         let row = rows.first().ok_or(StoreError::NoDeadLetter(id))?;
-        let (original_event, encoding, body_sha256) = (row.try_get(14)?, row.try_get(15)?, row.try_get(16)?);
-        Ok(Shown { letter: letter(row)?, original_event, encoding, body_sha256 })
+        let (original_event, encoding) = (row.try_get(14)?, row.try_get(15)?);
+        Ok(Shown { letter: letter(row)?, original_event, encoding })
     }
 
     /// Says what was done about a dead letter other than replaying it.
@@ -166,7 +154,15 @@ pub async fn lock_open(transaction: &Transaction<'_>, id: i64) -> Result<Option<
     } else {
         text.into_bytes()
     };
-    Ok(Some(Original { queue: row.try_get(0)?, routing_key: row.try_get(1)?, message_id: row.try_get(2)?, body }))
+    let sent_at: Option<String> = row.try_get(9)?;
+    let properties = Properties {
+        routing_key: row.try_get(1)?,
+        message_id: Some(row.try_get(2)?),
+        correlation_id: row.try_get(7)?,
+        traceparent: row.try_get(8)?,
+        timestamp: sent_at.and_then(|at| at.parse().ok()),
+    };
+    Ok(Some(Original { queue: row.try_get(0)?, properties, body }))
 }
 
 /// Says what was done about a dead letter that is locked.
@@ -193,8 +189,8 @@ fn encoded(body: &[u8]) -> (String, &'static str) {
     }
 }
 
-fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
-    Ok(DeadLetter {
+fn letter(row: &Row) -> Result<DeadLetterSummary, StoreError> {
+    Ok(DeadLetterSummary {
         id: row.try_get(0)?,
         queue: row.try_get(1)?,
         routing_key: row.try_get(2)?,

@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use deadpool_postgres::PoolError;
-use order_domain::Refusal;
+use order_domain::inbound::{Dead, Fault};
 use order_domain::outbox::AppendError;
 use order_domain::value::id::OrderId;
+use order_domain::{Refusal, inbox};
 use tokio_postgres::error::SqlState;
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -23,6 +24,10 @@ pub enum StoreError {
     NoDeadLetter(i64),
     #[error("the dead letter {0} was replayed or resolved before")]
     DeadLetterClosed(i64),
+    #[error("the body of the dead letter {0} was not kept whole")]
+    NotWhole(i64),
+    #[error("a fact is of no use")]
+    Dead(#[source] Dead),
     #[error("the database is busy")]
     Busy(#[source] Cause),
     #[error("the database cannot be reached")]
@@ -53,6 +58,26 @@ impl StoreError {
             next = error.source();
         }
         text
+    }
+
+    /// Whose fault it is that a message was not handled. What every message would meet is the infrastructure's.
+    pub fn fault(&self) -> Fault {
+        let text = self.cause();
+        match self {
+            Self::Busy(_) | Self::NoConnection(_) | Self::OutcomeUnknown(_) => Fault::infrastructure(text),
+            Self::Broken(cause) => match cause.downcast_ref::<tokio_postgres::Error>() {
+                Some(error) => Fault { kind: inbox::fault(error).kind, text },
+                None => Fault::message(text),
+            },
+            Self::Refused(_)
+            | Self::NotFound(_)
+            | Self::KeyReused(_)
+            | Self::NoDeadLetter(_)
+            | Self::DeadLetterClosed(_)
+            | Self::NotWhole(_)
+            | Self::Dead(_)
+            | Self::TooMuch(_) => Fault::message(text),
+        }
     }
 
     /// A COMMIT that was not answered may have been done.

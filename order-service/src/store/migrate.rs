@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 use super::{Store, StoreError};
 
 const LOCK: &str = include_str!("../../sql/migrate_lock.sql");
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 17] = [
     include_str!("../../sql/migrations/0001_schema.sql"),
     include_str!("../../sql/migrations/0002_order_numbers.sql"),
     include_str!("../../sql/migrations/0003_orders.sql"),
@@ -16,6 +16,14 @@ const STEPS: [&str; 9] = [
     include_str!("../../sql/migrations/0007_notifications_by_key.sql"),
     include_str!("../../sql/migrations/0008_dead_letters.sql"),
     include_str!("../../sql/migrations/0009_dead_letters_open.sql"),
+    include_str!("../../sql/migrations/0010_notification_states.sql"),
+    include_str!("../../sql/migrations/0011_notification_states_by_order.sql"),
+    include_str!("../../sql/migrations/0012_allocations.sql"),
+    include_str!("../../sql/migrations/0013_reviews.sql"),
+    include_str!("../../sql/migrations/0014_product_ids.sql"),
+    include_str!("../../sql/migrations/0015_open_orders_by_product.sql"),
+    include_str!("../../sql/migrations/0016_products.sql"),
+    order_domain::inbox::TABLE,
 ];
 const OUTBOX_EXISTS: &str = include_str!("../../sql/outbox_exists.sql");
 const PING: &str = include_str!("../../sql/ping.sql");

@@ -7,6 +7,11 @@ mod place;
 mod change;
 mod notify;
 mod dead_letters;
+mod hear;
+mod allocations;
+mod reports;
+mod products;
+mod reviews;
 mod read;
 mod migrate;
 
@@ -14,11 +19,14 @@ use deadpool_postgres::{Pool, Transaction};
 use order_domain::outbox::Outbox;
 use order_domain::value::id::{CorrelationId, OrderId};
 use order_domain::{Event, Order};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-pub use self::dead_letters::{Closing, DeadLetter, DeadLetterPage, Shown};
+pub use self::dead_letters::{Closing, DeadLetterPage, DeadLetterSummary, Shown};
 pub use self::error::StoreError;
+pub use self::hear::HeardOrder;
 pub use self::notify::{NotificationRequest, Requested};
 pub use self::place::NewRequest;
 pub use self::read::{Page, Summary};
@@ -83,6 +91,17 @@ async fn one(
 fn order(row: &Row) -> Result<Order, StoreError> {
     let body: String = row.try_get(0)?;
     serde_json::from_str(&body).map_err(|e| StoreError::Broken(format!("a stored order cannot be read: {e}").into()))
+}
+
+/// A value as a column of JSON text holds it.
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Broken(e.into()))
+}
+
+/// What another column of JSON text holds.
+fn parsed<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, StoreError> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|e| StoreError::Broken(format!("a stored state cannot be read: {e}").into()))
 }
 
 fn not_found(id: &OrderId) -> StoreError {

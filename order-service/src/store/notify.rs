@@ -51,7 +51,7 @@ impl Store {
         write(&transaction, &decision.order).await?;
         let asked = decision.events.iter().find_map(asked);
         let asked = asked.ok_or_else(|| StoreError::Broken("a request for a notification made none".into()))?;
-        insert(&transaction, asked, request).await?;
+        insert(&transaction, asked, request, false).await?;
         let (notification_id, idempotency_key) = (asked.notification_id.to_string(), asked.idempotency_key.clone());
         self.append(transaction, &decision.events).await?;
         Ok(Requested { notification_id, idempotency_key, was_there: false })
@@ -61,9 +61,15 @@ impl Store {
 /// Writes down what `events` ask for.
 pub async fn record(transaction: &Transaction<'_>, events: &[Event]) -> Result<(), StoreError> {
     for asked in events.iter().filter_map(asked) {
-        insert(transaction, asked, None).await?;
+        insert(transaction, asked, None, false).await?;
     }
     Ok(())
+}
+
+/// Writes down that another channel is asked for.
+pub async fn record_fallback(transaction: &Transaction<'_>, event: &Event) -> Result<(), StoreError> {
+    let asked = asked(event).ok_or_else(|| StoreError::Broken("another channel is asked for by no request".into()))?;
+    insert(transaction, asked, None, true).await
 }
 
 /// What an event asks the Notification Service for.
@@ -92,12 +98,13 @@ async fn insert(
     transaction: &Transaction<'_>,
     asked: &NotificationSendRequestedEvent,
     request: Option<NotificationRequest<'_>>,
+    is_fallback: bool,
 ) -> Result<(), StoreError> {
     let body = serde_json::to_string(asked).map_err(|e| StoreError::Broken(e.into()))?;
     let channels: Vec<&str> = asked.channels.iter().map(Channel::as_str).collect();
     let (id, at) = (asked.notification_id.to_string(), asked.timestamp.to_string());
     let (key, bytes) = (request.map(|request| request.key), request.map(|request| request.bytes));
-    let parameters: [Parameter<'_>; 9] = [
+    let parameters: [Parameter<'_>; 10] = [
         (&id, Type::TEXT),
         (&asked.order_id.as_str(), Type::TEXT),
         (&asked.notification_type.as_str(), Type::TEXT),
@@ -107,6 +114,7 @@ async fn insert(
         (&bytes, Type::BYTEA),
         (&at, Type::TEXT),
         (&body, Type::TEXT),
+        (&is_fallback, Type::BOOL),
     ];
     let written = one(transaction, INSERT, &parameters).await?;
     written.map(|_| ()).ok_or_else(|| StoreError::KeyReused(asked.idempotency_key.clone()))
