@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::answer::{Answer, ok};
 use crate::api::{change, dead_letters, fulfilment, health, notify, payment, place, read, refund, returns};
+use crate::consumers::Hearing;
 use crate::limits;
 use crate::openapi;
 use crate::problem::Problem;
@@ -27,11 +28,13 @@ use crate::view::OrderView;
 #[derive(Clone)]
 pub struct App {
     pub store: Arc<Store>,
+    /// Absent where the service was started without a broker.
+    pub hearing: Option<Hearing>,
 }
 
 impl App {
-    pub fn new(store: Store) -> Self {
-        Self { store: Arc::new(store) }
+    pub fn new(store: Store, hearing: Option<Hearing>) -> Self {
+        Self { store: Arc::new(store), hearing }
     }
 
     /// Has `decide` move an order, and answers with the order as it is then.
@@ -88,6 +91,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(refund::initiate_refund))
         .routes(routes!(refund::complete_refund))
         .routes(routes!(notify::notify))
+        .routes(routes!(notify::notification))
         .routes(routes!(dead_letters::dead_letters))
         .routes(routes!(dead_letters::dead_letter))
         .routes(routes!(dead_letters::replay_dead_letter))

@@ -2,7 +2,7 @@
 //! the transaction that writes the order. It shows how a service uses `order-domain`; the relay beside it does the rest.
 //!
 //! Promises exit code 0 after SIGTERM, with every request answered that had begun. Refuses to start without a database
-//! that has the relay's tables.
+//! that has the relay's tables. With a broker it hears other services as well; without one it serves all the same.
 #![forbid(unsafe_code)]
 
 mod settings;
@@ -13,6 +13,7 @@ mod openapi;
 mod api;
 mod request;
 mod view;
+mod view_beside;
 
 mod body;
 mod operation;
@@ -21,12 +22,14 @@ mod answer;
 mod problem;
 
 mod store;
+mod consumers;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
@@ -58,7 +61,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<(), String> {
-    let store = Store::new(&settings)?;
+    let store = Store::new(&settings, settings.pool_size)?;
     let cause = |error: store::StoreError| error.cause();
     store.migrate().await.map_err(cause)?;
     if settings.migrate {
@@ -78,14 +81,23 @@ async fn run(settings: Settings) -> Result<(), String> {
     let listener = listener.map_err(|e| failed(&format!("listening on {}", settings.listen), e))?;
     let address = listener.local_addr().map_err(|e| failed("asking for the address", e))?;
     tracing::info!(%address, "listening");
+    let stopping = CancellationToken::new();
+    let (hearing, consumers) = match &settings.amqp_url {
+        Some(url) => consumers::start(&settings, url, stopping.clone()).map(|(a, b)| (Some(a), Some(b)))?,
+        None => (None, None),
+    };
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: no new connections, requests that have begun are answered");
+        tracing::info!("stopping: no new connections and messages, what has begun is finished");
+        stopping.cancel();
     };
-    serve::serve(listener, app::router(App::new(store), &settings), stop, settings.drain()).await;
+    serve::serve(listener, app::router(App::new(store, hearing), &settings), stop, settings.drain()).await;
+    if let Some(consumers) = consumers {
+        consumers.ended().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

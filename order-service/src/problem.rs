@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use order_domain::value::id::NotificationId;
 use order_domain::{Invalid, Refusal};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -86,6 +87,12 @@ impl Problem {
     pub fn path(uri: &Uri) -> Self {
         let path: String = uri.path().chars().take(256).collect();
         Self::new(StatusCode::NOT_FOUND, "UNKNOWN_PATH", "there is nothing under this path", json!({ "path": path }))
+    }
+
+    /// The order has no such notification.
+    pub fn notification(id: &NotificationId) -> Self {
+        let details = json!({ "notificationId": id });
+        Self::new(StatusCode::NOT_FOUND, "NOTIFICATION_NOT_FOUND", "the order has no such notification", details)
     }
 
     /// The path is there, for other methods.

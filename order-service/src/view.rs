@@ -1,5 +1,8 @@
 //! Orders as callers see them. Amounts are JSON numbers with the digits that they were given with.
 
+use std::collections::BTreeMap;
+
+use order_domain::inbound::notification::NotificationStatus;
 use order_domain::notification::Channel;
 use order_domain::order::{Address, Customer, Line, LineQuantity, Refund, RefundState, Return, Status};
 use order_domain::value::id::{OrderId, OrderNumber, PaymentId, ShipmentId, UserId};
@@ -7,6 +10,9 @@ use order_domain::value::timestamp::Timestamp;
 use order_domain::{Amount, Currency, Order};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::store::Whole;
+use crate::view_beside::{self, AllocationView, NotificationStatusView, NotificationView, ReviewView};
 
 /// An order.
 #[derive(Serialize, ToSchema)]
@@ -59,6 +65,30 @@ pub struct OrderView<'a> {
     /// What can still be asked back.
     #[schema(value_type = f64, minimum = 0)]
     refundable: Amount,
+    /// By type of notification: `SENT` if any is sent, `FAILED` if some failed for good and none is sent, else `REQUESTED`. Like the
+    /// two below only where the order is asked for, not where it is moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BTreeMap<String, NotificationStatusView>, nullable = false, required = false)]
+    notification_status: Option<BTreeMap<&'a str, NotificationStatus>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<NotificationView>, nullable = false, required = false)]
+    notifications: Option<Vec<NotificationView<'a>>>,
+    /// Why a person should look at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<ReviewView>, nullable = false, required = false)]
+    reviews: Option<Vec<ReviewView<'a>>>,
+}
+
+impl<'a> From<&'a Whole> for OrderView<'a> {
+    fn from(whole: &'a Whole) -> Self {
+        Self {
+            items: ItemView::allocated(whole),
+            notification_status: Some(view_beside::by_type(whole)),
+            notifications: Some(whole.notifications.iter().map(NotificationView::from).collect()),
+            reviews: Some(whole.reviews.iter().map(ReviewView::from).collect()),
+            ..Self::from(&whole.order)
+        }
+    }
 }
 
 impl<'a> From<&'a Order> for OrderView<'a> {
@@ -87,6 +117,9 @@ impl<'a> From<&'a Order> for OrderView<'a> {
             returned: order.returned(),
             refunds: order.refunds().iter().map(RefundView::from).collect(),
             refundable: order.refundable(),
+            notification_status: None,
+            notifications: None,
+            reviews: None,
         }
     }
 }
@@ -165,6 +198,10 @@ pub struct ItemView<'a> {
     shipped: u32,
     /// Of those, pieces that have arrived.
     delivered: u32,
+    /// What Inventory has done for it; only where the order is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AllocationView, nullable = false, required = false)]
+    allocation: Option<AllocationView<'a>>,
 }
 
 impl<'a> ItemView<'a> {
@@ -180,8 +217,22 @@ impl<'a> ItemView<'a> {
             unit_price: item.unit_price,
             shipped: *shipped,
             delivered: *delivered,
+            allocation: None,
         };
         order.lines().iter().map(view).collect()
+    }
+}
+
+impl<'a> ItemView<'a> {
+    /// The lines of an order with what Inventory has done for them by now.
+    pub fn allocated(whole: &'a Whole) -> Vec<Self> {
+        let now = Timestamp::now();
+        let lines = Self::all(&whole.order).into_iter().zip(whole.order.lines());
+        let view = |(view, line): (Self, &'a Line)| {
+            let state = whole.allocations.get(&line.item.order_item_id);
+            Self { allocation: Some(AllocationView::new(state, now)), ..view }
+        };
+        lines.map(view).collect()
     }
 }
 

@@ -4,65 +4,19 @@ use std::collections::BTreeMap;
 
 use order_domain::inbound::inventory::{AllocationStatus, ItemState};
 use order_domain::inbound::notification::{ChannelState, Delivery, NotificationStatus};
-use order_domain::value::id::OrderItemId;
 use order_domain::value::timestamp::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::store::{Notification, RaisedReview, Whole};
-use crate::view::{ItemView, OrderView};
 
-/// An order with what others have told of it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WholeOrderView<'a> {
-    #[serde(flatten)]
-    #[schema(inline)]
-    order: OrderView<'a>,
-    items: Vec<WholeItemView<'a>>,
-    /// By type of notification: `SENT` if any is sent, `FAILED` if some failed for good and none is sent, else `REQUESTED`.
-    #[schema(value_type = std::collections::BTreeMap<String, NotificationStatusView>)]
-    notification_status: BTreeMap<&'a str, NotificationStatus>,
-    notifications: Vec<NotificationView<'a>>,
-    reviews: Vec<ReviewView<'a>>,
-}
-
-impl<'a> From<&'a Whole> for WholeOrderView<'a> {
-    fn from(whole: &'a Whole) -> Self {
-        let now = Timestamp::now();
-        let items = ItemView::all(&whole.order).into_iter().zip(whole.order.lines()).map(|(item, line)| {
-            let state = whole.allocations.get(&line.item.order_item_id);
-            WholeItemView { item, allocation: AllocationView::new(state, now) }
-        });
-        let mut by_type: BTreeMap<&str, Vec<&ChannelState>> = BTreeMap::new();
-        for notification in &whole.notifications {
-            by_type.entry(&notification.notification_type).or_default().extend(notification.channels.values());
-        }
-        Self {
-            order: OrderView::without_items(&whole.order),
-            items: items.collect(),
-            notification_status: by_type
-                .into_iter()
-                .map(|(kind, channels)| (kind, NotificationStatus::of(channels)))
-                .collect(),
-            notifications: whole.notifications.iter().map(NotificationView::from).collect(),
-            reviews: whole.reviews.iter().map(ReviewView::from).collect(),
-        }
+/// What became of the notifications of each type.
+pub fn by_type(whole: &Whole) -> BTreeMap<&str, NotificationStatus> {
+    let mut channels: BTreeMap<&str, Vec<&ChannelState>> = BTreeMap::new();
+    for notification in &whole.notifications {
+        channels.entry(&notification.notification_type).or_default().extend(notification.channels.values());
     }
-}
-
-/// The lines of an order with what Inventory has told of them.
-pub fn items(whole: &Whole) -> Vec<WholeItemView<'_>> {
-    WholeOrderView::from(whole).items
-}
-
-/// A line, how far it has come, and what Inventory has done for it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WholeItemView<'a> {
-    #[serde(flatten)]
-    item: ItemView<'a>,
-    allocation: AllocationView<'a>,
+    channels.into_iter().map(|(kind, channels)| (kind, NotificationStatus::of(channels))).collect()
 }
 
 /// What Inventory has done for a line.
@@ -79,7 +33,8 @@ pub struct AllocationView<'a> {
 }
 
 impl<'a> AllocationView<'a> {
-    fn new(state: Option<&'a ItemState>, now: Timestamp) -> Self {
+    /// What is known of it now: a pending allocation that was not confirmed in time has expired.
+    pub fn new(state: Option<&'a ItemState>, now: Timestamp) -> Self {
         let status = state.map_or(AllocationStatus::None, |state| state.status(now));
         let allocation = state.map(|state| &state.latest.value);
         Self {
@@ -142,7 +97,11 @@ impl<'a> From<&'a Notification> for NotificationView<'a> {
             notification_id: &notification.notification_id,
             notification_type: &notification.notification_type,
             status: NotificationStatus::of(notification.channels.values()),
-            channels: notification.channels.iter().map(|(name, state)| ChannelView::new(name.as_str(), state)).collect(),
+            channels: notification
+                .channels
+                .iter()
+                .map(|(name, state)| ChannelView::new(name.as_str(), state))
+                .collect(),
             idempotency_key: request.map(|request| request.idempotency_key.as_str()),
             is_fallback: request.is_some_and(|request| request.is_fallback),
             requested_at: request.map(|request| request.requested_at.as_str()),

@@ -1,19 +1,56 @@
-//! Asking the Notification Service to tell a customer something.
+//! Asking the Notification Service to tell a customer something, and showing what became of it.
 
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use order_domain::Refusal;
 use order_domain::notification::{Channel, CustomNotification, NotificationType, TemplateData};
+use order_domain::value::id::{NotificationId, OrderId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{Answer, Success, replayed, with};
+use crate::answer::{Answer, Success, ok, replayed, with};
 use crate::app::App;
 use crate::body::{Body, OrderPath};
 use crate::operation::Operation;
+use crate::problem::Problem;
 use crate::request::PriorityBody;
-use crate::store::{NotificationRequest, Requested};
+use crate::store::{Notification, NotificationRequest, Requested};
+use crate::view_beside::NotificationView;
+
+/// A notification of an order, and what became of it by each channel.
+#[utoipa::path(get, path = "/orders/{orderId}/notifications/{notificationId}", tag = "notifications", params(NotificationPath), responses((status = 200, body = Success<NotificationView>)))]
+pub async fn notification(State(app): State<App>, path: NotificationPath) -> Answer {
+    let whole = app.store.whole(&path.order_id).await?;
+    let is_meant = |notification: &&Notification| notification.notification_id == path.notification_id.as_str();
+    let found = whole.notifications.iter().find(is_meant);
+    let found = found.ok_or_else(|| Problem::notification(&path.notification_id))?;
+    Ok(ok(&NotificationView::from(found)))
+}
+
+/// The notification that the path names.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct NotificationPath {
+    /// Names the order; at most 255 bytes.
+    #[param(rename = "orderId", value_type = String, min_length = 1, max_length = 255)]
+    order_id: OrderId,
+    /// Names the notification; at most 255 bytes.
+    #[param(rename = "notificationId", value_type = String, min_length = 1, max_length = 255)]
+    notification_id: NotificationId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NotificationPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path: Result<Path<(String, String)>, PathRejection> = Path::from_request_parts(parts, state).await;
+        let (order_id, notification_id) = path?.0;
+        Ok(Self { order_id: OrderId::new(order_id)?, notification_id: NotificationId::new(notification_id)? })
+    }
+}
 
 /// What the customer is to be told.
 #[derive(Deserialize, ToSchema)]

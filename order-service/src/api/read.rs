@@ -17,16 +17,16 @@ use crate::view::{ItemView, OrderView, StatusView};
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
 
-/// An order. Inventory, and whoever else, reads `data.id` and the rest.
+/// An order, with what others have told of it. Inventory, and whoever else, reads `data.id` and the rest.
 #[utoipa::path(get, path = "/orders/{orderId}", tag = "orders", params(OrderPath), responses((status = 200, body = Success<OrderView>)))]
 pub async fn order(State(app): State<App>, path: OrderPath) -> Answer {
-    Ok(ok(&OrderView::from(&app.store.order(&path.order_id).await?)))
+    Ok(ok(&OrderView::from(&app.store.whole(&path.order_id).await?)))
 }
 
 /// The lines of an order, as Inventory asks for them.
 #[utoipa::path(get, path = "/orders/{orderId}/items", tag = "orders", params(OrderPath), responses((status = 200, body = Success<Vec<ItemView>>)))]
 pub async fn items(State(app): State<App>, path: OrderPath) -> Answer {
-    Ok(ok(&ItemView::all(&app.store.order(&path.order_id).await?)))
+    Ok(ok(&ItemView::allocated(&app.store.whole(&path.order_id).await?)))
 }
 
 /// Which orders are wanted.

@@ -77,6 +77,19 @@ impl Store {
         Ok(HeardOrder { order, outcome: effect.outcome })
     }
 
+    /// Deletes marks that are older than `retention`, in chunks of a transaction each, and says how many.
+    pub async fn clean_inbox(&self, retention: inbox::Retention) -> Result<u64, StoreError> {
+        let client = self.client().await?;
+        let mut marks = 0;
+        loop {
+            let deleted = inbox::clean(&**client, retention, inbox::CHUNK_DEFAULT).await?;
+            marks += deleted;
+            if deleted < u64::from(inbox::CHUNK_DEFAULT) {
+                return Ok(marks);
+            }
+        }
+    }
+
     /// Handles a dead letter again, past the mark that its message may have left. The effect, the mark and who did it are one
     /// transaction. What is dead again stays open.
     pub async fn replay_dead_letter(&self, id: i64, closing: &Closing<'_>) -> Result<Outcome, StoreError> {

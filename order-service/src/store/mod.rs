@@ -12,6 +12,7 @@ mod allocations;
 mod reports;
 mod products;
 mod reviews;
+mod beside;
 mod read;
 mod migrate;
 
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+pub use self::beside::{Notification, RaisedReview, Whole};
 pub use self::dead_letters::{Closing, DeadLetterPage, DeadLetterSummary, Shown};
 pub use self::error::StoreError;
 pub use self::hear::HeardOrder;
@@ -41,10 +43,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects when something is asked for.
-    pub fn new(settings: &Settings) -> Result<Self, String> {
+    /// Connects when something is asked for, with at most `connections`.
+    pub fn new(settings: &Settings, connections: u16) -> Result<Self, String> {
         let outbox = Outbox::in_schema(&settings.outbox_schema).map_err(|e| format!("--outbox-schema: {e}"))?;
-        Ok(Self { pool: pool::pool(settings)?, outbox })
+        Ok(Self { pool: pool::pool(settings, connections)?, outbox })
     }
 
     /// A connection of the pool, for one transaction or one question.

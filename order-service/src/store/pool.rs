@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A transaction that the service has forgotten ends by itself.
 const IDLE_IN_TRANSACTION_SECONDS: u16 = 30;
 
-pub fn pool(settings: &Settings) -> Result<Pool, String> {
+pub fn pool(settings: &Settings, size: u16) -> Result<Pool, String> {
     let mut config: Config = settings.database_url.parse().map_err(|_| "the database URL cannot be read".to_owned())?;
     let (statement, lock) = (settings.statement_seconds_max, settings.lock_seconds_max);
     let idle = IDLE_IN_TRANSACTION_SECONDS;
@@ -26,7 +26,7 @@ pub fn pool(settings: &Settings) -> Result<Pool, String> {
     let recycling_method = RecyclingMethod::Fast;
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method });
     let pool = Pool::builder(manager)
-        .max_size(settings.pool_size.into())
+        .max_size(size.into())
         .wait_timeout(Some(WAIT))
         .create_timeout(Some(CONNECT))
         .recycle_timeout(Some(RECYCLE))

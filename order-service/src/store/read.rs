@@ -1,12 +1,10 @@
 //! Reading orders. Nothing here locks: what is read is what was last committed.
 
-use order_domain::Order;
-use order_domain::value::id::{OrderId, UserId};
+use order_domain::value::id::UserId;
 use tokio_postgres::types::Type;
 
-use super::{Parameter, Store, StoreError, not_found, order};
+use super::{Parameter, Store, StoreError};
 
-const READ: &str = include_str!("../../sql/read_order.sql");
 const LIST: &str = include_str!("../../sql/list_orders.sql");
 const STATISTICS: &str = include_str!("../../sql/statistics.sql");
 
@@ -43,12 +41,6 @@ pub struct Statistic {
 }
 
 impl Store {
-    /// The order of that id.
-    pub async fn order(&self, id: &OrderId) -> Result<Order, StoreError> {
-        let rows = self.client().await?.query_typed(READ, &[(&id.as_str(), Type::TEXT)]).await?;
-        order(rows.first().ok_or_else(|| not_found(id))?)
-    }
-
     /// Orders, newest first.
     pub async fn list(&self, page: &Page) -> Result<Vec<Summary>, StoreError> {
         let user_id = page.user_id.as_ref().map(UserId::as_str);
