@@ -24,7 +24,7 @@ help: ## this list
 	@echo '  DATABASE_URL and AMQP_URL (and MANAGEMENT_URL), where set, are used instead of private servers.'
 
 demo: export KEEP := $(KEEP)
-demo: services ## orders over HTTP and four consumers, then the relay under load [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
+demo: services ## orders over HTTP, four consumers, neighbours that answer, then the relay under load [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
 	cargo build --release --workspace --bins --example demo
 	dev/with-services demo -- $(target)/release/examples/demo --relay $(target)/release/outbox-relay \
 		--service $(target)/release/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)

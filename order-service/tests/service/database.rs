@@ -1,5 +1,6 @@
 //! A fresh database with the relay's tables for each test, dropped by the server's end.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Client, NoTls};
@@ -28,6 +29,17 @@ impl Database {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        let authority = self.url.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an authority");
+        authority.rsplit('@').next().and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    /// The same database by another address.
+    pub fn by(&self, address: SocketAddr) -> Self {
+        Self { url: self.url.replace(&self.address().to_string(), &address.to_string()) }
     }
 
     pub async fn client(&self) -> Client {

@@ -35,6 +35,7 @@ async fn an_order_lives_a_whole_life_and_tells_every_event() {
     let failed = json!({ "paymentId": "pay-0", "reason": "card declined" });
     life.post("fail-payment", failed, "PAYMENT_FAILED").await;
     life.post("retry-payment", json!({}), "PENDING_PAYMENT").await;
+    life.post("start-payment", json!({ "paymentId": "pay-1" }), "PENDING_PAYMENT").await;
     let order = life.post("complete-payment", bodies::paid(), "CONFIRMED").await;
     assert_eq!((&order["paid"], &order["paymentId"]), (&json!(true), &json!("pay-1")));
 
@@ -75,6 +76,7 @@ async fn an_order_lives_a_whole_life_and_tells_every_event() {
 async fn a_cancelled_order_is_given_back_what_was_paid() {
     let stage = Stage::new().await;
     let life = Life { stage: &stage, id: stage.placed().await };
+    life.post("start-payment", json!({ "paymentId": "pay-1" }), "PENDING_PAYMENT").await;
     life.post("complete-payment", bodies::paid(), "CONFIRMED").await;
     let order = life.post("cancel", bodies::reason(), "CANCELLED").await;
     let refund = &order["refunds"][0];
@@ -126,9 +128,11 @@ async fn a_notification_is_asked_for_once_for_each_key() {
 }
 
 #[tokio::test]
-async fn of_commands_at_once_that_exclude_each_other_one_is_done() {
+async fn a_fact_that_is_told_many_times_at_once_counts_once() {
     let stage = Stage::new().await;
     let id = stage.placed().await;
+    let started = stage.post(&format!("/orders/{id}/start-payment"), &json!({ "paymentId": "pay-1" })).await;
+    started.data(200);
     let path = format!("/orders/{id}/complete-payment");
     let body = bodies::paid();
     let answers = tokio::join!(
@@ -140,9 +144,59 @@ async fn of_commands_at_once_that_exclude_each_other_one_is_done() {
         stage.post(&path, &body),
     );
     let answers = [answers.0, answers.1, answers.2, answers.3, answers.4, answers.5];
-    let done = answers.iter().filter(|answer| answer.status == 200).count();
-    let refused = answers.iter().filter(|answer| answer.status == 409).count();
-    assert_eq!((done, refused), (1, 5), "{answers:?}");
+    answers.iter().for_each(|answer| assert_eq!(answer.data(200)["status"], "CONFIRMED"));
+    let ended = |how: &str| answers.iter().filter(|answer| answer.header("fact-outcome") == Some(how)).count();
+    assert_eq!((ended("applied"), ended("known")), (1, 5), "{answers:?}");
     let told = stage.events(&id).await;
     assert_eq!(told.iter().filter(|name| *name == "order.payment_completed").count(), 1);
+}
+
+#[tokio::test]
+async fn of_commands_at_once_that_exclude_each_other_one_is_done() {
+    let stage = Stage::new().await;
+    let path = format!("/orders/{}/cancel", stage.placed().await);
+    let body = bodies::reason();
+    let answers = tokio::join!(stage.post(&path, &body), stage.post(&path, &body), stage.post(&path, &body));
+    let answers = [answers.0, answers.1, answers.2];
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    let refused = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((done, refused), (1, 2), "{answers:?}");
+}
+
+#[tokio::test]
+async fn facts_are_never_refused_and_what_does_not_count_is_flagged_or_passed_over() {
+    let stage = Stage::new().await;
+    let id = stage.placed().await;
+    let path = |what: &str| format!("/orders/{id}/{what}");
+    for (payment, fact) in [("pay-a", "fail-payment"), ("pay-b", "")] {
+        stage.post(&path("start-payment"), &json!({ "paymentId": payment })).await.data(200);
+        if !fact.is_empty() {
+            stage.post(&path(fact), &json!({ "paymentId": payment, "reason": "declined" })).await.data(200);
+            stage.post(&path("retry-payment"), &json!({})).await.data(200);
+        }
+    }
+    let hear = async |what: &str, body: Value| {
+        let answer = stage.post(&path(what), &body).await;
+        let outcome = answer.header("fact-outcome").unwrap_or_default().to_owned();
+        (outcome, answer.data(200)["status"].clone())
+    };
+    let late = json!({ "paymentId": "pay-a", "reason": "declined" });
+    assert_eq!(
+        hear("fail-payment", late).await,
+        ("known".to_owned(), json!("PENDING_PAYMENT")),
+        "of the payment before"
+    );
+    let unknown = json!({ "paymentId": "pay-x", "amount": bodies::TOTAL });
+    assert_eq!(hear("complete-payment", unknown).await, ("review".to_owned(), json!("PENDING_PAYMENT")));
+    stage.post(&path("cancel"), &bodies::reason()).await.data(200);
+    let taken = json!({ "paymentId": "pay-b", "amount": bodies::TOTAL });
+    assert_eq!(hear("complete-payment", taken.clone()).await.0, "review", "money for a cancelled order");
+    assert_eq!(hear("complete-payment", taken).await.0, "known");
+    assert_eq!(hear("deliver", json!({})).await.0, "stale");
+    assert_eq!(hear("report-delay", bodies::reason()).await.0, "stale");
+    let order = stage.get(&format!("/orders/{id}")).await.data(200);
+    let reviews: Vec<&str> =
+        order["reviews"].as_array().expect("reviews").iter().filter_map(|r| r["subject"].as_str()).collect();
+    assert_eq!(reviews, ["pay-x", "pay-b"], "{order}");
+    assert_eq!(order["refunds"].as_array().map(Vec::len), Some(1), "it is asked back: {order}");
 }

@@ -34,6 +34,7 @@ async fn a_users_orders_come_newest_first_in_pages() {
 async fn statistics_count_orders_by_status_and_by_currency() {
     let stage = Stage::new().await;
     let (paid, _) = (stage.placed().await, stage.placed().await);
+    stage.post(&format!("/orders/{paid}/start-payment"), &json!({ "paymentId": "pay-1" })).await.data(200);
     stage.post(&format!("/orders/{paid}/complete-payment"), &bodies::paid()).await.data(200);
     let yen = bodies::order(|body| {
         (body["currency"], body["tax"]) = (json!("JPY"), json!(0));
