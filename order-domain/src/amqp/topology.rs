@@ -52,11 +52,13 @@ pub(super) async fn declare_own(connection: &Connection, source: Source, delays:
 pub(super) async fn declare_dead_letters(connection: &Connection, source: Source) -> Result<(), String> {
     let queue = source.dead_letter_queue();
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    ask(connection, async |channel| {
-        channel.exchange_declare(short(DEAD_LETTER_EXCHANGE), ExchangeKind::Direct, options, FieldTable::default()).await
-    })
-    .await
-    .map_err(|error| format!("the exchange '{DEAD_LETTER_EXCHANGE}' cannot be declared: {error}"))?;
+    let declaring = async {
+        let channel = open(connection).await?;
+        let name = short(DEAD_LETTER_EXCHANGE);
+        answered(channel.exchange_declare(name, ExchangeKind::Direct, options, FieldTable::default())).await?;
+        close(channel).await
+    };
+    declaring.await.map_err(|error| format!("the exchange '{DEAD_LETTER_EXCHANGE}' cannot be declared: {error}"))?;
     declare_queue(connection, queue, FieldTable::default()).await?;
     bind(connection, queue, DEAD_LETTER_EXCHANGE, queue).await
 }
@@ -92,10 +94,12 @@ async fn bind_exchange(
     declare: bool,
 ) -> Result<(), String> {
     let options = ExchangeDeclareOptions { durable: true, passive: !declare, ..ExchangeDeclareOptions::default() };
-    let found = ask(connection, async |channel| {
-        channel.exchange_declare(short(exchange), ExchangeKind::Topic, options, FieldTable::default()).await
-    });
-    found.await.map_err(|error| match error {
+    let finding = async {
+        let channel = open(connection).await?;
+        answered(channel.exchange_declare(short(exchange), ExchangeKind::Topic, options, FieldTable::default())).await?;
+        close(channel).await
+    };
+    finding.await.map_err(|error| match error {
         Refused::Missing => format!(
             "the exchange '{exchange}' does not exist; its service creates it, or this one does with --declare-topology"
         ),
@@ -109,22 +113,24 @@ async fn bind_exchange(
 
 async fn declare_queue(connection: &Connection, queue: &str, arguments: FieldTable) -> Result<(), String> {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    ask(connection, async |channel| {
-        channel.queue_declare(short(queue), options, arguments.clone()).await.map(|_| ())
-    })
-    .await
-    .map_err(|error| {
+    let declaring = async {
+        let channel = open(connection).await?;
+        answered(channel.queue_declare(short(queue), options, arguments)).await?;
+        close(channel).await
+    };
+    declaring.await.map_err(|error| {
         format!("the queue '{queue}' cannot be declared; if it has other arguments, delete it when it is empty: {error}")
     })
 }
 
 async fn bind(connection: &Connection, queue: &str, exchange: &str, key: &str) -> Result<(), String> {
-    ask(connection, async |channel| {
-        let options = QueueBindOptions::default();
-        channel.queue_bind(short(queue), short(exchange), short(key), options, FieldTable::default()).await
-    })
-    .await
-    .map_err(|error| format!("the queue '{queue}' cannot be bound to '{exchange}' by '{key}': {error}"))
+    let binding = async {
+        let channel = open(connection).await?;
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        answered(channel.queue_bind(short(queue), short(exchange), short(key), options, arguments)).await?;
+        close(channel).await
+    };
+    binding.await.map_err(|error| format!("the queue '{queue}' cannot be bound to '{exchange}' by '{key}': {error}"))
 }
 
 /// Why the broker said no.
@@ -138,26 +144,22 @@ enum Refused {
 
 const NOT_FOUND: u16 = 404;
 
-/// Asks one question on a channel of its own.
-async fn ask<F>(connection: &Connection, question: F) -> Result<(), Refused>
-where
-    F: AsyncFn(&Channel) -> lapin::Result<()>,
-{
-    let asking = async {
-        let channel = connection.create_channel().await?;
-        question(&channel).await?;
-        channel.close(200, short("asked")).await
-    };
-    match within(asking).await {
-        Ok(Ok(())) => Ok(()),
+async fn open(connection: &Connection) -> Result<Channel, Refused> {
+    answered(connection.create_channel()).await
+}
+
+async fn close(channel: Channel) -> Result<(), Refused> {
+    answered(channel.close(200, short("asked"))).await
+}
+
+/// The broker's answer to one question.
+async fn answered<T>(asking: impl Future<Output = lapin::Result<T>>) -> Result<T, Refused> {
+    match deadline(ANSWER_TIMEOUT, "the broker's answer", asking).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(match error.kind() {
             ErrorKind::ProtocolError(protocol) if protocol.get_id() == NOT_FOUND => Refused::Missing,
             _ => Refused::Other(error.to_string()),
         }),
         Err(error) => Err(Refused::Other(error)),
     }
-}
-
-async fn within<T>(asking: impl Future<Output = T>) -> Result<T, String> {
-    deadline(ANSWER_TIMEOUT, "the broker's answer", asking).await
 }
