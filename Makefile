@@ -13,7 +13,7 @@ ROUNDS ?= 5
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # What the companion crate leaves to its users and the relay to who builds it, and the tests and lints want to see.
-features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
+features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
@@ -61,7 +61,7 @@ lint: rust-tools ## formatting, clippy, rustdoc, shellcheck, hadolint, the rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
 	cargo clippy --package outbox-relay --lib --bins -- -D warnings
-	for feature in '' postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
+	for feature in '' amqp postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources

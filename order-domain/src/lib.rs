@@ -1,4 +1,4 @@
-//! The order service's model, its events, and the writer that puts them into the outbox. The relay beside it is told
+//! The order service's model, its events, the writer that puts them into the outbox, and what it hears from others. The relay beside it is told
 //! nothing of orders: it finds rows and publishes them. This crate is told nothing of the relay: it writes rows.
 //!
 //! ```text
@@ -116,7 +116,8 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `postgres` | `postgres::append` in a `tokio_postgres::Transaction` |
+//! | `amqp` | `amqp::start`: consumers of what other services tell |
+//! | `postgres` | `postgres::append` in a `tokio_postgres::Transaction`, and `inbox` |
 //! | `sqlx` | `sqlx::append` in a `sqlx::Transaction`, on any runtime |
 //! | `schema` | `schema::schema`, the JSON Schema of each event |
 //! | `opentelemetry` | [`Context::now`] takes the `traceparent` of the current span |

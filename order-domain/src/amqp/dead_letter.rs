@@ -5,7 +5,8 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::wire::{
-    ATTEMPTS, DEAD_AT, DEAD_BYTES, DEAD_CHECKSUM, DEAD_DETAIL, DEAD_ID, DEAD_REASON, EXCHANGE, ROUTING_KEY, count, header, headers, properties, text,
+    ATTEMPTS, DEAD_AT, DEAD_BYTES, DEAD_CHECKSUM, DEAD_DETAIL, DEAD_ID, DEAD_REASON, EXCHANGE, ROUTING_KEY, count,
+    header, headers, properties, text,
 };
 use crate::inbound::{DeadBody, DeadLetter, DeadReason, Source, fallback_id, read};
 use crate::value::timestamp::Timestamp;

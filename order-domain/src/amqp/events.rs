@@ -11,12 +11,12 @@ use lapin::options::BasicAckOptions;
 use lapin::types::AMQPValue;
 
 use super::consumer::{End, Work};
+use super::dead_letter;
 use super::deadline::deadline;
 use super::publisher::Publisher;
 use super::settings::Settings;
 use super::topology::{self, DEAD_LETTER_EXCHANGE, retry_queue};
 use super::wire::{ATTEMPTS, EXCHANGE, ROUTING_KEY, Taken, copy, text};
-use super::dead_letter;
 use crate::inbound::{
     Dead, DeadBody, DeadLetter, DeadReason, Fault, FaultKind, Handler, InboundEvent, Message, Observer, Outcome, Seen,
     Source, read,
@@ -138,10 +138,8 @@ impl<H: Handler, O: Observer> Events<H, O> {
         };
         let end = match delay {
             Some(delay) => {
-                let mut set = vec![
-                    (ATTEMPTS, AMQPValue::LongUInt(attempts)),
-                    (ROUTING_KEY, text(&taken.properties.routing_key)),
-                ];
+                let mut set =
+                    vec![(ATTEMPTS, AMQPValue::LongUInt(attempts)), (ROUTING_KEY, text(&taken.properties.routing_key))];
                 if let Some(exchange) = &taken.exchange {
                     set.push((EXCHANGE, text(exchange)));
                 }

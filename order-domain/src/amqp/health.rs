@@ -43,11 +43,7 @@ pub(super) struct Report<O> {
 
 impl<O: Observer> Report<O> {
     pub fn new(source: Source, queue: &str, dead_letters: bool, observer: std::sync::Arc<O>) -> Self {
-        let health = ConsumerHealth {
-            queue: queue.to_owned(),
-            state: ConsumerState::Connecting,
-            problems: Vec::new(),
-        };
+        let health = ConsumerHealth { queue: queue.to_owned(), state: ConsumerState::Connecting, problems: Vec::new() };
         let report = Self { source, dead_letters, health: watch::Sender::new(health), observer };
         report.tell(&ConsumerState::Connecting);
         report
@@ -73,7 +69,9 @@ impl<O: Observer> Report<O> {
             ConsumerState::Paused(why) => tracing::warn!(queue, error = why, "the consumer pauses; nothing is charged"),
             ConsumerState::Failing(why) => tracing::error!(queue, error = why, "the consumer cannot run; trying again"),
             ConsumerState::Running => tracing::info!(queue, "the consumer runs"),
-            ConsumerState::Connecting | ConsumerState::Stopped => tracing::debug!(queue, ?state, "the consumer's state"),
+            ConsumerState::Connecting | ConsumerState::Stopped => {
+                tracing::debug!(queue, ?state, "the consumer's state")
+            }
         }
     }
 
@@ -88,7 +86,9 @@ impl<O: Observer> Report<O> {
         if is_new && problems.is_empty() {
             tracing::info!(queue, "nothing is missing any more");
         } else if is_new {
-            problems.iter().for_each(|problem| tracing::error!(queue, error = problem, "a part of the topology is missing"));
+            problems
+                .iter()
+                .for_each(|problem| tracing::error!(queue, error = problem, "a part of the topology is missing"));
         }
     }
 

@@ -84,7 +84,12 @@ impl<D: DeadLetterStore, O: Observer> Work for Letters<D, O> {
             return End::Done;
         };
         let (message_id, error) = (&letter.message_id, &fault.text);
-        tracing::error!(source = self.source.as_str(), message_id, error, "a dead letter could not be stored; it waits");
+        tracing::error!(
+            source = self.source.as_str(),
+            message_id,
+            error,
+            "a dead letter could not be stored; it waits"
+        );
         match fault.kind {
             FaultKind::Infrastructure => End::HandBack(fault.text),
             FaultKind::Message => self.later(&delivery, &letter, publisher).await,

@@ -71,15 +71,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::health::{ConsumerHealth, ConsumerState};
-pub use self::link::{AmqpUrl, Connector};
-pub use self::settings::Settings;
-pub use self::topology::{DEAD_LETTER_EXCHANGE, retry_queue};
 use self::consumer::Consumer;
 use self::events::Events;
 use self::health::Report;
+pub use self::health::{ConsumerHealth, ConsumerState};
 use self::letters::Letters;
 use self::link::link;
+pub use self::link::{AmqpUrl, Connector};
+pub use self::settings::Settings;
+pub use self::topology::{DEAD_LETTER_EXCHANGE, retry_queue};
 use crate::inbound::{DeadLetterStore, Handler, Observer};
 
 /// Consumers that run.

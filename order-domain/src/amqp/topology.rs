@@ -96,7 +96,8 @@ async fn bind_exchange(
     let options = ExchangeDeclareOptions { durable: true, passive: !declare, ..ExchangeDeclareOptions::default() };
     let finding = async {
         let channel = open(connection).await?;
-        answered(channel.exchange_declare(short(exchange), ExchangeKind::Topic, options, FieldTable::default())).await?;
+        answered(channel.exchange_declare(short(exchange), ExchangeKind::Topic, options, FieldTable::default()))
+            .await?;
         close(channel).await
     };
     finding.await.map_err(|error| match error {
@@ -119,7 +120,9 @@ async fn declare_queue(connection: &Connection, queue: &str, arguments: FieldTab
         close(channel).await
     };
     declaring.await.map_err(|error| {
-        format!("the queue '{queue}' cannot be declared; if it has other arguments, delete it when it is empty: {error}")
+        format!(
+            "the queue '{queue}' cannot be declared; if it has other arguments, delete it when it is empty: {error}"
+        )
     })
 }
 

@@ -68,12 +68,7 @@ impl AllocationStatus {
     fn is_shortage(self) -> bool {
         match self {
             Self::Backorder | Self::Unavailable => true,
-            Self::None
-            | Self::Optimistic
-            | Self::Pending
-            | Self::Confirmed
-            | Self::Expired
-            | Self::Fulfilled => false,
+            Self::None | Self::Optimistic | Self::Pending | Self::Confirmed | Self::Expired | Self::Fulfilled => false,
         }
     }
 }
@@ -268,11 +263,7 @@ impl InventoryFact {
 
     /// What to do with it. `known` gives the state of an item, where the service has one. The order is only looked at: it need
     /// not be locked for this.
-    pub fn reaction(
-        &self,
-        order: &Order,
-        known: impl Fn(&OrderItemId) -> Option<ItemState>,
-    ) -> Reaction<ItemChanges> {
+    pub fn reaction(&self, order: &Order, known: impl Fn(&OrderItemId) -> Option<ItemState>) -> Reaction<ItemChanges> {
         let items = match self.items_of(order) {
             Ok(items) => items,
             Err(dead) => return Reaction::Dead(dead),

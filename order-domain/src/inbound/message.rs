@@ -125,8 +125,7 @@ pub struct Unreadable {
 
 /// Reads a message. `body_bytes_max` is usually [`BODY_BYTES_MAX`].
 pub fn read(properties: &Properties, body: &[u8], body_bytes_max: usize) -> Result<Message, Unreadable> {
-    read_body(properties, body, body_bytes_max)
-        .map_err(|dead| Unreadable { id: fallback_id(properties, body), dead })
+    read_body(properties, body, body_bytes_max).map_err(|dead| Unreadable { id: fallback_id(properties, body), dead })
 }
 
 /// The id of a message whose envelope has none: AMQP's, else the SHA-256 of key and body. One that the inbox's table could not

@@ -217,10 +217,7 @@ impl ChannelState {
         if let Delivery::Failed(failure) = &delivery.value
             && !failure.will_retry
         {
-            Latest::hear_first(
-                &mut self.failed_for_good,
-                Latest::new(delivery.at, delivery.rank, failure.clone()),
-            );
+            Latest::hear_first(&mut self.failed_for_good, Latest::new(delivery.at, delivery.rank, failure.clone()));
         }
         self.latest.hear(delivery)
     }
@@ -320,11 +317,7 @@ impl NotificationReport {
             .collect();
         let fallback = requested.and_then(|requested| fallback(requested, known, &all, context));
         let change = ChannelChanges { channels: changed, fallback };
-        if reviews.is_empty() {
-            Reaction::Applied(change)
-        } else {
-            Reaction::Review { reviews, change: Some(change) }
-        }
+        if reviews.is_empty() { Reaction::Applied(change) } else { Reaction::Review { reviews, change: Some(change) } }
     }
 }
 
@@ -332,9 +325,11 @@ impl NotificationReport {
 /// on failures alone, so a report of success that contradicts one and comes earlier or later changes nothing.
 fn fallback(requested: Requested<'_>, before: &Channels, after: &Channels, context: &Context) -> Option<Event> {
     let all_failed = |states: &Channels| {
-        requested.event.channels.iter().all(|channel| {
-            states.get(channel).is_some_and(|state| state.failed_for_good.is_some())
-        })
+        requested
+            .event
+            .channels
+            .iter()
+            .all(|channel| states.get(channel).is_some_and(|state| state.failed_for_good.is_some()))
     };
     if requested.is_fallback || all_failed(before) || !all_failed(after) {
         return None;

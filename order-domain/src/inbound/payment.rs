@@ -56,10 +56,7 @@ impl PaymentFact {
     pub(super) fn failed(text: &str) -> Result<Self, Dead> {
         let wire: PaymentWire = payload(InboundEvent::PaymentFailed, text)?;
         let reason = wire.reason.or(wire.error_message).unwrap_or_else(|| ForeignText::new("no reason was given"));
-        Ok(Self {
-            order_id: wire.order_id,
-            fact: OrderFact::PaymentFailed { payment_id: wire.payment_id, reason },
-        })
+        Ok(Self { order_id: wire.order_id, fact: OrderFact::PaymentFailed { payment_id: wire.payment_id, reason } })
     }
 
     pub(super) fn refund_initiated(text: &str) -> Result<Self, Dead> {

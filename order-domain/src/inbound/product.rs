@@ -112,7 +112,8 @@ impl ProductFact {
 
     pub(super) fn details(event: InboundEvent, text: &str, at: Option<Timestamp>) -> Result<Self, Dead> {
         let wire: Wire<'_> = payload(event, text)?;
-        let raw = wire.product_details.ok_or_else(|| invalid(format!("the payload of {event} has no productDetails")))?;
+        let raw =
+            wire.product_details.ok_or_else(|| invalid(format!("the payload of {event} has no productDetails")))?;
         Ok(Self { products: vec![details(event, raw, wire.product_id)?], request_id: wire.request_id, at })
     }
 

@@ -39,7 +39,8 @@ pub fn fallback(request: &NotificationSendRequestedEvent, context: &Context) -> 
 
 /// A UUID of version 8: the digest of the first notification's id and the key.
 fn id(request: &NotificationSendRequestedEvent, idempotency_key: &str) -> Uuid {
-    let digest = Sha256::new().chain_update(request.notification_id.as_bytes()).chain_update(idempotency_key).finalize();
+    let digest =
+        Sha256::new().chain_update(request.notification_id.as_bytes()).chain_update(idempotency_key).finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     Builder::from_custom_bytes(bytes).into_uuid()

@@ -184,7 +184,11 @@ impl Order {
     /// Only pieces that are under way can arrive; what is reported beyond them has arrived before, or is told again.
     fn hear_delivered(&self, lines: &Lines, context: &Context) -> Reaction<Decision> {
         let Lines::Some(wanted) = lines else {
-            return if self.is_under_way() { applied(self.deliver(&Lines::All, context)) } else { self.nothing_arrives() };
+            return if self.is_under_way() {
+                applied(self.deliver(&Lines::All, context))
+            } else {
+                self.nothing_arrives()
+            };
         };
         let mut pieces: Vec<LineQuantity> = Vec::new();
         for part in wanted {

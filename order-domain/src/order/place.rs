@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::draft::{Decision, Draft};
 use super::record::RecordVersion;
 use super::{Address, Customer, Item, Line, Order, Status, Totals};
-use crate::event::{OrderCreatedEvent, OrderPlacedForAnalyticsEvent, Payload, about};
+use crate::event::{OrderCreatedEvent, OrderCreatedForInventoryEvent, OrderPlacedForAnalyticsEvent, Payload, about};
 use crate::notification;
 use crate::value::amount::Amount;
 use crate::value::currency::Currency;
@@ -71,6 +71,7 @@ impl Order {
         let is_free = totals.total.is_zero();
         let mut draft = Draft::placed(Self::new(new, totals, context), context);
         draft.emit(created(&draft.order));
+        draft.emit(created_for_inventory(&draft.order));
         if is_free {
             draft.emit(draft.order.confirmed(context));
         }
@@ -159,6 +160,11 @@ fn created(order: &Order) -> Payload {
         idempotency_key: notification::confirmation_key(order),
         timestamp: order.created_at,
     })
+}
+
+fn created_for_inventory(order: &Order) -> Payload {
+    let requires_pre_allocation = order.allocation == AllocationMode::Event;
+    Payload::OrderCreatedForInventory(OrderCreatedForInventoryEvent::new(order, requires_pre_allocation))
 }
 
 fn placed_for_analytics(order: &Order) -> Payload {

@@ -56,7 +56,7 @@ async fn an_order_whose_service_is_killed_before_its_events_are_written_was_neve
     let stage = reborn(database).await;
     assert_eq!(stage.counts().await, (0, 0), "no order, no events");
     stage.place("key-1", bodies::ORDER).await.data(201);
-    assert_eq!(stage.counts().await, (1, 3));
+    assert_eq!(stage.counts().await, (1, 4));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_command_whose_service_is_killed_before_its_events_are_written_was_nev
     until(&watcher, "the service's backend ends", SERVICE_IS_GONE).await;
 
     let stage = reborn(database).await;
-    assert_eq!((stage.get(&path).await.text, stage.counts().await), (before, (1, 3)));
+    assert_eq!((stage.get(&path).await.text, stage.counts().await), (before, (1, 4)));
     assert_eq!(stage.post(&format!("{path}/cancel"), &bodies::reason()).await.data(200)["status"], "CANCELLED");
 }
 
@@ -100,14 +100,22 @@ async fn an_order_whose_service_is_killed_after_the_commit_is_found_by_its_key_a
     until(&watcher, "the service's backend ends", SERVICE_IS_GONE).await;
 
     let stage = reborn(database).await;
-    assert_eq!(stage.counts().await, (1, 3), "it was committed");
+    assert_eq!(stage.counts().await, (1, 4), "it was committed");
     let again = stage.place("key-1", bodies::ORDER).await;
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     let order = again.data(200);
     assert_eq!((&order["status"], &order["version"]), (&json!("PENDING_PAYMENT"), &json!(1)));
     let told = stage.events(order["id"].as_str().expect("an id")).await;
-    assert_eq!(told, ["order.created", "order.placed_for_analytics", "order.confirmation_notification_requested"]);
-    assert_eq!(stage.counts().await, (1, 3), "one order, one set of events");
+    assert_eq!(
+        told,
+        [
+            "order.created",
+            "order.created_for_inventory",
+            "order.placed_for_analytics",
+            "order.confirmation_notification_requested"
+        ]
+    );
+    assert_eq!(stage.counts().await, (1, 4), "one order, one set of events");
 }
 
 #[tokio::test]
@@ -125,5 +133,5 @@ async fn a_second_try_that_comes_while_the_first_is_at_work_waits_for_it() {
     run(&holder, "ROLLBACK").await;
     let first = first.await.expect("no panic").expect("an answer").data(201);
     let second = second.await.expect("no panic").expect("an answer").data(200);
-    assert_eq!((first, stage.counts().await), (second, (1, 3)));
+    assert_eq!((first, stage.counts().await), (second, (1, 4)));
 }

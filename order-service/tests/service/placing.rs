@@ -27,7 +27,12 @@ async fn an_order_that_was_placed_can_be_read_and_its_events_are_in_the_outbox()
     assert_eq!(items, order["items"]);
     assert_eq!(items[0]["inventoryItemId"], "inv_01GXYZ234DEF");
     assert!(items[0]["orderItemId"].is_string() && items[0]["quantity"] == 3, "what Inventory reads");
-    let expected = ["order.created", "order.placed_for_analytics", "order.confirmation_notification_requested"];
+    let expected = [
+        "order.created",
+        "order.created_for_inventory",
+        "order.placed_for_analytics",
+        "order.confirmation_notification_requested",
+    ];
     assert_eq!(stage.events(&id).await, expected);
 }
 
@@ -68,7 +73,7 @@ async fn the_same_key_and_body_give_the_same_order_back_and_tell_nothing_twice()
     let first = stage.place("key-1", bodies::ORDER).await.data(201);
     let again = stage.place("key-1", bodies::ORDER).await;
     assert_eq!((again.data(200), again.header("idempotent-replayed")), (first.clone(), Some("true")));
-    assert_eq!(stage.counts().await, (1, 3));
+    assert_eq!(stage.counts().await, (1, 4));
     let id = first["id"].as_str().expect("an id");
     stage.post(&format!("/orders/{id}/cancel"), &bodies::reason()).await.data(200);
     let later = stage.place("key-1", bodies::ORDER).await.data(200);
@@ -83,7 +88,7 @@ async fn the_same_key_with_another_body_is_refused() {
     let refused = stage.place("key-1", &other).await;
     assert_eq!(refused.problem(), "409 IDEMPOTENCY_KEY_REUSED");
     assert_eq!(refused.json()["error"]["details"], json!({ "idempotencyKey": "key-1" }));
-    assert_eq!(stage.counts().await, (1, 3));
+    assert_eq!(stage.counts().await, (1, 4));
 }
 
 #[tokio::test]
@@ -99,7 +104,7 @@ async fn requests_with_one_key_at_once_make_one_order() {
     }
     ids.dedup();
     assert_eq!((ids.len(), created), (1, 1));
-    assert_eq!(stage.counts().await, (1, 3));
+    assert_eq!(stage.counts().await, (1, 4));
 }
 
 #[tokio::test]
