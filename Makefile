@@ -15,7 +15,7 @@ ROUNDS ?= 5
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # Optional features of both crates, which the tests and lints need.
-features := --features order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
+features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
@@ -27,10 +27,10 @@ help: ## shows this list
 
 demo: export KEEP := $(KEEP)
 demo: profile := $(if $(filter 1,$(RELEASE)),release,quick)
-demo: services ## sends orders over HTTP to four consumers, then puts the relay under load [RELEASE=1] [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
-	cargo build --profile $(profile) --package outbox-relay --package demo --bins --package order-domain --example order-service --features order-domain/postgres
+demo: services ## sends orders over HTTP to consumers and neighbours that answer, then puts the relay under load [RELEASE=1] [HTTP_ORDERS=150] [EVENTS=20000] [ORDERS=2000] [KEEP=1]
+	cargo build --profile $(profile) --package outbox-relay --package demo --package order-service --bins
 	dev/with-services demo -- $(target)/$(profile)/demo --relay $(target)/$(profile)/outbox-relay \
-		--service $(target)/$(profile)/examples/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
+		--service $(target)/$(profile)/order-service --http-orders $(HTTP_ORDERS) --events $(EVENTS) --orders $(ORDERS) $(if $(filter 1,$(KEEP)),--keep)
 	@$(if $(filter quick,$(profile)),echo 'Compiled for a quick look. The figures of a release: make demo RELEASE=1')
 
 bench: export CASES := $(CASES)
@@ -65,7 +65,7 @@ lint: rust-tools ## checks formatting, clippy, rustdoc, shellcheck, hadolint and
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
 	cargo clippy --package outbox-relay --lib --bins -- -D warnings
-	for feature in '' postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
+	for feature in '' amqp postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources

@@ -27,6 +27,28 @@ pub struct Broker {
     connection: Connection,
     channel: Channel,
     exchange_is_ours: bool,
+    /// Whether the queues and exchanges that the order service hears by are the demo's to delete.
+    heard_is_ours: bool,
+}
+
+/// By which the order service hears others: it declares them, as its own documents name them.
+const HEARD_EXCHANGES: [&str; 6] = [
+    "notification.events",
+    "inventory.events",
+    "inventory.notifications",
+    "product.events",
+    "payment.events",
+    "OrderService_DeadLetters",
+];
+const HEARD_SOURCES: [&str; 4] = ["Notification", "Inventory", "Product", "Payment"];
+
+/// The queue of each source, those in which messages wait to be tried again, and that of the dead letters.
+fn heard_queues() -> impl Iterator<Item = String> {
+    HEARD_SOURCES.into_iter().flat_map(|source| {
+        let queue = format!("OrderService_{source}Events");
+        let waiting = ["1s", "2s", "4s"].map(|delay| format!("{queue}.retry.{delay}"));
+        waiting.into_iter().chain([queue, format!("DLQ_OrderService_{source}")])
+    })
 }
 
 impl Broker {
@@ -42,6 +64,7 @@ impl Broker {
             connection,
             channel,
             exchange_is_ours,
+            heard_is_ours: false,
         };
         if let Err(error) = broker.declare().await {
             // A refused declaration has closed the channel; cleaning up needs another.
@@ -70,6 +93,22 @@ impl Broker {
         within(ANSWER, "binding the demo's queue", bind).await
     }
 
+    /// Refuses to go on where an order service is at this broker already.
+    pub async fn reserve_heard(&mut self) -> Result<(), Failure> {
+        for queue in heard_queues() {
+            let probe = within(ANSWER, "opening a channel", self.connection.create_channel()).await?;
+            let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+            let asked = probe.queue_declare(queue.as_str().into(), passive, FieldTable::default());
+            if matches!(tokio::time::timeout(ANSWER, asked).await, Ok(Ok(_))) {
+                return Err(Failure::new(format!(
+                    "the queue {queue} is there: give the demo a vhost without an order service"
+                )));
+            }
+        }
+        self.heard_is_ours = true;
+        Ok(())
+    }
+
     /// The queue of a service in the story.
     pub fn service_queue(&self, service: &'static str) -> String {
         format!("{}.{service}", self.queue)
@@ -85,6 +124,15 @@ impl Broker {
         let services = documents::ALL.iter().map(|document| self.service_queue(document.service));
         for queue in services.chain([self.queue.clone(), self.ceiling_queue.clone()]) {
             self.delete_queue(&queue).await?;
+        }
+        if self.heard_is_ours {
+            for queue in heard_queues() {
+                self.delete_queue(&queue).await?;
+            }
+            for exchange in HEARD_EXCHANGES {
+                let delete = self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default());
+                within(ANSWER, "deleting the exchanges of the neighbours", delete).await?;
+            }
         }
         if self.exchange_is_ours {
             let unused = ExchangeDeleteOptions { if_unused: true, ..Default::default() };

@@ -1,5 +1,5 @@
-//! The demo: orders are placed over HTTP and four services are told; then many orders change at once, the relay
-//! publishes, a consumer counts, and the accounts are shown.
+//! The demo: orders are placed over HTTP and four services are told; then two of them answer, and the orders show it; then many orders
+//! change at once, the relay publishes, a consumer counts, and the accounts are shown.
 //!
 //! Run by `make demo` with DATABASE_URL and AMQP_URL set. Promises exit code 0 only if nothing was lost, invented or
 //! out of order and the relay stopped as it should; and that nothing it made is left behind, unless `--keep` asks.
@@ -9,6 +9,7 @@
 mod settings;
 mod stage;
 mod story;
+mod neighbours;
 mod traffic;
 mod drain;
 
@@ -82,6 +83,9 @@ async fn main() {
 async fn perform(stage: &mut Stage) -> Result<bool, Failure> {
     stage.open().await?;
     if !story::run(stage).await? {
+        return Ok(false);
+    }
+    if !neighbours::run(stage).await? {
         return Ok(false);
     }
     stage.broker().bind().await?;

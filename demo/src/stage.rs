@@ -28,11 +28,13 @@ pub struct Stage {
     launch: Option<Launch>,
     relay: Option<Program>,
     service: Option<Program>,
+    /// Replicas that hear other services.
+    replicas: Vec<Program>,
 }
 
 impl Stage {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, database: None, broker: None, launch: None, relay: None, service: None }
+        Self { settings, database: None, broker: None, launch: None, relay: None, service: None, replicas: Vec::new() }
     }
 
     pub async fn open(&mut self) -> Result<(), Failure> {
@@ -91,9 +93,32 @@ impl Stage {
         Ok(service.address)
     }
 
+    /// Starts so many replicas that hear other services, and answers where they listen.
+    pub async fn start_hearing_services(&mut self, count: usize) -> Result<Vec<SocketAddr>, Failure> {
+        self.broker.as_mut().expect("a phase runs only on an open stage").reserve_heard().await?;
+        for number in 1..=count {
+            let log = empty_log(&format!("order-service-{number}.log"))?;
+            let (program, amqp_url) = (&self.settings.service, &self.settings.amqp_url);
+            self.replicas.push(service::start_hearing(program, &self.database().url, amqp_url, &log)?);
+        }
+        for replica in &mut self.replicas {
+            replica.listening().await?;
+        }
+        Ok(self.replicas.iter().map(|replica| replica.address).collect())
+    }
+
+    /// Stops the replicas.
+    pub async fn stop_services(&mut self) -> Result<(), Failure> {
+        for replica in std::mem::take(&mut self.replicas) {
+            replica.stop(DRAINED).await?;
+        }
+        Ok(())
+    }
+
     /// Fails once a child has ended by itself.
     pub fn check(&mut self) -> Result<(), Failure> {
-        [&mut self.relay, &mut self.service].into_iter().flatten().try_for_each(Program::check)
+        let first = [&mut self.relay, &mut self.service].into_iter().flatten();
+        first.chain(&mut self.replicas).try_for_each(Program::check)
     }
 
     /// Stops the running relay and answers how long that took.
@@ -106,7 +131,8 @@ impl Stage {
     pub async fn close(&mut self, interrupted: bool) -> Vec<Failure> {
         self.forget_dead();
         let mut failed = Vec::new();
-        for program in [self.service.take(), self.relay.take()].into_iter().flatten() {
+        let first = [self.service.take(), self.relay.take()].into_iter().flatten();
+        for program in first.chain(std::mem::take(&mut self.replicas)) {
             failed.extend(program.stop(if interrupted { HURRIED } else { DRAINED }).await.err());
         }
         if let Some(broker) = self.broker.take() {
@@ -146,6 +172,7 @@ impl Stage {
     fn forget_dead(&mut self) {
         self.relay.take_if(|relay| relay.is_told_dead());
         self.service.take_if(|service| service.is_told_dead());
+        self.replicas.retain(|replica| !replica.is_told_dead());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The order service's model, its events, and the writer that puts them into the outbox. The relay beside it is told
+//! The order service's model, its events, the writer that puts them into the outbox, and what it hears from others. The relay beside it is told
 //! nothing of orders: it finds rows and publishes them. This crate is told nothing of the relay: it writes rows.
 //!
 //! ```text
@@ -60,7 +60,8 @@
 //!
 //! // Stored as JSON text; what is read back is checked.
 //! let order: Order = serde_json::from_str(&serde_json::to_string(&placed.order)?)?;
-//! let paid = order.complete_payment("pay-1".parse()?, "162.50".parse()?, &context)?.order;
+//! let started = order.start_payment("pay-1".parse()?, &context)?.order;
+//! let paid = started.complete_payment("pay-1".parse()?, "162.50".parse()?, &context)?.order;
 //! let processing = paid.start_processing(&context)?.order;
 //! let shipped = processing.ship(Shipment::of_the_rest("ship-1".parse()?, "UPS"), &context)?.order;
 //!
@@ -88,7 +89,8 @@
 //!   each, `schemas/` has their JSON Schemas.
 //! - [`notification`], [`product`]: requests to other services that are events as well.
 //! - [`price`]: whether an order's prices are still those of the Product Service.
-//! - [`received`]: reading messages back.
+//! - [`received`]: reading our own messages back.
+//! - [`inbound`]: what other services tell, and what it does; [`review`]: what a person has to look at.
 //! - `outbox`, `postgres`, `sqlx`: the writer, and the order promise it takes part in.
 //! - [`value`]: ids, amounts, times. Ids are opaque; amounts are exact decimals and JSON numbers at once
 //!   ([`value::exact`] says how).
@@ -114,7 +116,8 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `postgres` | `postgres::append` in a `tokio_postgres::Transaction` |
+//! | `amqp` | `amqp::start`: consumers of what other services tell |
+//! | `postgres` | `postgres::append` in a `tokio_postgres::Transaction`, and `inbox` |
 //! | `sqlx` | `sqlx::append` in a `sqlx::Transaction`, on any runtime |
 //! | `schema` | `schema::schema`, the JSON Schema of each event |
 //! | `opentelemetry` | [`Context::now`] takes the `traceparent` of the current span |
@@ -134,10 +137,16 @@ pub mod notification;
 pub mod product;
 pub mod price;
 pub mod received;
+pub mod review;
+pub mod inbound;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(any(feature = "postgres", feature = "sqlx"))]
 pub mod outbox;
+#[cfg(feature = "amqp")]
+pub mod amqp;
+#[cfg(feature = "postgres")]
+pub mod inbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlx")]

@@ -1,4 +1,4 @@
-//! Reading a message back: which event it is, in which envelope, with a typed payload. For consumers in Rust, and for
+//! Reading a message of the order service back: which event it is, in which envelope, with a typed payload. For consumers in Rust, and for
 //! tests that look at what the relay has published.
 //!
 //! Unknown fields are passed over, at any depth; a version of a higher major is refused by name, because it may mean
@@ -141,7 +141,11 @@ pub fn parse(body: &str) -> Result<Received, Unreadable> {
         }
         _ => return Err(Unreadable::NoEnvelope { line: 0, column: 0 }),
     };
-    let event_type = EventType::find(&name).ok_or_else(|| Unreadable::UnknownType { name: short(&name) })?;
+    let found = match envelope {
+        Envelope::Aggregate => EventType::find_aggregate(&name),
+        Envelope::Domain | Envelope::Standard => EventType::find(&name),
+    };
+    let event_type = found.ok_or_else(|| Unreadable::UnknownType { name: short(&name) })?;
     check_version(event_type, version.as_deref())?;
     let invalid = |e: serde_json::Error| {
         let (line, column) = (e.line(), e.column());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::Invalid;
 use crate::order::Status;
 use crate::value::amount::Amount;
-use crate::value::id::{OrderItemId, RefundId, ShipmentId};
+use crate::value::id::{OrderItemId, PaymentId, RefundId, ShipmentId};
 
 /// What a command cannot do, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,21 @@ pub enum Refusal {
     /// An update that would change nothing.
     #[error("the order has these details already")]
     NothingToChange,
+    /// That payment is known already.
+    #[error("payment {payment_id} is recorded already")]
+    DuplicatePayment {
+        /// The payment.
+        payment_id: PaymentId,
+    },
+    /// Not the payment that the order waits for.
+    #[error("payment {payment_id} is not the one that runs")]
+    PaymentNotRunning {
+        /// What was named.
+        payment_id: PaymentId,
+    },
+    /// All of the money back before anything has left: only a cancellation gives the stock back too.
+    #[error("nothing has left yet: cancel the order, which refunds it as well")]
+    CancelInstead,
     /// A payment of another amount than the order's total.
     #[error("{paid} was paid, the total is {total}")]
     PaymentMismatch {
@@ -135,6 +150,9 @@ impl Refusal {
             Self::DuplicateShipment { .. } => "DUPLICATE_SHIPMENT",
             Self::TooMany { .. } => "TOO_MANY",
             Self::NothingToChange => "NOTHING_TO_CHANGE",
+            Self::DuplicatePayment { .. } => "DUPLICATE_PAYMENT",
+            Self::PaymentNotRunning { .. } => "PAYMENT_NOT_RUNNING",
+            Self::CancelInstead => "CANCEL_INSTEAD",
             Self::PaymentMismatch { .. } => "PAYMENT_MISMATCH",
             Self::RefundExceedsPaid { .. } => "REFUND_EXCEEDS_PAID",
             Self::DuplicateRefund { .. } => "DUPLICATE_REFUND",
@@ -158,6 +176,9 @@ impl Refusal {
             | Self::DuplicateShipment { .. }
             | Self::TooMany { .. }
             | Self::NothingToChange
+            | Self::DuplicatePayment { .. }
+            | Self::PaymentNotRunning { .. }
+            | Self::CancelInstead
             | Self::PaymentMismatch { .. }
             | Self::RefundExceedsPaid { .. }
             | Self::DuplicateRefund { .. }
@@ -179,7 +200,10 @@ impl Refusal {
             Self::QuantityExceeded { order_item_id, requested, available } => {
                 json!({ "orderItemId": order_item_id, "requested": requested, "available": available })
             }
-            Self::NothingLeft | Self::PartlyShipped | Self::NothingToChange => json!({}),
+            Self::NothingLeft | Self::PartlyShipped | Self::NothingToChange | Self::CancelInstead => json!({}),
+            Self::DuplicatePayment { payment_id } | Self::PaymentNotRunning { payment_id } => {
+                json!({ "paymentId": payment_id })
+            }
             Self::DuplicateShipment { shipment_id } => json!({ "shipmentId": shipment_id }),
             Self::TooMany { what, count_max } => json!({ "what": what, "countMax": count_max }),
             Self::PaymentMismatch { paid, total } => json!({ "paid": paid.to_string(), "total": total.to_string() }),

@@ -67,11 +67,15 @@ fn commands_are_refused_with_the_code_of_what_is_wrong() {
     assert_eq!(code(order.update(Update::default(), &context)), "NOTHING_TO_CHANGE");
     assert_eq!(code(order.cancel("", &context)), "EMPTY_VALUE");
     assert_eq!(code(order.request_refund(money_back("r", None), &context)), "ILLEGAL_TRANSITION");
+    let total = order.totals().total;
+    assert_eq!(code(order.complete_payment(a("pay"), total, &context)), "PAYMENT_NOT_RUNNING");
+    let order = order.start_payment(a("pay"), &context).expect("started").order;
+    assert_eq!(code(order.start_payment(a("pay"), &context)), "DUPLICATE_PAYMENT");
     assert_eq!(code(order.complete_payment(a("pay"), a("1.00"), &context)), "PAYMENT_MISMATCH");
 
-    let total = order.totals().total;
     let paid = order.complete_payment(a("pay"), total, &context).expect("paid").order;
     assert_eq!(code(paid.request_refund(money_back("r", Some("99999")), &context)), "REFUND_EXCEEDS_PAID");
+    assert_eq!(code(paid.request_refund(money_back("r", None), &context)), "CANCEL_INSTEAD");
     assert_eq!(code(paid.initiate_refund(&a("r"), &context)), "REFUND_STATE");
     let processing = paid.start_processing(&context).expect("processed").order;
     assert_eq!(code(processing.ship(parcel("s", vec![part("item-9", 1)]), &context)), "UNKNOWN_ITEM");

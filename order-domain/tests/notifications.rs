@@ -1,16 +1,16 @@
-//! Requests for notifications: mapping, defaults, keys; and what a reported failure asks for.
+//! Requests for notifications: mapping, defaults, keys, and the other channel.
 
 mod support;
 
 use order_domain::event::{Event, NotificationSendRequestedEvent, Payload};
 use order_domain::notification::{
-    CancellationTemplate, Channel, NotificationFailed, NotificationType, Priority, ReviewReason, ShippedTemplate,
-    TemplateData, custom, fallback, order_confirmation,
+    CancellationTemplate, Channel, NotificationType, Priority, ShippedTemplate, TemplateData, custom, fallback,
+    order_confirmation,
 };
 use order_domain::order::{ConfirmationTrigger, NewOrder};
 use order_domain::{EventType, Order};
 use support::samples::{
-    WHEN, a, at, custom_notification, notification_order, order_in_parts, parcel, part, platform_order,
+    WHEN, a, at, custom_notification, notification_order, order_in_parts, paid, parcel, part, platform_order,
 };
 
 fn placed(new: NewOrder) -> Order {
@@ -61,7 +61,7 @@ fn a_customer_without_a_phone_gets_no_text_message() {
 fn one_key_for_the_confirmation_whoever_asks_for_it() {
     let decision = Order::place(notification_order(), &at(WHEN)).expect("placed");
     let key = "ord_f47ac10b-58cc-4372-a567-0e02b2c3d479_confirmation";
-    let confirmation = &decision.events[2];
+    let confirmation = &decision.events[3];
     assert_eq!((confirmation.idempotency_key(), request(confirmation).idempotency_key.as_str()), (key, key));
     let Payload::OrderCreated(created) = decision.events[0].payload() else { panic!("order.created comes first") };
     assert_eq!(created.idempotency_key, key);
@@ -75,8 +75,7 @@ fn the_confirmation_comes_once_at_the_time_that_was_chosen() {
         let new = NewOrder { confirmation: trigger, ..notification_order() };
         let decision = Order::place(new, &at(WHEN)).expect("placed");
         assert_eq!(requests(&decision.events).len(), at_placing);
-        let total = decision.order.totals().total;
-        let paid = decision.order.complete_payment(a("pay-1"), total, &at(WHEN)).expect("paid");
+        let paid = paid(&decision.order, &at(WHEN));
         assert_eq!(requests(&paid.events).len(), at_paying);
     }
 }
@@ -93,7 +92,7 @@ fn cancellations_and_shipments_are_told_with_what_their_templates_need() {
     let data: CancellationTemplate = told.template_data.parse().expect("its template");
     assert_eq!((data.cancellation_reason.as_str(), data.total), ("out of stock", a("1629.46")));
 
-    let paid = order.complete_payment(a("pay-1"), order.totals().total, &at(WHEN)).expect("paid").order;
+    let paid = paid(&order, &at(WHEN)).order;
     let processing = paid.start_processing(&at(WHEN)).expect("processed").order;
     let shipped = processing.ship(parcel("ship-1", vec![part("item-1", 2)]), &at(WHEN)).expect("shipped in part");
     let told = requests(&shipped.events).remove(0);
@@ -122,57 +121,40 @@ fn a_custom_request_keeps_its_data_and_may_have_its_own_key() {
     assert_eq!(TemplateData::from_json(&huge).expect_err("huge").code(), "TOO_LARGE");
 }
 
-fn failed(kind: &NotificationType, channel: Channel, code: &str, will_retry: bool) -> NotificationFailed {
-    NotificationFailed {
-        notification_id: "d290f1ee-6c54-4b01-90e6-d701748f0851".parse().expect("a UUID"),
-        order_id: a("order-7"),
-        notification_type: kind.clone(),
-        channels: vec![channel],
-        failed_at: a(WHEN),
-        error_code: code.into(),
-        error_message: "Phone number is not valid or unreachable".into(),
-        retry_count: 2,
-        will_retry,
-    }
-}
-
 #[test]
-fn only_final_failures_of_critical_types_and_wrong_contacts_need_a_person() {
-    let (confirmation, shipped) = (NotificationType::ORDER_CONFIRMATION, NotificationType::ORDER_SHIPPED);
-    let cancellation = NotificationType::ORDER_CANCELLATION;
-    for (kind, code, will_retry, reason) in [
-        (&confirmation, "TEMPLATE_ERROR", false, Some(ReviewReason::NotificationFailure)),
-        (&shipped, "INVALID_PHONE_NUMBER", false, Some(ReviewReason::NotificationFailure)),
-        (&cancellation, "TEMPLATE_ERROR", false, None),
-        (&cancellation, "INVALID_PHONE_NUMBER", false, Some(ReviewReason::ContactInfo)),
-        (&confirmation, "TEMPLATE_ERROR", true, None),
-        (&shipped, "INVALID_PHONE_NUMBER", true, None),
-        (&cancellation, "INVALID_PHONE_NUMBER", true, None),
-    ] {
-        let review = failed(kind, Channel::SMS, code, will_retry).review();
-        assert_eq!(review.map(|review| review.reason), reason, "{kind} {code} {will_retry}");
-    }
-    let review = failed(&confirmation, Channel::SMS, "INVALID_PHONE_NUMBER", false).review().expect("critical");
-    let text = "Failed to send ORDER_CONFIRMATION notification: Phone number is not valid or unreachable";
-    assert_eq!(review.message, text);
-}
-
-#[test]
-fn what_failed_by_one_channel_is_asked_for_by_the_other() {
+fn the_channel_that_was_not_asked_for_is_the_one_that_is_left() {
     let order = placed(order_in_parts());
-    let first = request(&order_confirmation(&order, order.customer(), &at(WHEN)));
-    let kind = NotificationType::ORDER_CONFIRMATION;
-    let sms = failed(&kind, Channel::SMS, "INVALID_PHONE_NUMBER", false);
-    let again = request(&fallback(&first, &sms, &[], &at(WHEN)).expect("another channel"));
+    let both = request(&order_confirmation(&order, order.customer(), &at(WHEN)));
+    assert_eq!(fallback(&both, &at(WHEN)), None, "e-mail was asked for already");
+    let sms = NotificationSendRequestedEvent { channels: vec![Channel::SMS], ..both.clone() };
+    let again = request(&fallback(&sms, &at(WHEN)).expect("another channel"));
     assert_eq!(again.channels, [Channel::EMAIL]);
     assert_eq!(again.idempotency_key, "ord_order-7_confirmation_by_EMAIL");
-    assert_eq!(again.template_data, first.template_data);
+    assert_eq!(again.template_data, both.template_data);
+    assert_ne!(again.notification_id, sms.notification_id);
+    let twice = request(&fallback(&sms, &at(WHEN)).expect("another channel"));
+    assert_eq!(twice.notification_id, again.notification_id, "asking twice is asking once");
 
-    assert_eq!(fallback(&first, &sms, &[Channel::EMAIL], &at(WHEN)), None, "it got through by e-mail");
-    let retried = failed(&kind, Channel::SMS, "INVALID_PHONE_NUMBER", true);
-    assert_eq!(fallback(&first, &retried, &[], &at(WHEN)), None, "the service is still trying");
-    let mut without_phone = first.clone();
+    let mut without_phone = both;
     without_phone.recipient.phone = None;
-    let email = failed(&kind, Channel::EMAIL, "MAILBOX_FULL", false);
-    assert_eq!(fallback(&without_phone, &email, &[], &at(WHEN)), None, "nothing is left");
+    without_phone.channels = vec![Channel::EMAIL];
+    assert_eq!(fallback(&without_phone, &at(WHEN)), None, "nothing is left");
+}
+
+/// The unit tests of the Notification document, section 10.1, by their names.
+mod notification_publisher {
+    mod request_order_confirmation_notification {
+        use super::super::*;
+
+        #[test]
+        fn should_publish_a_notification_send_requested_event() {
+            let order = placed(notification_order());
+            let event = order_confirmation(&order, order.customer(), &at(WHEN));
+            let names: Vec<_> = event.event_type().routes().into_iter().map(|route| route.wire_type).collect();
+            assert_eq!(names[0], "notification.send_requested");
+            assert_eq!(request(&event).event_type, "notification.send_requested");
+        }
+
+        // "should handle publish errors by adding to retry queue" needs a database, which is the retry queue: tests/writer.
+    }
 }

@@ -6,8 +6,10 @@ use crate::tree::files;
 #[test]
 fn a_query_is_one_statement() {
     // A batch of statements without parameters, which opens a transaction, is one call.
-    let several: Vec<String> = files("sql/queries", ".sql")
-        .into_iter()
+    let folders = ["sql/queries", "order-domain/sql", "order-service/sql"];
+    let several: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| files(folder, ".sql"))
         .filter(|file| !file.path.starts_with("sql/queries/begin_"))
         .filter(|file| {
             let code: Vec<&str> = file.text.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
@@ -24,6 +26,8 @@ fn every_migration_goes_up_and_down() {
         .iter()
         .flat_map(|folder| files(folder, ".sql"))
         .map(|file| file.path)
+        // The consumers' table, which they apply themselves and no migration of the relay touches.
+        .filter(|path| path != "sql/optional/inbox.sql")
         .collect();
     assert!(!paths.is_empty());
     let alone: Vec<String> = paths

@@ -52,7 +52,10 @@ fn root() -> PathBuf {
 impl File {
     /// Whether all of it is tests: the rules for the program do not hold there.
     pub fn is_test(&self) -> bool {
-        self.path.starts_with("tests/") || self.path.ends_with("tests.rs") || self.path.ends_with("fixtures.rs")
+        self.path.starts_with("tests/")
+            || self.path.contains("/tests/")
+            || self.path.ends_with("tests.rs")
+            || self.path.ends_with("fixtures.rs")
     }
 
     /// Its lines up to an inline test module, as `(number, line)`.

@@ -83,10 +83,10 @@ static PRODUCT: [Binding; 3] = [
 /// Seed 001, "Events Consumed by Inventory Service".
 #[rustfmt::skip]
 static INVENTORY: [Binding; 4] = [
-    by("order.ordercreated.order", "OrderCreated", &["order.created"],
+    by("order.ordercreated.order", "OrderCreated", &["order.created_for_inventory"],
         &["/orderId", "/requiresPreAllocation", "/items/0/orderItemId", "/items/0/inventoryItemId", "/items/0/quantity"]),
     by("order.orderconfirmed.order", "OrderConfirmed", &["order.confirmed"], &["/orderId", "/items/0/orderItemId"]),
-    by("order.ordercancelled.order", "OrderCancelled", &["order.cancelled"], &["/orderId", "/items/0/orderItemId"]),
+    by("order.ordercancelled.order", "OrderCancelled", &["order.cancelled_for_inventory"], &["/orderId", "/items/0/orderItemId"]),
     by("order.orderreturninitiated.order", "OrderReturnInitiated", &["order.return_initiated"], &["/orderId", "/returnItems/0/orderItemId"]),
 ];
 

@@ -38,17 +38,21 @@ pub fn order(number: u32) -> Value {
 pub fn life(number: u32, placed: &Value) -> Vec<Step> {
     let (total, item) = (&placed["totalAmount"], &placed["items"][0]["orderItemId"]);
     let one = json!([{ "orderItemId": item, "quantity": 1 }]);
-    let pay = step("complete-payment", json!({ "paymentId": format!("pay-{number}"), "amount": total }));
+    let payment = format!("pay-{number}");
+    let start = step("start-payment", json!({ "paymentId": payment }));
+    let paid = step("complete-payment", json!({ "paymentId": payment, "amount": total }));
+    let pay = || vec![start.clone(), paid.clone()];
     let parcel = |id: &str| json!({ "shipmentId": format!("ship-{number}-{id}"), "carrier": "DHL" });
     let delivered = || vec![step("process", json!({})), step("ship", parcel("a")), step("deliver", json!({}))];
     let refund = |command| step(command, json!({ "refundId": format!("refund-{number}") }));
     match number % 6 {
-        0 => [vec![pay], delivered()].concat(),
-        1 => vec![pay, step("cancel", json!({ "reason": "changed my mind" }))],
+        0 => [pay(), delivered()].concat(),
+        1 => [pay(), vec![step("cancel", json!({ "reason": "changed my mind" }))]].concat(),
         2 => {
             let failed = json!({ "paymentId": "pay-0", "reason": "card declined" });
             let start = step("start-payment", json!({ "paymentId": "pay-0" }));
-            [vec![start, step("fail-payment", failed), step("retry-payment", json!({})), pay], delivered()].concat()
+            let before = vec![start, step("fail-payment", failed), step("retry-payment", json!({}))];
+            [before, pay(), delivered()].concat()
         }
         3 => {
             let mut part = parcel("part");
@@ -62,7 +66,7 @@ pub fn life(number: u32, placed: &Value) -> Vec<Step> {
                 late,
                 step("deliver", json!({})),
             ];
-            [vec![Step { method: "PATCH", command: "", body: address }, pay], rest].concat()
+            [vec![Step { method: "PATCH", command: "", body: address }], pay(), rest].concat()
         }
         4 => {
             let back = step(
@@ -77,7 +81,7 @@ pub fn life(number: u32, placed: &Value) -> Vec<Step> {
                 refund("initiate-refund"),
                 refund("complete-refund"),
             ];
-            [vec![pay], delivered(), after].concat()
+            [pay(), delivered(), after].concat()
         }
         _ => {
             let note =

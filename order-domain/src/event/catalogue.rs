@@ -5,16 +5,19 @@ use std::fmt;
 
 /// The type of an event: what stands in the outbox's column `event_type`.
 ///
-/// The order service's twenty events; the request for a notification has two types here, because seed 003 gives a name of
-/// its own to the one for confirmations.
+/// The order service's twenty events. Two more are told to Inventory alone, with what its handlers read and nothing of the
+/// customer; and the request for a notification has two types, because seed 003 gives a name of its own to the one for
+/// confirmations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each event is documented at its payload")]
 pub enum EventType {
     OrderCreated,
+    OrderCreatedForInventory,
     OrderUpdated,
     OrderStatusChanged,
     OrderConfirmed,
     OrderCancelled,
+    OrderCancelledForInventory,
     OrderPaymentProcessingInitiated,
     OrderPaymentCompleted,
     OrderPaymentFailed,
@@ -53,8 +56,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What makes the order service send it.
     pub trigger: &'static str,
-    /// How certain the canonical name is.
-    pub domain: Demand,
+    /// How certain the canonical name is; absent where nobody is told by it.
+    pub domain: Option<Demand>,
     /// `messageType` and routing key of the `standard` envelope.
     pub message_type: Option<(&'static str, Demand)>,
     /// `eventType` of the `aggregate` envelope, which Inventory reads.
@@ -71,21 +74,34 @@ const fn entry(
     aggregate: Option<&'static str>,
     trigger: &'static str,
 ) -> Entry {
-    Entry { event_type, name, trigger, domain, message_type, aggregate }
+    Entry { event_type, name, trigger, domain: Some(domain), message_type, aggregate }
+}
+
+/// An event that only Inventory is told.
+const fn for_inventory(
+    event_type: EventType,
+    name: &'static str,
+    aggregate: &'static str,
+    trigger: &'static str,
+) -> Entry {
+    Entry { event_type, name, trigger, domain: None, message_type: None, aggregate: Some(aggregate) }
 }
 
 /// In the order of [`EventType`].
 #[rustfmt::skip]
-static ENTRIES: [Entry; 21] = [
-    entry(EventType::OrderCreated, "order.created", Sure, Some(("OrderCreatedEvent", Named)), Some("OrderCreated"),
+static ENTRIES: [Entry; 23] = [
+    entry(EventType::OrderCreated, "order.created", Sure, Some(("OrderCreatedEvent", Named)), None,
         "An order is placed."),
+    for_inventory(EventType::OrderCreatedForInventory, "order.created_for_inventory", "OrderCreated", "An order is placed."),
     entry(EventType::OrderUpdated, "order.updated", Sure, Some(("OrderUpdatedEvent", Named)), None,
         "The shipping address or the customer's details are changed before the order is processed."),
     entry(EventType::OrderStatusChanged, "order.status_changed", Derived, Some(("OrderStatusChangedEvent", Named)), None,
         "Every change of the order's status, before the event that says why."),
     entry(EventType::OrderConfirmed, "order.confirmed", Derived, Some(("OrderConfirmedEvent", Derived)), Some("OrderConfirmed"),
         "The payment is completed, or an order without anything to pay is placed."),
-    entry(EventType::OrderCancelled, "order.cancelled", Sure, Some(("OrderCancelledEvent", Named)), Some("OrderCancelled"),
+    entry(EventType::OrderCancelled, "order.cancelled", Sure, Some(("OrderCancelledEvent", Named)), None,
+        "The order is cancelled before anything has left."),
+    for_inventory(EventType::OrderCancelledForInventory, "order.cancelled_for_inventory", "OrderCancelled",
         "The order is cancelled before anything has left."),
     entry(EventType::OrderPaymentProcessingInitiated, "order.payment_processing_initiated", Derived,
         Some(("OrderPaymentProcessingInitiatedEvent", Named)), None, "A payment is started."),
@@ -149,11 +165,20 @@ impl EventType {
     /// `notification.send_requested` is the general request also where the message asks for a confirmation: their
     /// payloads are of one form.
     pub fn find(name: &str) -> Option<Self> {
+        Self::find_public(name).or_else(|| Self::find_aggregate(name))
+    }
+
+    /// The type that the `aggregate` envelope calls so. `OrderCreated` is another event there than in the other envelopes.
+    pub fn find_aggregate(name: &str) -> Option<Self> {
+        ENTRIES.iter().find(|entry| entry.aggregate == Some(name)).map(|entry| entry.event_type)
+    }
+
+    fn find_public(name: &str) -> Option<Self> {
         let is_named = |entry: &&Entry| {
             let by_message_type = entry.message_type.is_some_and(|(message_type, _)| {
                 message_type == name || message_type.strip_suffix("Event").is_some_and(|short| short == name)
             });
-            entry.name == name || entry.aggregate == Some(name) || by_message_type
+            entry.name == name || by_message_type
         };
         ENTRIES.iter().find(is_named).map(|entry| entry.event_type)
     }
@@ -186,7 +211,8 @@ mod tests {
                 assert_eq!(EventType::find(name), Some(entry.event_type));
             }
             if let Some(name) = entry.aggregate {
-                assert_eq!(EventType::find(name), Some(entry.event_type));
+                assert_eq!(EventType::find_aggregate(name), Some(entry.event_type));
+                assert!(EventType::find(name).is_some(), "{name}");
             }
         }
         assert_eq!(EventType::find("order.confirmation"), None);

@@ -10,8 +10,7 @@ use crate::value::currency::Currency;
 use crate::value::id::{OrderId, OrderNumber, UserId};
 use crate::value::timestamp::Timestamp;
 
-/// An order was placed. One payload for four readers: the platform (seed 003), Product (004), Inventory (001) and
-/// Notification (000).
+/// An order was placed. One payload for three readers: the platform (seed 003), Product (004) and Notification (000).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -105,7 +104,7 @@ order_event! {
 }
 
 order_event! {
-    /// The order was cancelled: Inventory releases its stock, the customer is told.
+    /// The order was cancelled: the customer is told.
     OrderCancelledEvent with customer {
         /// The status before.
         previous_status: Status,

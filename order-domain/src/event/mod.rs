@@ -9,6 +9,7 @@ mod parts;
 mod lifecycle;
 mod payment;
 mod fulfilment;
+mod inventory;
 mod notification;
 mod product;
 mod payload;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use self::catalogue::{Demand, EventType};
 pub use self::fulfilment::*;
+pub use self::inventory::*;
 pub use self::lifecycle::*;
 pub use self::notification::*;
 pub use self::parts::*;
@@ -77,10 +79,11 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event about `aggregate`. Commands and builders make them; it is public for events that a service builds itself.
+    /// An event about `aggregate`. Only commands and builders make them, because what an event tells has to be what its order
+    /// did.
     ///
     /// `idempotency_key` says which fact it tells: two events with one key tell the same one.
-    pub fn new(context: &Context, aggregate: Aggregate, idempotency_key: String, payload: Payload) -> Self {
+    pub(crate) fn new(context: &Context, aggregate: Aggregate, idempotency_key: String, payload: Payload) -> Self {
         Self {
             id: context.event_id(),
             aggregate,

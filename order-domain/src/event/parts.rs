@@ -67,6 +67,17 @@ pub struct OrderPart {
 }
 
 impl OrderPart {
+    /// Every line of `order`, with all of its pieces.
+    pub(crate) fn whole(order: &Order) -> Vec<Self> {
+        let part = |item: &Item| Self {
+            order_item_id: item.order_item_id.clone(),
+            inventory_item_id: item.inventory_item_id.clone(),
+            product_id: item.product_id.clone(),
+            quantity: item.quantity,
+        };
+        order.lines().iter().map(|line| part(&line.item)).collect()
+    }
+
     /// The picked lines of `order`, with what consumers need to find them.
     pub(crate) fn all(order: &Order, picked: &[LineQuantity]) -> Vec<Self> {
         let part = |picked: &LineQuantity| {

@@ -4,6 +4,7 @@ use serde_json::Error;
 
 use super::EventType;
 use super::fulfilment::*;
+use super::inventory::*;
 use super::lifecycle::*;
 use super::notification::*;
 use super::payment::*;
@@ -45,10 +46,12 @@ macro_rules! payloads {
 
 payloads! {
     OrderCreated(OrderCreatedEvent),
+    OrderCreatedForInventory(OrderCreatedForInventoryEvent),
     OrderUpdated(OrderUpdatedEvent),
     OrderStatusChanged(OrderStatusChangedEvent),
     OrderConfirmed(OrderConfirmedEvent),
     OrderCancelled(OrderCancelledEvent),
+    OrderCancelledForInventory(OrderCancelledForInventoryEvent),
     OrderPaymentProcessingInitiated(OrderPaymentProcessingInitiatedEvent),
     OrderPaymentCompleted(OrderPaymentCompletedEvent),
     OrderPaymentFailed(OrderPaymentFailedEvent),

@@ -56,7 +56,8 @@ impl EventType {
         // Consumers of seed 000 know one name for every request.
         let is_confirmation = self == Self::OrderConfirmationNotificationRequested;
         let name = if is_confirmation { Self::NotificationSendRequested.as_str() } else { entry.name };
-        let mut routes = vec![route(name.to_owned(), Envelope::Domain, name, entry.domain)];
+        let mut routes = Vec::new();
+        routes.extend(entry.domain.map(|demand| route(name.to_owned(), Envelope::Domain, name, demand)));
         if let Some((message_type, demand)) = entry.message_type {
             routes.push(route(message_type.to_owned(), Envelope::Standard, message_type, demand));
         }

@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 64;
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $field:literal { $($(#[$known_doc:meta])* $known:ident,)* })+) => { $(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(try_from = "String")]
         pub struct $name(

@@ -3,12 +3,12 @@
 //!
 //! Nothing here fails because the Notification Service is away: the outbox row is the retry queue.
 
+mod fallback;
 mod kind;
-mod outcome;
 mod template;
 
+pub use self::fallback::{FALLBACK_CHANNELS, fallback};
 pub use self::kind::{Channel, NotificationType, Priority};
-pub use self::outcome::{NotificationFailed, NotificationSent, Review, ReviewReason, fallback};
 pub use self::template::{
     CancellationTemplate, ConfirmationTemplate, ShippedTemplate, TEMPLATE_BYTES_MAX, TemplateAddress, TemplateData,
     TemplateItem,

@@ -2,7 +2,9 @@
 
 use super::draft::{Decision, Draft};
 use super::{Address, Customer, Order, Status};
-use crate::event::{ChangedField, OrderCancelledEvent, OrderUpdatedEvent, Payload, about};
+use crate::event::{
+    ChangedField, OrderCancelledEvent, OrderCancelledForInventoryEvent, OrderUpdatedEvent, Payload, about,
+};
 use crate::notification::{self, CustomNotification};
 use crate::value::text::{TEXT_BYTES_MAX, check};
 use crate::{Context, Invalid, Refusal};
@@ -66,6 +68,8 @@ impl Order {
             cancelled_at: context.occurred_at,
         });
         draft.emit(Payload::OrderCancelled(payload));
+        let for_inventory = OrderCancelledForInventoryEvent::new(&draft.order, context.occurred_at);
+        draft.emit(Payload::OrderCancelledForInventory(for_inventory));
         draft.push(notification::order_cancellation(&draft.order, &draft.order.customer, reason, context));
         if !refundable.is_zero() {
             draft.refund_cancelled(refundable, reason)?;

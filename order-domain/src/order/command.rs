@@ -1,4 +1,6 @@
-//! Every command as a value, for services that queue, log or replay them. Each is a method of [`Order`] as well.
+//! Every command as a value, for code that knows what is asked before it has the order: a request is read first and decided on
+//! once the order is locked. A value of the program, not of the wire: it has no serialised form. Each is a method of [`Order`]
+//! as well.
 
 use super::{Decision, Lines, Order, RefundRequest, ReturnRequest, Shipment, Update};
 use crate::notification::CustomNotification;

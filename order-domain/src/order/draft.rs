@@ -14,6 +14,16 @@ pub struct Decision {
     pub events: Vec<Event>,
 }
 
+impl Decision {
+    /// Decides further on what was decided, in the same transaction.
+    pub(super) fn then(self, next: impl FnOnce(&Order) -> Result<Self, Refusal>) -> Result<Self, Refusal> {
+        let Self { order, mut events } = self;
+        let next = next(&order)?;
+        events.extend(next.events);
+        Ok(Self { order: next.order, events })
+    }
+}
+
 pub(super) struct Draft<'a> {
     pub order: Order,
     context: &'a Context,

@@ -83,7 +83,7 @@ impl Order {
         Ok(draft.done())
     }
 
-    /// The carrier is late.
+    /// The carrier is late with what is under way, whatever else becomes of the order.
     pub fn report_delay(
         &self,
         reason: &str,
@@ -91,7 +91,9 @@ impl Order {
         context: &Context,
     ) -> Result<Decision, Refusal> {
         check("reason", reason, TEXT_BYTES_MAX)?;
-        self.require(&[Status::Shipped], "be delayed")?;
+        if !self.is_under_way() {
+            return Err(Refusal::IllegalTransition { command: "be delayed", status: self.status });
+        }
         let mut draft = Draft::of(self, context);
         draft.order.delivery_delayed = true;
         let payload = about!(draft.order, OrderDeliveryDelayedEvent with customer {
@@ -103,14 +105,18 @@ impl Order {
         Ok(draft.done())
     }
 
-    /// Goods arrived. The order is delivered once everything has arrived.
+    /// Goods arrived. The order is delivered once everything has arrived; one that is being refunded stays so, and its lines
+    /// tell.
     pub fn deliver(&self, lines: &Lines, context: &Context) -> Result<Decision, Refusal> {
-        self.require(&[Status::Processing, Status::Shipped], "be delivered")?;
+        let refunds = [Status::RefundRequested, Status::RefundInitiated, Status::Refunded];
+        if !refunds.contains(&self.status) {
+            self.require(&[Status::Processing, Status::Shipped], "be delivered")?;
+        }
         let picked = lines.pick(&self.lines, |line| line.shipped - line.delivered)?;
         let mut draft = Draft::of(self, context);
         draft.order.advance(&picked, |line, pieces| line.delivered += pieces);
         let partial = !draft.order.is_all_delivered();
-        if !partial {
+        if !partial && self.status == Status::Shipped {
             draft.move_to(Status::Delivered, "be delivered", None)?;
         }
         let payload = about!(draft.order, OrderDeliveredEvent with customer {

@@ -10,6 +10,7 @@ mod record;
 mod place;
 mod change;
 mod payment;
+mod fact;
 mod fulfilment;
 mod returns;
 mod refund;
@@ -22,10 +23,13 @@ pub use self::change::Update;
 pub use self::command::Command;
 pub use self::customer::Customer;
 pub use self::draft::Decision;
+pub use self::fact::OrderFact;
 pub use self::fulfilment::Shipment;
 pub use self::line::{Item, Line, LineQuantity, Lines};
+pub use self::payment::{Payment, PaymentState};
 pub use self::place::{AllocationMode, ConfirmationTrigger, LINES_MAX, NewOrder};
 pub use self::record::Inconsistent;
+use self::record::RecordVersion;
 pub use self::refund::{Refund, RefundRequest, RefundState};
 pub use self::returns::{Return, ReturnRequest};
 pub use self::status::Status;
@@ -53,10 +57,12 @@ pub struct Totals {
 /// An order. Made by [`Order::place`], moved by commands, stored as JSON text.
 ///
 /// Store it as `json` or `text`, beside the columns that are searched for: [`Order::version`] for an optimistic check,
-/// [`Order::status`], the user's id. Reading it back refuses what no sequence of commands could have made.
+/// [`Order::status`], the user's id. Reading it back refuses what no sequence of commands could have made. What an earlier
+/// version of this crate has stored is read too, for ever; what a later one has stored is refused by its `recordVersion`.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "record::Record")]
 pub struct Order {
+    pub(crate) record_version: RecordVersion,
     pub(crate) id: OrderId,
     pub(crate) order_number: OrderNumber,
     pub(crate) version: u64,
@@ -67,7 +73,7 @@ pub struct Order {
     pub(crate) lines: Vec<Line>,
     pub(crate) totals: Totals,
     pub(crate) paid: bool,
-    pub(crate) payment_id: Option<PaymentId>,
+    pub(crate) payments: Vec<Payment>,
     pub(crate) shipments: Vec<ShipmentId>,
     pub(crate) delivery_delayed: bool,
     pub(crate) returned: Option<Return>,
@@ -128,9 +134,14 @@ impl Order {
         self.paid
     }
 
-    /// The latest payment that the order was told of.
+    /// Every payment that was started; the last one is the one that runs, if any does.
+    pub fn payments(&self) -> &[Payment] {
+        &self.payments
+    }
+
+    /// The payment that was started last.
     pub fn payment_id(&self) -> Option<&PaymentId> {
-        self.payment_id.as_ref()
+        self.payments.last().map(|payment| &payment.payment_id)
     }
 
     /// Every shipment so far.
@@ -164,6 +175,11 @@ impl Order {
 
     pub(crate) fn is_all_delivered(&self) -> bool {
         self.lines.iter().all(|line| line.delivered == line.ordered())
+    }
+
+    /// Whether pieces have left and not arrived.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.lines.iter().any(|line| line.shipped > line.delivered)
     }
 
     pub(crate) fn is_partly_shipped(&self) -> bool {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Decision, Draft};
+use super::record::RecordVersion;
 use super::{Address, Customer, Item, Line, Order, Status, Totals};
-use crate::event::{OrderCreatedEvent, OrderPlacedForAnalyticsEvent, Payload, about};
+use crate::event::{OrderCreatedEvent, OrderCreatedForInventoryEvent, OrderPlacedForAnalyticsEvent, Payload, about};
 use crate::notification;
 use crate::value::amount::Amount;
 use crate::value::currency::Currency;
@@ -70,6 +71,7 @@ impl Order {
         let is_free = totals.total.is_zero();
         let mut draft = Draft::placed(Self::new(new, totals, context), context);
         draft.emit(created(&draft.order));
+        draft.emit(created_for_inventory(&draft.order));
         if is_free {
             draft.emit(draft.order.confirmed(context));
         }
@@ -82,6 +84,7 @@ impl Order {
 
     fn new(new: NewOrder, totals: Totals, context: &Context) -> Self {
         Self {
+            record_version: RecordVersion,
             id: new.id,
             order_number: new.order_number,
             version: 1,
@@ -92,7 +95,7 @@ impl Order {
             lines: new.items.into_iter().map(Line::new).collect(),
             totals,
             paid: false,
-            payment_id: None,
+            payments: Vec::new(),
             shipments: Vec::new(),
             delivery_delayed: false,
             returned: None,
@@ -157,6 +160,11 @@ fn created(order: &Order) -> Payload {
         idempotency_key: notification::confirmation_key(order),
         timestamp: order.created_at,
     })
+}
+
+fn created_for_inventory(order: &Order) -> Payload {
+    let requires_pre_allocation = order.allocation == AllocationMode::Event;
+    Payload::OrderCreatedForInventory(OrderCreatedForInventoryEvent::new(order, requires_pre_allocation))
 }
 
 fn placed_for_analytics(order: &Order) -> Payload {

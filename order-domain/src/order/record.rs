@@ -10,10 +10,26 @@ use crate::order::place::total;
 #[error("the stored order is inconsistent: {0}")]
 pub struct Inconsistent(&'static str);
 
+/// The form that orders are stored in: 2 has `payments` where 1, which did not say its number, had the latest `paymentId`. A field
+/// that only adds something is no new form; give it a default here.
+const RECORD_VERSION: u32 = 2;
+
+/// [`RECORD_VERSION`], as every stored order has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordVersion;
+
+impl Serialize for RecordVersion {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(RECORD_VERSION)
+    }
+}
+
 /// The fields of [`Order`], unchecked.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
+    #[serde(default = "first_version")]
+    record_version: u32,
     id: OrderId,
     order_number: OrderNumber,
     version: u64,
@@ -25,6 +41,8 @@ pub(super) struct Record {
     totals: Totals,
     paid: bool,
     payment_id: Option<PaymentId>,
+    #[serde(default)]
+    payments: Vec<Payment>,
     shipments: Vec<ShipmentId>,
     delivery_delayed: bool,
     returned: Option<Return>,
@@ -34,11 +52,37 @@ pub(super) struct Record {
     created_at: Timestamp,
 }
 
+fn first_version() -> u32 {
+    1
+}
+
+impl Record {
+    /// Of an order in form 1, what can be known of its latest payment.
+    fn payments(&self) -> Vec<Payment> {
+        let Some(payment_id) = self.payment_id.clone().filter(|_| self.record_version == 1) else {
+            return self.payments.clone();
+        };
+        let state = if self.paid {
+            PaymentState::Completed
+        } else if self.status == Status::PaymentFailed {
+            PaymentState::Failed
+        } else {
+            PaymentState::Started
+        };
+        vec![Payment { payment_id, state }]
+    }
+}
+
 impl TryFrom<Record> for Order {
     type Error = Inconsistent;
 
     fn try_from(record: Record) -> Result<Self, Inconsistent> {
+        if record.record_version > RECORD_VERSION {
+            return Err(Inconsistent("it was stored by a later version of this program"));
+        }
+        let payments = record.payments();
         let order = Self {
+            record_version: RecordVersion,
             id: record.id,
             order_number: record.order_number,
             version: record.version,
@@ -49,7 +93,7 @@ impl TryFrom<Record> for Order {
             lines: record.lines,
             totals: record.totals,
             paid: record.paid,
-            payment_id: record.payment_id,
+            payments,
             shipments: record.shipments,
             delivery_delayed: record.delivery_delayed,
             returned: record.returned,
@@ -104,6 +148,8 @@ impl Order {
         let paid = self.paid_amount();
         rule(asked <= paid, "more is refunded than was paid")?;
         rule(!self.paid || !self.totals.total.is_zero(), "nothing was to be paid, and was")?;
+        let completed = self.payments.iter().any(|payment| payment.state == PaymentState::Completed);
+        rule(self.paid == completed, "it was paid by no payment, or has one and does not know")?;
         let is_whole = self.paid && asked == paid;
         match self.status {
             Status::PendingPayment | Status::PaymentFailed => rule(!self.paid, "it was paid and does not know"),

@@ -10,7 +10,7 @@ use crate::event::{
     RefundRequester, about,
 };
 use crate::value::amount::Amount;
-use crate::value::id::RefundId;
+use crate::value::id::{PaymentId, RefundId};
 use crate::value::text::{TEXT_BYTES_MAX, check};
 use crate::{Context, Invalid, Refusal};
 
@@ -77,7 +77,7 @@ const REFUNDABLE: [Status; 6] = [
 ];
 
 impl Order {
-    /// Somebody wants money back.
+    /// Somebody wants money back. All of it before anything has left is a cancellation, which also gives the stock back.
     pub fn request_refund(&self, request: RefundRequest, context: &Context) -> Result<Decision, Refusal> {
         check("reason", &request.reason, TEXT_BYTES_MAX)?;
         self.require(&REFUNDABLE, "be refunded")?;
@@ -89,6 +89,9 @@ impl Order {
             return Err(Refusal::TooMany { what: "refunds of an order", count_max: REFUNDS_MAX });
         }
         let amount = self.refund_amount(request.amount)?;
+        if amount == self.refundable() && !self.is_partly_shipped() {
+            return Err(Refusal::CancelInstead);
+        }
         let lines = if request.lines.is_empty() {
             Vec::new()
         } else {
@@ -128,6 +131,19 @@ impl Order {
             processed_at: context.occurred_at,
         });
         draft.emit(Payload::OrderRefundProcessed(payload));
+        Ok(draft.done())
+    }
+
+    /// The money of a payment was taken after the order was cancelled: it is asked back. What comes after that was taken twice,
+    /// which a person has to sort out.
+    pub(super) fn refund_late_payment(&self, payment_id: &PaymentId, context: &Context) -> Result<Decision, Refusal> {
+        let mut draft = Draft::of(self, context);
+        let was_paid = self.paid;
+        draft.order.set_completed(payment_id);
+        if !was_paid {
+            let refundable = draft.order.refundable();
+            draft.refund_cancelled(refundable, "the order was cancelled before it was paid")?;
+        }
         Ok(draft.done())
     }
 

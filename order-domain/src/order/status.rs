@@ -53,7 +53,7 @@ impl Status {
         match self {
             Self::PendingPayment => &[Self::Confirmed, Self::PaymentFailed, Self::Cancelled],
             Self::PaymentFailed => &[Self::PendingPayment, Self::Cancelled],
-            Self::Confirmed => &[Self::Processing, Self::Cancelled, Self::RefundRequested],
+            Self::Confirmed => &[Self::Processing, Self::Cancelled],
             Self::Processing => &[Self::Shipped, Self::Cancelled, Self::RefundRequested],
             Self::Shipped => &[Self::Delivered, Self::RefundRequested],
             Self::Delivered => &[Self::ReturnInitiated, Self::RefundRequested],

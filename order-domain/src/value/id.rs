@@ -75,6 +75,12 @@ ids! {
     ReturnId = "returnId";
     /// Names a refund.
     RefundId = "refundId";
+    /// Names a notification: of ours a UUID, of the Notification Service's own anything.
+    NotificationId = "notificationId";
+    /// Names an allocation of the Inventory Service.
+    AllocationId = "allocationId";
+    /// Names a warehouse of the Inventory Service.
+    WarehouseId = "warehouseId";
     /// Names a request to the Product Service; its answer carries the same.
     RequestId = "requestId";
     /// Ties together what belongs to one operation; never joined on, only shown.

@@ -28,6 +28,45 @@ pub(crate) fn check_optional(field: &'static str, text: Option<&str>, bytes_max:
     text.map_or(Ok(()), |text| check(field, text, bytes_max))
 }
 
+/// A text of another service that is kept for people: control characters become spaces, and what is longer than 1024 bytes is
+/// cut, because no service should lose a fact over a line feed in an error message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(from = "String")]
+pub struct ForeignText(String);
+
+impl ForeignText {
+    /// Takes any text.
+    pub fn new(text: impl Into<String>) -> Self {
+        let mut text: String = text.into();
+        if text.chars().any(char::is_control) {
+            text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        }
+        let mut end = text.len().min(TEXT_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ForeignText {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl std::fmt::Display for ForeignText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 macro_rules! personal {
     ($($(#[$doc:meta])* $name:ident = $field:literal, $bytes_max:expr, $expected:literal, $form:expr;)+) => { $(
         $(#[$doc])*
@@ -91,6 +130,13 @@ mod tests {
         let email = Email::new("customer@example.com").expect("an address");
         assert_eq!(format!("{email:?}"), "Email(hidden)");
         assert_eq!(email.reveal(), "customer@example.com");
+    }
+
+    #[test]
+    fn foreign_texts_are_taken_as_far_as_they_can_be_kept() {
+        assert_eq!(ForeignText::new("line\r\nfeed\0").as_str(), "line  feed ");
+        assert_eq!(ForeignText::new("ü".repeat(600)).as_str(), "ü".repeat(512));
+        assert_eq!(ForeignText::new("a".to_owned() + &"ü".repeat(600)).as_str().len(), 1023);
     }
 
     #[test]

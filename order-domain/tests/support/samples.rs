@@ -145,6 +145,7 @@ pub fn life() -> Vec<Event> {
     step(&|o| here(o).start_payment(a("pay-1"), &context).expect("started"));
     step(&|o| here(o).fail_payment(a("pay-1"), "card declined", &context).expect("failed"));
     step(&|o| here(o).retry_payment(&context).expect("awaited again"));
+    step(&|o| here(o).start_payment(a("pay-2"), &context).expect("started again"));
     step(&|o| here(o).complete_payment(a("pay-2"), here(o).totals().total, &context).expect("paid"));
     let address = Address { line2: Some("Floor 3".into()), ..order_in_parts().shipping_address };
     step(&|o| {
@@ -180,6 +181,12 @@ pub fn one_of_each() -> BTreeMap<EventType, Event> {
         found.entry(event.event_type()).or_insert(event);
     }
     found
+}
+
+/// Paid by the payment `pay-1`.
+pub fn paid(order: &Order, context: &Context) -> Decision {
+    let started = order.start_payment(a("pay-1"), context).expect("started").order;
+    started.complete_payment(a("pay-1"), started.totals().total, context).expect("paid")
 }
 
 pub fn parcel(id: &str, lines: Vec<LineQuantity>) -> Shipment {

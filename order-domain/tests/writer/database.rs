@@ -41,11 +41,6 @@ impl Database {
         connect(&self.url).await
     }
 
-    /// A connection to the server's own database.
-    pub async fn server(&self) -> Client {
-        connect(&server_url()).await
-    }
-
     /// Rows that are committed.
     pub async fn events(&self) -> i64 {
         let row = self.client().await.query_one("SELECT count(*) FROM outbox.events", &[]).await;

@@ -213,3 +213,18 @@ async fn a_role_that_may_only_insert_can_append() {
     let drop = format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}");
     client.batch_execute(&drop).await.expect("dropped");
 }
+
+/// The unit test of the Notification document, section 10.1, by its name. Nothing here can fail to publish: the row waits in the
+/// outbox, which is the retry queue, until a relay has a broker to send it to.
+#[tokio::test]
+async fn should_handle_publish_errors_by_adding_to_retry_queue() {
+    let database = Database::new().await;
+    let mut client = database.client().await;
+    let transaction = client.transaction().await.expect("a transaction");
+    let confirmation = placed("order-1", &at(WHEN)).pop().expect("the request for a confirmation comes last");
+    append(&transaction, from_ref(&confirmation)).await.expect("appended");
+    transaction.commit().await.expect("committed");
+    let sql = "SELECT event_type FROM outbox.events WHERE published_at IS NULL";
+    let waiting: String = client.query_one(sql, &[]).await.expect("one row").get(0);
+    assert_eq!(waiting, "order.confirmation_notification_requested");
+}

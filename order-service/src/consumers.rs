@@ -1,0 +1,111 @@
+//! Hearing other services: the consumers with a pool of their own, what they have counted, and the clean-up of the inbox. Started by
+//! `main` where there is a broker's URL; the health page reads the counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use order_domain::amqp::{self, AmqpUrl, ConsumerHealth, Consumers};
+use order_domain::inbound::{Observer, Outcome, Seen, Source};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Messages of one source that are handled at once. Four sources and their dead letters fit into the pool.
+const WORK_MAX: usize = 2;
+/// From one clean-up of the inbox to the next.
+const CLEAN_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// What came of the messages of one source, since this process started.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// By the name of the outcome: `applied`, `known`, `stale`, `review`, `duplicate`, `dead`.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Tries that failed and were charged.
+    pub retried: u64,
+    /// Messages that were handed back and charged nothing.
+    pub handed_back: u64,
+    /// Dead letters that were stored.
+    pub stored: u64,
+}
+
+/// Counts of every source.
+#[derive(Default)]
+pub struct Tally(Mutex<BTreeMap<Source, Counts>>);
+
+impl Tally {
+    /// Each source with what came of its messages.
+    pub fn read(&self) -> Vec<(Source, Counts)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Source::ALL.into_iter().map(|source| (source, counts.get(&source).cloned().unwrap_or_default())).collect()
+    }
+
+    fn add(&self, source: Source, change: impl FnOnce(&mut Counts)) {
+        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(source).or_default());
+    }
+}
+
+impl Observer for Tally {
+    fn seen(&self, seen: Seen<'_>) {
+        match seen {
+            Seen::Handled { source, outcome, .. } => {
+                self.add(source, |counts| *counts.outcomes.entry(Outcome::as_str(outcome)).or_default() += 1);
+            }
+            Seen::Retried { source, .. } => self.add(source, |counts| counts.retried += 1),
+            Seen::HandedBack { source } => self.add(source, |counts| counts.handed_back += 1),
+            Seen::Stored { source } => self.add(source, |counts| counts.stored += 1),
+            // Each is told by another of these as well, logged by the consumer, or a state that the health page has.
+            Seen::DeadLettered { .. } | Seen::NotificationFailure(_) | Seen::State { .. } => {}
+        }
+    }
+}
+
+/// The consumers as the health page sees them.
+#[derive(Clone)]
+pub struct Hearing {
+    pub tally: Arc<Tally>,
+    health: Vec<watch::Receiver<ConsumerHealth>>,
+}
+
+impl Hearing {
+    /// How each consumer is.
+    pub fn health(&self) -> Vec<ConsumerHealth> {
+        self.health.iter().map(|health| health.borrow().clone()).collect()
+    }
+}
+
+/// Starts the consumers. They end after `stop`, with what is at hand.
+pub fn start(settings: &Settings, url: &str, stop: CancellationToken) -> Result<(Hearing, Consumers), String> {
+    let store = Arc::new(Store::new(settings, settings.consumer_pool_size)?);
+    let tally = Arc::new(Tally::default());
+    let consumer_settings = amqp::Settings {
+        declare_topology: settings.declare_topology,
+        prefetch: settings.prefetch,
+        work_max: WORK_MAX,
+        pause: settings.consumer_pause(),
+        drain_timeout: settings.drain(),
+        ..amqp::Settings::default()
+    };
+    tokio::spawn(clean(Arc::clone(&store), settings.inbox_retention()?, stop.clone()));
+    let name = format!("order-service/{}", std::process::id());
+    let consumers =
+        amqp::start(consumer_settings, AmqpUrl::new(url), &name, Arc::clone(&store), store, Arc::clone(&tally), stop);
+    Ok((Hearing { tally, health: consumers.watch() }, consumers))
+}
+
+/// Deletes marks of the inbox that no message can meet any more, now and every hour.
+async fn clean(store: Arc<Store>, retention: order_domain::inbox::Retention, stop: CancellationToken) {
+    loop {
+        match store.clean_inbox(retention).await {
+            Ok(0) => {}
+            Ok(marks) => tracing::info!(marks, "old marks of the inbox are deleted"),
+            Err(error) => tracing::warn!(cause = error.cause(), "old marks of the inbox could not be deleted"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CLEAN_INTERVAL) => {}
+        }
+    }
+}

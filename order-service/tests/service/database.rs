@@ -1,0 +1,73 @@
+//! A fresh database with the relay's tables for each test, dropped by the server's end.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_postgres::{Client, NoTls};
+
+const MIGRATION: &str = include_str!("../../../sql/migrations/0001_outbox.up.sql");
+
+/// Where the database of one test is.
+pub struct Database {
+    url: String,
+}
+
+impl Database {
+    /// A new one, with the outbox.
+    pub async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = server_url();
+        let name = format!("order_service_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = connect(&server).await;
+        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.expect("it is created");
+        let (address, query) = server.split_once('?').map_or((server.as_str(), ""), |(a, q)| (a, q));
+        let at = address.rfind('/').expect("the URL names a database");
+        let database = Self { url: format!("{}/{name}?{query}", &address[..at]) };
+        database.client().await.batch_execute(MIGRATION).await.expect("the migration is applied");
+        database
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        let authority = self.url.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an authority");
+        authority.rsplit('@').next().and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    /// The same database by another address.
+    pub fn by(&self, address: SocketAddr) -> Self {
+        Self { url: self.url.replace(&self.address().to_string(), &address.to_string()) }
+    }
+
+    pub async fn client(&self) -> Client {
+        connect(&self.url).await
+    }
+
+    /// A connection to the server's own database.
+    pub async fn server(&self) -> Client {
+        connect(&server_url()).await
+    }
+
+    /// Rows that are committed.
+    pub async fn events(&self) -> i64 {
+        let row = self.client().await.query_one("SELECT count(*) FROM outbox.events", &[]).await;
+        row.expect("counted").get(0)
+    }
+}
+
+fn server_url() -> String {
+    std::env::var("OUTBOX_TEST_DATABASE_URL")
+        .expect("OUTBOX_TEST_DATABASE_URL is set: run this through dev/with-services")
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server is reachable");
+    tokio::spawn(async move {
+        // The client of a finished test is gone; nobody is left to be told.
+        drop(connection.await);
+    });
+    client
+}
