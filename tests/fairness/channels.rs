@@ -1,8 +1,8 @@
 //! Rows 9 and 10: few channels are enough for what must go on.
 
-use crate::field::{Field, SOON, command, lines, orders};
-use crate::support::urls::with_user;
-use crate::support::{Relay, eventually};
+use super::field::{Field, SOON, command, lines, orders};
+use testkit::urls::with_user;
+use testkit::{Relay, eventually};
 
 async fn delivers_and_probes(field: &Field) {
     field.insert("order", 2_000, "order.paid").await;

@@ -1,7 +1,7 @@
 //! Row 13: a database clock that was ahead once.
 
-use crate::field::{Field, SOON, lines};
-use crate::support::{Relay, eventually};
+use super::field::{Field, SOON, lines};
+use testkit::{Relay, eventually};
 
 #[tokio::test]
 async fn what_a_clock_an_hour_ahead_has_left_is_set_right_by_the_next_run_and_said_once() {

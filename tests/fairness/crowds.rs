@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::field::{Field, SOON, lines, orders, routes_file};
-use crate::support::{Relay, eventually};
+use super::field::{Field, SOON, lines, orders, routes_file};
+use testkit::{Relay, eventually};
 
 /// What others may have to wait. The promise is one second; the machine of a test suite is shared.
 const NOT_LONG: Duration = Duration::from_secs(3);

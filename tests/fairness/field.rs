@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 
-use crate::support::bed::RELAY;
-use crate::support::{Queue, QueueKind, TestBed, Topology};
+use testkit::program;
+use testkit::{Queue, QueueKind, TestBed, Topology};
 
 pub const SOON: Duration = Duration::from_secs(60);
 
@@ -90,7 +90,7 @@ impl Field {
 
     /// The longest that an event of these keys took; all of them have to leave.
     pub async fn lag_of(&self, prefix: &str) -> Duration {
-        crate::support::eventually(SOON, "the live events leave", async || self.pending(prefix).await == 0).await;
+        testkit::eventually(SOON, "the live events leave", async || self.pending(prefix).await == 0).await;
         let sql = "SELECT extract(epoch FROM max(published_at - created_at))::float8 FROM outbox.events WHERE starts_with(aggregate_id, $1)";
         Duration::from_secs_f64(self.ask(sql, &[&prefix]).await)
     }
@@ -109,14 +109,13 @@ pub fn routes_file(routes: &[(&str, &str, &str)]) -> String {
             "[[route]]\nname = \"{name}\"\nevent_type = \"{event_type}\"\nexchange = \"{exchange}\"\nrouting_key = \"{{event_type}}\"\n"
         );
     }
-    let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(crate::support::process::unique("routes.toml"));
+    let file = testkit::program::scratch().join(testkit::process::unique("routes.toml"));
     std::fs::write(&file, text).expect("a routes file");
     file.to_str().expect("a plain path").to_owned()
 }
 
-/// What a command said, and how it ended.
+/// What a command said.
 pub struct Said {
-    pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -129,7 +128,7 @@ impl Said {
 
 /// Runs a command of the program.
 pub async fn command(args: &[&str]) -> Said {
-    let mut command = Command::new(RELAY);
+    let mut command = Command::new(program::relay());
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
         command.env_remove(name);
@@ -137,7 +136,7 @@ pub async fn command(args: &[&str]) -> Said {
     let output = timeout(SOON, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("{args:?} hangs")).expect("the command runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    Said { stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// Lines of a log that contain the words.

@@ -1,7 +1,7 @@
 //! Row 7: a hold whose only lane is busy does not keep the others from their probes.
 
-use crate::field::{Field, SOON, routes_file};
-use crate::support::{Queue, QueueKind, Relay, Topology, eventually};
+use super::field::{Field, SOON, routes_file};
+use testkit::{Queue, QueueKind, Relay, Topology, eventually};
 
 fn exchange(name: &str) -> Topology {
     Topology { exchange: name.into(), ..Topology::order_events([Queue::new(name, QueueKind::Classic)]) }

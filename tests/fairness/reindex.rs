@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::field::{SOON, orders};
-use crate::support::traffic::Load;
-use crate::support::{Consumer, History, Relay, TestBed, Traffic, eventually, judge};
+use super::field::{SOON, orders};
+use testkit::traffic::Load;
+use testkit::{Consumer, History, Relay, TestBed, Traffic, eventually, judge};
 
 const ROUNDS: usize = 8;
 

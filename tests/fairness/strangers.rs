@@ -7,9 +7,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::field::{Field, SOON, command, lines};
-use crate::support::bed::RELAY;
-use crate::support::{Relay, eventually};
+use super::field::{Field, SOON, command, lines};
+use testkit::program;
+use testkit::{Relay, eventually};
 
 /// A session that has taken some of the relays' locks, and its process id.
 async fn stranger(field: &Field, locks: &str) -> (Client, i32) {
@@ -64,7 +64,7 @@ async fn whoever_holds_the_lanes_and_is_no_relay_is_named_by_status_trace_check_
 async fn migrate_names_who_holds_its_lock_and_goes_on_when_it_ends() {
     let field = Field::new("strangers_migrate").await;
     let (client, pid) = stranger(&field, "pg_advisory_xact_lock(hashtext('\"outbox\".migrate'))").await;
-    let mut migrate = Command::new(RELAY);
+    let mut migrate = Command::new(program::relay());
     migrate.args(["migrate", "--database-url", &field.bed.database_url()]).stdin(Stdio::null()).kill_on_drop(true);
     let child = migrate.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("migrate starts");
     let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";

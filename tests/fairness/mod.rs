@@ -1,9 +1,6 @@
 //! What is broken many times over hurts only itself: thousands of waiting keys, a key with thousands of events, holds whose lanes are busy,
 //! few channels, locks in strange hands. Real relay processes against real services.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod field;
 
 mod channels;
