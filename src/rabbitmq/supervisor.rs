@@ -65,6 +65,8 @@ struct Shared {
     report: watch::Sender<LinkReport>,
     connection: Mutex<Option<(u64, Arc<Connection>)>>,
     slots: Arc<Mutex<Slots>>,
+    /// Held while a channel is being opened.
+    opening: tokio::sync::Mutex<()>,
     given_up: Mutex<Option<(u64, String)>>,
     give_up: Notify,
 }
@@ -77,6 +79,7 @@ impl RabbitMq {
             report: watch::Sender::default(),
             connection: Mutex::new(None),
             slots: Arc::default(),
+            opening: tokio::sync::Mutex::default(),
             given_up: Mutex::new(None),
             give_up: Notify::new(),
         }))
@@ -197,17 +200,15 @@ impl RabbitMq {
     }
 }
 
-impl Default for RabbitMq {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Broker for RabbitMq {
-    type Channel = LapinChannel;
-
-    async fn open(&self, user: ChannelUser) -> Result<LapinChannel, BrokerError> {
-        let (generation, connection) = lock(&self.0.connection).clone().ok_or(BrokerError::Down)?;
+impl RabbitMq {
+    /// Opens one channel after the other: when the broker ends the connection over one too many, it is known how many there were.
+    async fn open_in_turn(
+        &self,
+        generation: u64,
+        connection: &Connection,
+        user: ChannelUser,
+    ) -> Result<LapinChannel, BrokerError> {
+        let _turn = self.0.opening.lock().await;
         let is_helper = user == ChannelUser::Helper;
         let grant = lock(&self.0.slots).ask(is_helper);
         if let Grant::Refused { limit, is_news } = grant {
@@ -222,21 +223,38 @@ impl Broker for RabbitMq {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok::<_, lapin::Error>(channel)
         };
-        match deadline(OPEN_TIMEOUT, "opening a channel", opening).await {
-            Ok(Ok(channel)) => {
+        match opening.await {
+            Ok(channel) => {
                 slot.opened();
                 Ok(LapinChannel::in_slot(channel, generation, slot))
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 // It stays among those that were being opened, for whoever asks why the connection ended.
                 slot.is_lost = close_reason(&error).connection_lost;
                 Err(BrokerError::Open(error.to_string()))
             }
+        }
+    }
+}
+
+impl Default for RabbitMq {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Broker for RabbitMq {
+    type Channel = LapinChannel;
+
+    async fn open(&self, user: ChannelUser) -> Result<LapinChannel, BrokerError> {
+        let (generation, connection) = lock(&self.0.connection).clone().ok_or(BrokerError::Down)?;
+        let opening = self.open_in_turn(generation, &connection, user);
+        match deadline(OPEN_TIMEOUT, "opening a channel", opening).await {
+            Ok(opened) => opened,
             Err(error) => {
-                // Opening hangs if the I/O thread is dead or blocked. A dead one needs a new
-                // connection.
+                // Opening hangs if the I/O thread is dead or blocked. Only a new connection helps if it is dead.
                 if *self.0.state.borrow() == LinkState::Up(generation) {
-                    self.end_generation(generation, "cannot open a channel in time");
+                    self.end_generation(generation, "a channel could not be opened in time");
                 }
                 Err(BrokerError::Open(error.to_string()))
             }
