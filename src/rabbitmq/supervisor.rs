@@ -254,7 +254,7 @@ impl Broker for RabbitMq {
             Err(error) => {
                 // Opening hangs if the I/O thread is dead or blocked. Only a new connection helps if it is dead.
                 if *self.0.state.borrow() == LinkState::Up(generation) {
-                    self.end_generation(generation, "a channel could not be opened in time");
+                    self.end_generation(generation, "cannot open a channel in time");
                 }
                 Err(BrokerError::Open(error.to_string()))
             }
