@@ -20,7 +20,7 @@ use crate::net::jitter::Jitter;
 use crate::outbox::broker::{Broker, BrokerError, ChannelUser, LinkState};
 use crate::outbox::link_report::LinkReport;
 use crate::rabbitmq::channel::{LapinChannel, close_reason};
-use crate::rabbitmq::connect::{BrokerAddress, Node};
+use crate::rabbitmq::connect::{BrokerAddress, CHANNELS_OF_LIBRARY, Node};
 use crate::rabbitmq::slots::{Grant, Slots};
 use crate::rabbitmq::wire;
 
@@ -104,7 +104,7 @@ impl RabbitMq {
                     outage.ended(generation, &format!("{place} {login}"));
                     self.0.report.send_modify(|report| report.connected(place));
                     let up_since = Instant::now();
-                    lock(&self.0.slots).connected(generation, connection.configuration().channel_max());
+                    lock(&self.0.slots).connected(generation, channels_of(&connection));
                     let why = self.watch_over(connection, generation, &stop).await;
                     self.0.state.send_replace(LinkState::Down);
                     self.0.report.send_modify(|report| report.ended(&why));
@@ -299,6 +299,15 @@ impl Drop for Slot {
         } else {
             slots.failed(self.generation, self.is_helper);
         }
+    }
+}
+
+/// How many channels the connection gives; 0 is any number.
+fn channels_of(connection: &Connection) -> u16 {
+    match connection.configuration().channel_max() {
+        0 => 0,
+        // One at least, or it would read as no limit: without any channel the first worker says why.
+        negotiated => negotiated.saturating_sub(CHANNELS_OF_LIBRARY).max(1),
     }
 }
 
