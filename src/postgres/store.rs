@@ -67,8 +67,9 @@ impl PgStore {
     pub fn new(database: Database, schema: &str) -> Self {
         let queries = Queries::new(schema);
         let begin_scan = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
-        let begin_settle = format!("{};\n{}", queries.begin_batch, queries.lock_tables).into();
-        let begin_claim = format!("{begin_scan};\n{}", queries.lock_tables).into();
+        let locks = format!("{};\n{}", queries.lock_tables, queries.lock_floors);
+        let begin_settle = format!("{};\n{locks}", queries.begin_batch).into();
+        let begin_claim = format!("{begin_scan};\n{locks}").into();
         let floors = Floors::new(database.connects().clone());
         Self {
             database,
