@@ -10,6 +10,7 @@ pub(crate) const MIGRATION: &str = "migration";
 
 /// One session and the locks of one kind that it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Stranger {
     /// Its process id; absent for a prepared transaction.
     pub pid: Option<i32>,
@@ -23,6 +24,7 @@ pub(crate) struct Stranger {
     pub application_name: Option<String>,
     /// Since when its transaction is open; absent where this role may not see it, or none is.
     #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub since: Option<OffsetDateTime>,
 }
 
