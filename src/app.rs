@@ -35,11 +35,14 @@ use crate::postgres::store::PgStore;
 use crate::rabbitmq::supervisor::RabbitMq;
 use crate::relay::Relay;
 use crate::relay::evidence::Evidence;
-use crate::relay::probe::probe;
+use crate::relay::marked::Marked;
+use crate::relay::probe::{PAUSE_MAX as PROBE_PAUSE_MAX, probe};
 use crate::relay::wake::Wake;
 use crate::relay::worker::crew;
-use crate::upkeep::{self, Upkeep};
+use crate::upkeep::{self, Strangers, Upkeep};
 
+/// A database clock may be set back by as much without a word.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// How long closing the links may take at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -184,6 +187,8 @@ fn upkeep(
         program: PROGRAM.split('/').next().unwrap_or(PROGRAM).to_owned() + "/",
         retention: config.retention,
         routes: config.routes.clone(),
+        pause_max: config.policy.steps.max.max(config.policy.confirm_timeout).max(PROBE_PAUSE_MAX) + CLOCK_TOLERANCE,
+        strangers: Strangers::default(),
     }
 }
 
@@ -203,6 +208,7 @@ fn relay(
         limits: config.limits,
         batch_deadline: config.batch_deadline,
         evidence: Evidence::default(),
+        marked: Marked::default(),
         new_hold: tokio::sync::Notify::new(),
         quota,
         drain_timeout: config.drain_timeout,

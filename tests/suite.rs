@@ -13,6 +13,7 @@ mod supervision;
 mod upkeep;
 
 mod journey;
+mod fairness;
 mod routes;
 mod faults;
 

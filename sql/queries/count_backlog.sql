@@ -22,4 +22,5 @@ SELECT (SELECT CASE WHEN sum(events) < $1 AND max(events) >= ($1 + 63) / 64
                                ORDER BY e.seq LIMIT 1) head
        )), 0)::double precision AS oldest_pending_age_seconds,
        (SELECT count(*) FROM (SELECT FROM outbox.waits LIMIT $1) capped) AS blocked_keys,
+       (SELECT count(*) FROM (SELECT FROM outbox.waits WHERE reason = 'no_route' AND no_route_type IS NOT NULL LIMIT $1) capped) AS no_route_keys,
        (SELECT count(*) FROM (SELECT FROM outbox.dead_letters WHERE processed_at IS NULL LIMIT $1) capped) AS dead_letters

@@ -8,7 +8,8 @@ WITH head AS MATERIALIZED (
     ORDER BY key, e.seq
 )
 UPDATE outbox.waits w
-SET event_id = h.id, seq = h.seq, reason = 'retry', attempts = 0, until = clock_timestamp(), hold_id = NULL, error = NULL,
+SET event_id = h.id, seq = h.seq, reason = 'retry', attempts = 0, until = clock_timestamp(), hold_id = NULL, no_route_type = NULL,
+    error = NULL,
     routes_confirmed = '{}', since = clock_timestamp()
 FROM head h
 WHERE w.key = h.key AND w.seq >= h.seq AND w.routes_confirmed = '{}'

@@ -93,7 +93,7 @@ End the wait of a key, so that it continues at once.
 The effect depends on why the key waits:
 
   retry              tries the event now instead of later; its attempts stay charged
-  no_route           looks for a route now instead of within 30 s
+  no_route           looks for a route now, on whichever relay claims it
   after_dead_letter  continues without the dead letter; to send that event
                      first, use 'dlq replay --id EVENT' instead
   unconfirmed        sends the event again, although it may still be confirmed:

@@ -33,7 +33,8 @@ JSON (a count of count_max + 1 means more): schema, at, schema_version, pending,
 oldest_pending_age_seconds, last_published_at, waiting_keys, count_max,
   waits[]{reason, keys, oldest_since}, holds[]{id, scope, exchange, routing_key, route, kind, reason, error, since, next_probe_at,
   held_by, note, waiting_keys}, dead_letters, dead_letter_reasons[]{reason, events, oldest_at},
-  relays[]{name, version, host, connections, active, since, listens}, wake{trigger, listening},
+  relays[]{name, version, host, connections, active, since, listens},
+  lock_strangers[]{pid, what, locks, role, application_name, since}, wake{trigger, listening},
   upkeep[]{job, last_run_at, run_by, is_late}, floors{behind, oldest_transaction{pid, role, application_name, since}},
   vacuum{dead_rows, last_autovacuum}, sees_sessions, notes[], next[]{to, command}.
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
-use crate::commands::print::print;
+use crate::commands::print::{print, say};
+use crate::commands::state::strangers::{MIGRATION, Stranger};
 use crate::config::migrate::{MigrateConfig, Mode, Notify};
 use crate::deadline::deadline;
 use crate::error::AppError;
@@ -132,6 +133,7 @@ async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Gr
     let queries = Queries::new(schema);
     // One transaction for everything, so that nothing is ever half done.
     client.batch_execute(&queries.begin_migration).await.map_err(failed)?;
+    lock(client, &queries).await?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS {
         match checksum_of(client, &queries, migration).await.map_err(failed)? {
@@ -157,6 +159,22 @@ async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Gr
     }
     client.batch_execute("COMMIT").await.map_err(failed)?;
     Ok(applied)
+}
+
+/// Takes the lock under which one migration runs at a time, and says who is in the way meanwhile.
+async fn lock(client: &Client, queries: &Queries) -> Result<(), AppError> {
+    let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
+    if client.query_one(&queries.try_lock_migration, &[]).await.map_err(failed)?.get(0) {
+        return Ok(());
+    }
+    let strangers = client.query(&queries.lock_strangers, &[]).await.map_err(failed)?;
+    let stranger = strangers.iter().map(Stranger::read).find(|stranger| stranger.what == MIGRATION);
+    let holder = stranger.as_ref().map_or_else(|| "another migration".to_owned(), Stranger::name);
+    say(&format!("outbox-relay: waiting up to 30 s for the lock of the migration, which {holder} holds\n"));
+    client.query(&queries.lock_migration, &[]).await.map(|_| ()).map_err(|error| {
+        let fix = stranger.map_or_else(|| "try again when it has ended".to_owned(), |stranger| stranger.fix());
+        AppError::No(format!("the lock of the migration is held by {holder}: {}; {fix}", chain(&error)))
+    })
 }
 
 /// The checksum with which a migration was applied, if it was.

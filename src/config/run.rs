@@ -21,7 +21,6 @@ use crate::relay::verdict::Policy;
 
 const LANES_PER_BATCH: usize = 16;
 const EVENTS_OF_KEY_PER_BATCH: usize = 32;
-const NO_ROUTE_PAUSE: Duration = Duration::from_secs(30);
 const RETURNS_IN_A_ROW_MAX: u32 = 20;
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -149,7 +148,6 @@ fn policy(problems: &mut Problems, args: &FailureArgs) -> Policy {
         retries_max: u32::try_from(problems.number("max-retries", &args.max_retries, (0, 100))).unwrap_or(u32::MAX),
         steps,
         confirm_timeout: problems.duration("confirm-timeout", &args.confirm_timeout, confirm_range),
-        no_route_pause: NO_ROUTE_PAUSE,
         returns_in_a_row_max: RETURNS_IN_A_ROW_MAX,
     }
 }

@@ -35,6 +35,7 @@ const FAILURES: &[&str] = &[
     "marks_refused",
     "settle_refused",
     "late_settle",
+    "probe",
     "upkeep",
 ];
 
@@ -324,7 +325,7 @@ mod tests {
         }
         assert!(!text().contains("outbox_pending_events"));
         let now =
-            BacklogNow { pending: 3, oldest_pending_age: Duration::from_secs(2), blocked_keys: 1, dead_letters: 0 };
+            BacklogNow { pending: 3, oldest_pending_age: Duration::from_secs(2), blocked_keys: 1, no_route_keys: 0, dead_letters: 0 };
         metrics.backlog(&now, 1.0);
         metrics.backlog(&now, 2.0);
         assert!(text().contains("outbox_pending_events 3"));

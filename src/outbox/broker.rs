@@ -92,6 +92,23 @@ pub enum BrokerError {
     /// The channel could not be opened.
     #[error("cannot open the channel: {0}")]
     Open(String),
+    /// The connection may not have as many channels.
+    #[error("the connection's {limit} channels are taken")]
+    NoneLeft {
+        /// How many it may have.
+        limit: usize,
+    },
+}
+
+/// Who wants a channel. Where a connection may have few, the first worker and the probe have theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelUser {
+    /// The worker without which nothing is published.
+    FirstWorker,
+    /// Another worker.
+    Helper,
+    /// The probe, or a trial of a message that closed a channel.
+    Probe,
 }
 
 /// A broker that hands out channels.
@@ -100,7 +117,7 @@ pub trait Broker: Send + Sync + 'static {
     type Channel: Channel;
 
     /// Opens a channel in confirm mode on the present connection, within a deadline.
-    fn open(&self) -> impl Future<Output = Result<Self::Channel, BrokerError>> + Send;
+    fn open(&self, user: ChannelUser) -> impl Future<Output = Result<Self::Channel, BrokerError>> + Send;
 
     /// The connection's state, now and as it changes.
     fn link(&self) -> watch::Receiver<LinkState>;

@@ -157,10 +157,7 @@ pub enum Verdict {
         pause: Duration,
     },
     /// The key waits for a route.
-    NoRoute {
-        /// The pause before the next look.
-        pause: Duration,
-    },
+    NoRoute,
     /// Leave it pending.
     Leave,
 }

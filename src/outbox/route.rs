@@ -157,6 +157,11 @@ impl RouteTable {
         self.all.iter()
     }
 
+    /// The types that have a route of their own; `None` where there is one for any type.
+    pub fn types(&self) -> Option<Vec<&str>> {
+        self.any.is_empty().then(|| self.exact.keys().map(|event_type| &**event_type).collect())
+    }
+
     /// Whether there is a route with this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.all.iter().any(|route| *route.name == *name)

@@ -92,6 +92,8 @@ pub struct NewWait {
     pub error: Option<String>,
     /// Routes that are done.
     pub routes_confirmed: Vec<String>,
+    /// The event's type, where no route names it: a relay that knows it ends the wait.
+    pub no_route_type: Option<String>,
 }
 
 /// The hold of a wait.
@@ -140,7 +142,7 @@ pub struct NewDeadLetter {
 /// The result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeResult {
-    /// The destination takes messages again: lift the hold and the waits it caused.
+    /// The destination takes messages again: the hold is lifted. Its waits are due as soon as `Store::lift_waits` has come to them.
     Accepted(HoldId),
     /// Not yet: probe again after the pause.
     Refused(HoldId, Duration),
@@ -282,7 +284,11 @@ pub trait Store: Send + Sync + 'static {
         probe_after: Duration,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Lifts the holds that a late confirm of the destination disproves.
+    /// Makes everything due that waits for a hold that has just been lifted, in as many transactions as that takes. Where it ends early, the
+    /// upkeep does the rest.
+    fn lift_waits(&self, hold: HoldId) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Lifts the holds that a late confirm of the destination disproves, and what waits for them.
     fn lift_unconfirmed(&self, destinations: &[Destination]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

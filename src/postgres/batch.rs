@@ -113,15 +113,6 @@ impl PgBatch {
         Ok(row.get(0))
     }
 
-    /// Makes the heads that waited for lifted holds due.
-    pub(crate) async fn lift_waits(&self, holds: &[HoldId]) -> Result<(), StoreError> {
-        if holds.is_empty() {
-            return Ok(());
-        }
-        let params: [Param<'_>; 1] = [(&holds, Type::INT8_ARRAY)];
-        call::execute(self.client(), "lifting waits", &self.queries.lift_waits, &params).await.map(|_| ())
-    }
-
     pub(super) async fn end_waits(&self, settled: &[Uuid]) -> Result<(), StoreError> {
         let params: [Param<'_>; 2] = [(&self.lanes, Type::INT2_ARRAY), (&settled, Type::UUID_ARRAY)];
         call::execute(self.client(), "ending waits", &self.queries.end_waits, &params).await.map(|_| ())

@@ -1,7 +1,7 @@
 //! PostgreSQL, behind the seam `outbox::store`.
 //!
 //! `connect` and `pool` make connections, `call` bounds every statement, `queries` holds the SQL. `store` is the seam's implementation:
-//! it reads a batch with `claim` and `rows`, settles it with `batch`, and moves the `floors`. `listen` hears NOTIFY, `grants` prints the
+//! it reads a batch with `claim`, `past` and `rows`, settles it with `batch`, and moves the `floors`. `listen` hears NOTIFY, `grants` prints the
 //! roles' rights.
 
 pub mod batch;
@@ -11,6 +11,7 @@ pub mod connect;
 pub(crate) mod floors;
 pub mod grants;
 pub mod listen;
+mod past;
 pub mod pool;
 pub mod queries;
 pub(crate) mod rows;

@@ -48,6 +48,7 @@ impl PgBatch {
             hold: None,
             error: Some(letter.error.clone()),
             routes_confirmed: Vec::new(),
+            no_route_type: None,
         };
         self.put_waits(&[&wait], &HashMap::new()).await
     }
@@ -58,7 +59,7 @@ impl PgBatch {
         holds: &HashMap<HoldScope, HoldId>,
     ) -> Result<(), StoreError> {
         let columns = WaitColumns::new(waits, holds);
-        let params: [Param<'_>; 10] = [
+        let params: [Param<'_>; 11] = [
             (&columns.keys, Type::TEXT_ARRAY),
             (&columns.lanes, Type::INT2_ARRAY),
             (&columns.events, Type::UUID_ARRAY),
@@ -69,6 +70,7 @@ impl PgBatch {
             (&columns.holds, Type::INT8_ARRAY),
             (&columns.errors, Type::TEXT_ARRAY),
             (&columns.routes, Type::TEXT_ARRAY),
+            (&columns.no_route_types, Type::TEXT_ARRAY),
         ];
         let put = call::execute(self.client(), "letting keys wait", &self.queries.put_waits, &params).await?;
         if put > 0 {
@@ -150,21 +152,21 @@ impl PgBatch {
         Ok(())
     }
 
-    pub(super) async fn settle_probe(&self, result: ProbeResult) -> Result<(), StoreError> {
+    /// Lifts the hold or postpones its next probe. Of a lifted hold only its row goes here, whose deletion keeps new waits from naming it:
+    /// the waits that do may be many. Answers with the hold that the COMMIT lifts.
+    pub(super) async fn settle_probe(&self, result: ProbeResult) -> Result<Option<Hold>, StoreError> {
         match result {
             ProbeResult::Accepted(hold) => {
                 let params: [Param<'_>; 1] = [(&hold, Type::INT8)];
                 let lifted = call::row(self.client(), "lifting a hold", &self.queries.lift_hold, &params).await?;
-                if let Some(hold) = lifted.as_ref().and_then(rows::hold) {
-                    log_lifted(&hold);
-                }
-                self.lift_waits(&[hold]).await
+                Ok(lifted.as_ref().and_then(rows::hold))
             }
             ProbeResult::Refused(hold, pause) => {
                 let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
                 let params: [Param<'_>; 2] = [(&hold, Type::INT8), (&pause_ms, Type::INT8)];
                 let sql = &self.queries.postpone_probe;
-                call::execute(self.client(), "postponing a probe", sql, &params).await.map(|_| ())
+                call::execute(self.client(), "postponing a probe", sql, &params).await?;
+                Ok(None)
             }
         }
     }
@@ -183,8 +185,9 @@ impl Batch for PgBatch {
             }
         }
         self.settle_waits(settlement, &mut settled).await?;
+        let mut lifted = None;
         if let Some(result) = settlement.probe {
-            self.settle_probe(result).await?;
+            lifted = self.settle_probe(result).await?;
             crash::point(crash::Point::InProbeSettle);
         }
         if !(settlement.published.is_empty() && settlement.waits.is_empty() && settlement.dead_letters.is_empty()) {
@@ -194,6 +197,9 @@ impl Batch for PgBatch {
             crash::point(crash::Point::InSettle);
         }
         self.commit().await?;
+        if let Some(hold) = lifted {
+            log_lifted(&hold);
+        }
         if !settlement.published.is_empty() {
             crash::point(crash::Point::AfterCommit);
         }
@@ -219,6 +225,7 @@ struct WaitColumns<'a> {
     holds: Vec<Option<HoldId>>,
     errors: Vec<Option<&'a str>>,
     routes: Vec<String>,
+    no_route_types: Vec<Option<&'a str>>,
 }
 
 impl<'a> WaitColumns<'a> {
@@ -243,6 +250,7 @@ impl<'a> WaitColumns<'a> {
             holds: waits.iter().map(|wait| hold(wait)).collect(),
             errors: waits.iter().map(|wait| wait.error.as_deref()).collect(),
             routes: waits.iter().map(|wait| wait.routes_confirmed.join(",")).collect(),
+            no_route_types: waits.iter().map(|wait| wait.no_route_type.as_deref()).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! has a deadline longer than the server's own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::Row;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::crash;
 use crate::outbox::destination::Destination;
-use crate::outbox::event::Event;
+use crate::outbox::event::{Event, HoldId};
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
 use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
 use crate::postgres::batch::PgBatch;
@@ -21,6 +21,7 @@ use crate::postgres::call;
 use crate::postgres::claim;
 use crate::postgres::claim::Reading;
 use crate::postgres::floors::Floors;
+use crate::postgres::past::Past;
 use crate::postgres::pool::{Database, Object};
 use crate::postgres::queries::Queries;
 use crate::postgres::rows;
@@ -29,6 +30,19 @@ use crate::postgres::schema::check_schema;
 const OPENING: &str = "opening a batch";
 const CLAIMING_LANES: &str = "claiming lanes";
 
+/// Holds that nothing waits for any more, dropped in one look for a probe.
+const IDLE_HOLDS_MAX: usize = 16;
+/// Waits that one statement makes due: with 5 ms for each, which would be very slow, it stays within the server's limit.
+const LIFTED_AT_ONCE: i64 = 1_000;
+
+/// What came of a look for a probe.
+enum Look {
+    Found(Box<ProbeClaim<PgBatch>>),
+    Nothing,
+    /// A hold that nothing waited for: there may be another one.
+    Dropped,
+}
+
 /// The outbox in PostgreSQL.
 #[derive(Clone)]
 pub struct PgStore {
@@ -36,9 +50,13 @@ pub struct PgStore {
     queries: Arc<Queries>,
     schema: Arc<str>,
     begin_claim: Arc<str>,
+    begin_scan: Arc<str>,
+    begin_settle: Arc<str>,
     floors: Floors,
-    /// Whether the last claim left nothing behind. The next one then asks first, before it opens a
-    /// transaction.
+    past: Arc<Past>,
+    /// Lanes that were served in the present round, as bits: every lane with work has its turn before any has the next.
+    served: Arc<AtomicU64>,
+    /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
     idle: Arc<AtomicBool>,
     /// Whether the schema was checked since the last error.
     schema_seen: Arc<AtomicBool>,
@@ -48,14 +66,21 @@ impl PgStore {
     /// The outbox in `schema`.
     pub fn new(database: Database, schema: &str) -> Self {
         let queries = Queries::new(schema);
-        let begin_claim = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
+        let begin_scan = format!("{};\n{}", queries.begin_batch, queries.plan_claim).into();
+        let locks = format!("{};\n{}", queries.lock_tables, queries.lock_floors);
+        let begin_settle = format!("{};\n{locks}", queries.begin_batch).into();
+        let begin_claim = format!("{begin_scan};\n{locks}").into();
         let floors = Floors::new(database.connects().clone());
         Self {
             database,
             queries,
             schema: schema.into(),
             begin_claim,
+            begin_scan,
+            begin_settle,
             floors,
+            past: Arc::default(),
+            served: Arc::default(),
             idle: Arc::default(),
             schema_seen: Arc::default(),
         }
@@ -78,18 +103,18 @@ impl PgStore {
 
     /// Opens a transaction for the upkeep, with a batch's timeouts.
     pub(crate) async fn begin_upkeep(&self) -> Result<PgBatch, StoreError> {
-        self.begin().await
+        self.begin_by(&self.queries.begin_batch).await
     }
 
     /// The same, with a claim's planner settings, for jobs that read pending or published rows in
     /// index order.
     pub(crate) async fn begin_upkeep_as_claim(&self) -> Result<PgBatch, StoreError> {
-        self.begin_by(&self.begin_claim).await
+        self.begin_by(&self.begin_scan).await
     }
 
-    /// Opens the transaction of a batch.
+    /// Opens a transaction that may read before it writes: with the table locks of both.
     async fn begin(&self) -> Result<PgBatch, StoreError> {
-        self.begin_by(&self.queries.begin_batch).await
+        self.begin_by(&self.begin_settle).await
     }
 
     async fn begin_by(&self, sql: &str) -> Result<PgBatch, StoreError> {
@@ -112,7 +137,9 @@ impl PgStore {
     /// single round trip, because events wait for it.
     async fn claim_lanes(&self, limits: &ClaimLimits) -> Result<(PgBatch, Vec<Row>), StoreError> {
         let lanes_max = i64::try_from(limits.lanes).unwrap_or(i64::MAX);
-        let params = [(&lanes_max as _, Type::INT8)];
+        // The bits as they are: the statement looks at one after the other.
+        let served = self.served.load(Ordering::Relaxed).cast_signed();
+        let params = [(&lanes_max as _, Type::INT8), (&served as _, Type::INT8)];
         if !self.schema_seen.load(Ordering::Relaxed) {
             let batch = self.begin_by(&self.begin_claim).await?;
             let lanes = call::rows(batch.client(), CLAIMING_LANES, &self.queries.claim_lanes, &params).await?;
@@ -166,8 +193,10 @@ impl PgStore {
             batch.abandon().await?;
             return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
         }
+        self.note_served(&lanes);
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
-        let Reading { events, holds, cut_short } = claim::read(&batch, &self.queries, &lanes, limits).await?;
+        let Reading { events, holds, cut_short } =
+            claim::read(&batch, &self.queries, &self.past, &lanes, limits).await?;
         let bytes: usize = events.iter().map(Event::payload_bytes).sum();
         // A claim leaves work behind if it took fewer lanes than are due and free, or nearly filled
         // its limits.
@@ -183,28 +212,42 @@ impl PgStore {
         Ok(Claim { batch: Some(batch), events, holds, full })
     }
 
+    /// Ends the round once only lanes are due that were served in it.
+    fn note_served(&self, lanes: &[i16]) {
+        let claimed = lanes.iter().fold(0_u64, |bits, lane| bits | 1 << (lane & 63));
+        let served = self.served.load(Ordering::Relaxed);
+        let is_over = claimed & !served == 0;
+        self.served.store(if is_over { claimed } else { served | claimed }, Ordering::Relaxed);
+    }
+
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
         let _turn = self.database.turn().await;
+        for _ in 0..IDLE_HOLDS_MAX {
+            match self.look_for_probe(limits).await? {
+                Look::Found(claim) => return Ok(Some(*claim)),
+                Look::Nothing => return Ok(None),
+                Look::Dropped => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn look_for_probe(&self, limits: &ClaimLimits) -> Result<Look, StoreError> {
         let mut batch = self.begin().await?;
-        let due = call::row(batch.client(), "looking for a due probe", &self.queries.claim_hold, &[]).await?;
+        let due = call::row(batch.client(), "looking for a due probe", &self.queries.claim_probe, &[]).await?;
         let Some(due) = due else {
             batch.abandon().await?;
-            return Ok(None);
+            return Ok(Look::Nothing);
         };
         let (hold, probes): (i64, i32) = (due.get(0), due.get(1));
         // An unknown kind, from a newer relay, is probed like a refusal.
         let kind = HoldKind::parse(due.get(2)).unwrap_or(HoldKind::Refused);
         let hold_param = [(&hold as _, Type::INT8)];
-        let so_far = i64::from(probes);
-        let lane_params = [(&hold as _, Type::INT8), (&so_far as _, Type::INT8)];
-        let sql = &self.queries.claim_probe_lane;
-        let lane = call::row(batch.client(), "locking the probe's lane", sql, &lane_params).await?;
-        let Some(lane_row) = lane else {
+        let (Some(lane), Some(event_id)) = (due.get::<_, Option<i16>>(3), due.get::<_, Option<Uuid>>(4)) else {
             call::execute(batch.client(), "dropping an idle hold", &self.queries.drop_idle_hold, &hold_param).await?;
             batch.commit().await?;
-            return Ok(None);
+            return Ok(Look::Dropped);
         };
-        let (lane, event_id): (i16, Uuid) = (lane_row.get(0), lane_row.get(1));
         let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
         let params: [call::Param<'_>; 3] = [(&event_id, Type::UUID), (&hold, Type::INT8), (&payload_max, Type::INT4)];
         let client = batch.client();
@@ -216,11 +259,11 @@ impl PgStore {
         let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
         let (Some(event), Some(scope)) = (event, holds.scope_of(hold)) else {
             batch.abandon().await?;
-            return Ok(None);
+            return Ok(Look::Nothing);
         };
         let holds = holds.probing(hold);
         let probes = u32::try_from(probes).unwrap_or(0);
-        Ok(Some(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds }))
+        Ok(Look::Found(Box::new(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds })))
     }
 }
 
@@ -307,8 +350,26 @@ impl Store for PgStore {
         let params = [(&exchanges as _, Type::TEXT_ARRAY), (&keys as _, Type::TEXT_ARRAY)];
         let sql = &self.queries.unconfirmed_holds;
         let lifted = call::rows(batch.client(), "lifting holds of late confirms", sql, &params).await?;
-        let lifted: Vec<i64> = lifted.iter().map(|row| row.get(0)).collect();
-        batch.lift_waits(&lifted).await?;
-        batch.commit().await
+        batch.commit().await?;
+        for hold in lifted.iter().map(|row| row.get(0)) {
+            self.lift_waits(hold).await?;
+        }
+        Ok(())
+    }
+
+    async fn lift_waits(&self, hold: HoldId) -> Result<(), StoreError> {
+        let mut after = 0_i64;
+        loop {
+            let batch = self.begin().await?;
+            let params: [call::Param<'_>; 3] =
+                [(&hold, Type::INT8), (&after, Type::INT8), (&LIFTED_AT_ONCE, Type::INT8)];
+            let row = call::one(batch.client(), "lifting waits", &self.queries.lift_waits, &params).await?;
+            batch.commit().await?;
+            let (lifted, seq): (i64, Option<i64>) = (row.get(0), row.get(1));
+            match seq {
+                Some(seq) if lifted >= LIFTED_AT_ONCE => after = seq,
+                Some(_) | None => return Ok(()),
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ use lapin::{Confirmation, ErrorKind, PublisherConfirm};
 use crate::outbox::broker::{Channel, CloseReason, Message, Reply, Token};
 use crate::rabbitmq::confirms::{Identity, Judge, Judged, Resolution, Resolved};
 use crate::rabbitmq::ready::Ready;
+use crate::rabbitmq::supervisor::Slot;
 use crate::rabbitmq::wire;
 
 type Publishing = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
@@ -37,6 +38,8 @@ pub struct LapinChannel {
     /// Replies for messages that never reached lapin.
     stillborn: Vec<(Token, Reply)>,
     closed: Option<CloseReason>,
+    /// Its place on the connection.
+    _slot: Option<Slot>,
 }
 
 struct Entry {
@@ -64,7 +67,13 @@ impl LapinChannel {
             judge: Judge::new(),
             stillborn: Vec::new(),
             closed: None,
+            _slot: None,
         }
+    }
+
+    /// The same with its place on the connection, which it gives back at its end.
+    pub(super) fn in_slot(channel: lapin::Channel, generation: u64, slot: Slot) -> Self {
+        Self { _slot: Some(slot), ..Self::new(channel, generation) }
     }
 
     /// Polls every publish and confirm that was woken, until none is left.

@@ -83,6 +83,19 @@ impl Inspection {
         }
     }
 
+    /// Opens up to `wanted` channels at a time and answers how many there were. A user's limit, which the broker tells nobody, ends the
+    /// connection with the one that is too many, so this comes last.
+    pub async fn channels(&self, wanted: usize) -> usize {
+        let mut open = Vec::new();
+        while open.len() < wanted {
+            match deadline(TRY_TIMEOUT, "opening channels", self.channel()).await {
+                Ok(Ok(channel)) => open.push(channel),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        open.len()
+    }
+
     /// Tries what would happen to a publish to the exchange.
     pub async fn access(&self, exchange: &str, routing_key: &str) -> Access {
         match deadline(TRY_TIMEOUT, "trying an exchange", self.try_publish(exchange, routing_key)).await {

@@ -1,6 +1,6 @@
 //! RabbitMQ, behind the seam `outbox::broker`.
 //!
-//! `connect` makes one connection, `supervisor` keeps one up, `channel` publishes and reads what comes back, `confirms` decides what a
+//! `connect` makes one connection, `supervisor` keeps one up, `slots` shares out its channels, `channel` publishes and reads what comes back, `confirms` decides what a
 //! confirm is worth, `ready` wakes it for the confirms that are there, `wire` makes the library's types. `inspect` looks for `check`.
 
 pub mod channel;
@@ -8,5 +8,6 @@ pub mod confirms;
 pub mod connect;
 pub mod inspect;
 mod ready;
+mod slots;
 pub mod supervisor;
 pub mod wire;

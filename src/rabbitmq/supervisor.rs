@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
 use crate::net::jitter::Jitter;
-use crate::outbox::broker::{Broker, BrokerError, LinkState};
+use crate::outbox::broker::{Broker, BrokerError, ChannelUser, LinkState};
 use crate::outbox::link_report::LinkReport;
-use crate::rabbitmq::channel::LapinChannel;
-use crate::rabbitmq::connect::{BrokerAddress, Node};
+use crate::rabbitmq::channel::{LapinChannel, close_reason};
+use crate::rabbitmq::connect::{BrokerAddress, CHANNELS_OF_LIBRARY, Node};
+use crate::rabbitmq::slots::{Grant, Slots};
 use crate::rabbitmq::wire;
 
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +30,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const BLOCKED_MAX: Duration = Duration::from_secs(300);
 /// How often the log repeats that the broker is down.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// After a connection that lasted for so long, the limit of channels that one before it met may have been raised.
+const LIMIT_REMEMBERED_FOR: Duration = Duration::from_secs(600);
+/// The reply code of a connection that ends over one channel too many, for one.
+const NOT_ALLOWED: u16 = 530;
 
 /// How to reach the broker.
 #[derive(Debug, Clone)]
@@ -58,6 +64,9 @@ struct Shared {
     state: watch::Sender<LinkState>,
     report: watch::Sender<LinkReport>,
     connection: Mutex<Option<(u64, Arc<Connection>)>>,
+    slots: Arc<Mutex<Slots>>,
+    /// Held while a channel is being opened.
+    opening: tokio::sync::Mutex<()>,
     given_up: Mutex<Option<(u64, String)>>,
     give_up: Notify,
 }
@@ -69,6 +78,8 @@ impl RabbitMq {
             state: watch::Sender::new(LinkState::Down),
             report: watch::Sender::default(),
             connection: Mutex::new(None),
+            slots: Arc::default(),
+            opening: tokio::sync::Mutex::default(),
             given_up: Mutex::new(None),
             give_up: Notify::new(),
         }))
@@ -93,6 +104,7 @@ impl RabbitMq {
                     outage.ended(generation, &format!("{place} {login}"));
                     self.0.report.send_modify(|report| report.connected(place));
                     let up_since = Instant::now();
+                    lock(&self.0.slots).connected(generation, channels_of(&connection));
                     let why = self.watch_over(connection, generation, &stop).await;
                     self.0.state.send_replace(LinkState::Down);
                     self.0.report.send_modify(|report| report.ended(&why));
@@ -100,6 +112,9 @@ impl RabbitMq {
                         return;
                     }
                     tracing::warn!(generation, error = why, "the connection to the broker ended");
+                    if up_since.elapsed() > LIMIT_REMEMBERED_FOR {
+                        lock(&self.0.slots).lasted();
+                    }
                     if up_since.elapsed() > REMIND_EVERY {
                         jitter.reset();
                     }
@@ -146,7 +161,12 @@ impl RabbitMq {
                     Some(Event::Error(error)) if connection.status().connected() => {
                         tracing::debug!(generation, %error, "a channel ended");
                     }
-                    Some(Event::Error(error)) => break error.to_string(),
+                    Some(Event::Error(error)) => {
+                        if close_reason(&error).code == Some(NOT_ALLOWED) {
+                            lock(&self.0.slots).refused();
+                        }
+                        break error.to_string();
+                    }
                     Some(_) => {}
                     None => break "the connection's events ended".to_owned(),
                 },
@@ -180,6 +200,43 @@ impl RabbitMq {
     }
 }
 
+impl RabbitMq {
+    /// Opens one channel after the other: when the broker ends the connection over one too many, it is known how many there were.
+    async fn open_in_turn(
+        &self,
+        generation: u64,
+        connection: &Connection,
+        user: ChannelUser,
+    ) -> Result<LapinChannel, BrokerError> {
+        let _turn = self.0.opening.lock().await;
+        let is_helper = user == ChannelUser::Helper;
+        let grant = lock(&self.0.slots).ask(is_helper);
+        if let Grant::Refused { limit, is_news } = grant {
+            if is_news {
+                say_limit(generation, limit);
+            }
+            return Err(BrokerError::NoneLeft { limit });
+        }
+        let mut slot = Slot { slots: Arc::clone(&self.0.slots), generation, is_helper, is_open: false, is_lost: false };
+        let opening = async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, lapin::Error>(channel)
+        };
+        match opening.await {
+            Ok(channel) => {
+                slot.opened();
+                Ok(LapinChannel::in_slot(channel, generation, slot))
+            }
+            Err(error) => {
+                // It stays among those that were being opened, for whoever asks why the connection ended.
+                slot.is_lost = close_reason(&error).connection_lost;
+                Err(BrokerError::Open(error.to_string()))
+            }
+        }
+    }
+}
+
 impl Default for RabbitMq {
     fn default() -> Self {
         Self::new()
@@ -189,19 +246,13 @@ impl Default for RabbitMq {
 impl Broker for RabbitMq {
     type Channel = LapinChannel;
 
-    async fn open(&self) -> Result<LapinChannel, BrokerError> {
+    async fn open(&self, user: ChannelUser) -> Result<LapinChannel, BrokerError> {
         let (generation, connection) = lock(&self.0.connection).clone().ok_or(BrokerError::Down)?;
-        let opening = async {
-            let channel = connection.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok::<_, lapin::Error>(channel)
-        };
+        let opening = self.open_in_turn(generation, &connection, user);
         match deadline(OPEN_TIMEOUT, "opening a channel", opening).await {
-            Ok(Ok(channel)) => Ok(LapinChannel::new(channel, generation)),
-            Ok(Err(error)) => Err(BrokerError::Open(error.to_string())),
+            Ok(opened) => opened,
             Err(error) => {
-                // Opening hangs if the I/O thread is dead or blocked. A dead one needs a new
-                // connection.
+                // Opening hangs if the I/O thread is dead or blocked. Only a new connection helps if it is dead.
                 if *self.0.state.borrow() == LinkState::Up(generation) {
                     self.end_generation(generation, "cannot open a channel in time");
                 }
@@ -218,6 +269,55 @@ impl Broker for RabbitMq {
         *lock(&self.0.given_up) = Some((generation, why.to_owned()));
         self.0.give_up.notify_one();
     }
+}
+
+/// A channel's place among those of its connection, given back when it is dropped.
+pub(super) struct Slot {
+    slots: Arc<Mutex<Slots>>,
+    generation: u64,
+    is_helper: bool,
+    is_open: bool,
+    /// Whether the connection ended while it was being opened.
+    is_lost: bool,
+}
+
+impl Slot {
+    fn opened(&mut self) {
+        self.is_open = true;
+        lock(&self.slots).opened(self.generation);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.slots);
+        if self.is_lost {
+            return;
+        }
+        if self.is_open {
+            slots.closed(self.generation, self.is_helper);
+        } else {
+            slots.failed(self.generation, self.is_helper);
+        }
+    }
+}
+
+/// How many channels the connection gives; 0 is any number.
+fn channels_of(connection: &Connection) -> u16 {
+    match connection.configuration().channel_max() {
+        0 => 0,
+        // One at least, or it would read as no limit: without any channel the first worker says why.
+        negotiated => negotiated.saturating_sub(CHANNELS_OF_LIBRARY).max(1),
+    }
+}
+
+fn say_limit(generation: u64, channels: usize) {
+    let without = if channels < 2 { "nothing on hold is probed, and only one worker publishes" } else { "the other workers go without" };
+    tracing::warn!(
+        generation,
+        channels,
+        "the broker allows this connection few channels: {without}; raise channel_max or the user's max-channels, or lower --workers"
+    );
 }
 
 /// Logs once that the broker is down, repeats it now and then, and logs when it is back.

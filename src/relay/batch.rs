@@ -29,11 +29,13 @@ impl<S: Store, B: Broker> Relay<S, B> {
     ) -> BatchEnd {
         let started = Instant::now();
         let deadline = started + self.batch_deadline;
-        let allowed = self.evidence.take_off(work.ids().copied());
+        // What was marked while this claim was under way may have been read as pending.
+        let unmarked = work.ids().filter(|id| !self.marked.since(id, work.claimed_at)).copied();
+        let allowed = self.evidence.take_off(unmarked);
         let chains = work.chains(&allowed);
         self.metrics.batch_events(work.events.len());
         let report = {
-            let Work { events, holds, plans } = &mut work;
+            let Work { events, holds, plans, .. } = &mut work;
             let Desk { channel, pace, late, next_token, .. } = desk;
             let mut compose = |index: Index| {
                 let (plan, composed) = self.compose(&events[index], holds, next_token);

@@ -13,6 +13,7 @@ mod decide;
 pub mod evidence;
 pub mod halt;
 pub mod late;
+pub mod marked;
 pub mod pace;
 pub mod probe;
 pub mod publish;
@@ -39,6 +40,7 @@ use crate::outbox::route::RouteTable;
 use crate::outbox::store::{ClaimLimits, ConfirmedCopy, Store};
 use crate::relay::evidence::Evidence;
 use crate::relay::late::Late;
+use crate::relay::marked::Marked;
 use crate::relay::pace::Pace;
 use crate::relay::settle::OnDeadLetter;
 use crate::relay::verdict::Policy;
@@ -61,6 +63,8 @@ pub struct Relay<S, B> {
     pub batch_deadline: Duration,
     /// Facts beyond one batch.
     pub evidence: Evidence,
+    /// What was marked outside of its batch.
+    pub marked: Marked,
     /// Given when a destination goes on hold, so that its probe comes soon.
     pub new_hold: Notify,
     /// Counters.
@@ -97,4 +101,10 @@ impl<C> Desk<C> {
     }
 }
 
-impl<S: Store, B: Broker> Relay<S, B> {}
+impl<S: Store, B: Broker> Relay<S, B> {
+    /// After these copies were marked outside of their batch.
+    fn land_marked(&self, copies: &[ConfirmedCopy]) {
+        self.marked.note(copies.iter().map(|copy| &copy.event));
+        self.evidence.land(copies.iter().map(|copy| &copy.event));
+    }
+}

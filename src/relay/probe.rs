@@ -7,6 +7,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use crate::crash;
 use crate::message;
 use crate::net::jitter::Jitter;
-use crate::outbox::broker::{Broker, Channel, LinkState};
+use crate::outbox::broker::{Broker, Channel, ChannelUser, LinkState};
 use crate::outbox::event::{Event, HoldId};
 use crate::outbox::hold::{HoldKind, HoldScope};
 use crate::outbox::route::RouteTable;
@@ -25,11 +26,14 @@ use crate::outbox::store::{
 use crate::relay::batch::BatchEnd;
 use crate::relay::halt::Halt;
 use crate::relay::work::Work;
-use crate::relay::{Desk, Relay};
+use crate::relay::{Desk, Relay, tally};
 
 /// How often due probes are looked for while there are holds, and at the least.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
+
+/// The longest pause between two probes.
+pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
@@ -56,7 +60,7 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
                 quiet
             }
             Err(error) => {
-                tracing::debug!(%error, "no probe");
+                failed(&relay, &error);
                 LOOK_EVERY + jitter.next_pause()
             }
         };
@@ -67,6 +71,16 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
             () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,
             () = relay.draining.cancelled() => {}
         }
+    }
+}
+
+/// Counts a probe that failed and says so, once and then now and then: what is on hold stays so while it goes on.
+fn failed<S: Store, B: Broker>(relay: &Relay<S, B>, error: &StoreError) {
+    relay.metrics.failure("probe");
+    let words = error.to_string();
+    if let Some(left_out) = relay.quota.news(&format!("probe: {words}")) {
+        let left_out = tally::some(left_out);
+        tracing::warn!(error = words, left_out, "destinations on hold could not be tried; trying again");
     }
 }
 
@@ -82,13 +96,14 @@ async fn probe_once<S: Store, B: Broker>(
     // An accepted probe whose batch was lost is marked before the next.
     if !owed.is_empty() {
         relay.store.mark_late(owed).await?;
-        relay.evidence.land(owed.iter().map(|copy| &copy.event));
+        relay.land_marked(owed);
         owed.clear();
     }
     let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
+    let looked = Instant::now();
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     crash::point(crash::Point::InProbe);
-    let Ok(channel) = relay.broker.open().await else { return Ok(false) };
+    let Ok(channel) = relay.broker.open(ChannelUser::Probe).await else { return Ok(false) };
     let ProbeClaim { batch, event, hold, scope, probes, kind, holds } = claim;
     let mut halt = Halt::new(relay.broker.link(), channel.generation(), relay.draining.clone());
     let mut desk = Desk::new(channel);
@@ -97,8 +112,10 @@ async fn probe_once<S: Store, B: Broker>(
     let shared = Arc::clone(relay);
     let is_alive = move || shared.evidence.has_answered_since(generation, started);
     let routes = routes_to_try(&relay.routes, &event, relay.limits.payload_bytes, &scope);
-    let batch = ProbeBatch { batch, hold, scope, routes, pause: pause_after(kind, probes), is_alive };
-    let work = Work::new(vec![event], holds);
+    let is_lifted = Arc::new(AtomicBool::new(false));
+    let lifted = Arc::clone(&is_lifted);
+    let batch = ProbeBatch { batch, hold, scope, routes, pause: pause_after(kind, probes), is_alive, lifted };
+    let work = Work::new(vec![event], holds, looked);
     let end = relay.run_batch(&mut desk, batch, work, &mut halt).await;
     // The channel ends with the probe, and what it owes is never heard of again, whether the batch was committed or lost.
     let unanswered = desk.late.abandon();
@@ -107,6 +124,9 @@ async fn probe_once<S: Store, B: Broker>(
         BatchEnd::Settled(_) => {
             listen_for_life(relay, generation, silence, (!unanswered.is_empty()).then_some(started));
             tracing::debug!(%event_id, hold, probes, took = ?started.elapsed(), "probed");
+            if is_lifted.load(Ordering::Relaxed) {
+                relay.store.lift_waits(hold).await?;
+            }
             Ok(true)
         }
         BatchEnd::Lost { confirmed, error } => {
@@ -140,7 +160,7 @@ fn pause_after(kind: HoldKind, probes: u32) -> Duration {
         HoldKind::Refused | HoldKind::Unroutable | HoldKind::Missing | HoldKind::Forbidden | HoldKind::Closed => {
             (Duration::from_millis(250), Duration::from_secs(10))
         }
-        HoldKind::Unconfirmed => (Duration::from_secs(20), Duration::from_secs(300)),
+        HoldKind::Unconfirmed => (Duration::from_secs(20), PAUSE_MAX),
     };
     min.saturating_mul(2u32.saturating_pow(probes.min(10))).min(max)
 }
@@ -187,12 +207,16 @@ struct ProbeBatch<T, F> {
     pause: Duration,
     /// Whether the connection answered anything since the probe was sent.
     is_alive: F,
+    /// Set where the batch lifts the hold.
+    lifted: Arc<AtomicBool>,
 }
 
 impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settlement = settlement.clone();
-        settlement.probe = Some(if is_accepted(&self.routes, &settlement) {
+        let is_accepted = is_accepted(&self.routes, &settlement);
+        self.lifted.store(is_accepted, Ordering::Relaxed);
+        settlement.probe = Some(if is_accepted {
             ProbeResult::Accepted(self.hold)
         } else if self.routes.is_empty() {
             ProbeResult::Refused(self.hold, PAUSE_UNTRIED)
@@ -254,6 +278,7 @@ mod tests {
             hold: None,
             error: None,
             routes_confirmed: names.iter().map(ToString::to_string).collect(),
+            no_route_type: None,
         };
         Settlement { waits: vec![wait], ..Settlement::default() }
     }

@@ -82,9 +82,10 @@ fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDe
             let end = Until::After(pause);
             settlement.waits.push(wait(decision, WaitReason::Unconfirmed, attempts, end, None, None));
         }
-        Verdict::NoRoute { pause } => {
-            let end = Until::After(pause);
-            settlement.waits.push(wait(decision, WaitReason::NoRoute, attempts, end, None, None));
+        Verdict::NoRoute => {
+            let no_route_type = Some(event.event_type.clone());
+            let waits = wait(decision, WaitReason::NoRoute, attempts, Until::Lifted, None, None);
+            settlement.waits.push(NewWait { no_route_type, ..waits });
         }
         // What a route has confirmed must not be lost, or the next batch would send it there again.
         Verdict::Leave if !decision.routes_confirmed.is_empty() => {
@@ -115,6 +116,7 @@ fn wait(
         hold,
         error: error.map(clean),
         routes_confirmed: decision.routes_confirmed,
+        no_route_type: None,
     }
 }
 

@@ -22,8 +22,6 @@ pub struct Policy {
     pub steps: RetrySteps,
     /// How long a sent message may stay unconfirmed before it is sent again.
     pub confirm_timeout: Duration,
-    /// How often a type without a route is looked at again.
-    pub no_route_pause: Duration,
     /// Events in a row that a destination returns before it counts as a missing binding.
     pub returns_in_a_row_max: u32,
 }
@@ -70,7 +68,7 @@ fn precedence(answer: &Answer) -> u8 {
 pub fn verdict(fate: Fate, attempts: u32, policy: &Policy) -> Verdict {
     match fate {
         Fate::Confirmed => Verdict::Published,
-        Fate::NoRoute => Verdict::NoRoute { pause: policy.no_route_pause },
+        Fate::NoRoute => Verdict::NoRoute,
         Fate::Invalid { error } => Verdict::DeadLetter { reason: FailureReason::InvalidEvent, attempts, error },
         Fate::TooLarge { bytes, limit } => Verdict::DeadLetter {
             reason: FailureReason::PayloadTooLarge,
@@ -91,7 +89,7 @@ pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind
         | Verdict::DeadLetter { .. }
         | Verdict::WaitForHold { .. }
         | Verdict::AwaitConfirm { .. }
-        | Verdict::NoRoute { .. }
+        | Verdict::NoRoute
         | Verdict::Leave => None,
     }
 }

@@ -7,7 +7,6 @@ fn policy() -> Policy {
         retries_max: 3,
         steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
         confirm_timeout: Duration::from_secs(15),
-        no_route_pause: Duration::from_secs(30),
         returns_in_a_row_max: 20,
     }
 }
@@ -36,7 +35,7 @@ fn held(verdict: &Verdict) -> Option<(&HoldScope, HoldKind)> {
         | Verdict::DeadLetter { .. }
         | Verdict::WaitForHold { .. }
         | Verdict::AwaitConfirm { .. }
-        | Verdict::NoRoute { .. }
+        | Verdict::NoRoute
         | Verdict::Leave => None,
     }
 }
@@ -133,8 +132,7 @@ fn what_cannot_become_a_message_is_dead_lettered_without_an_attempt() {
 
 #[test]
 fn a_type_without_a_route_waits_and_is_looked_at_again() {
-    let expected = Verdict::NoRoute { pause: Duration::from_secs(30) };
-    assert_eq!(verdict(Fate::NoRoute, 2, &policy()), expected);
+    assert_eq!(verdict(Fate::NoRoute, 2, &policy()), Verdict::NoRoute);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::outbox::broker::Token;
@@ -26,6 +27,8 @@ pub struct Work {
     pub events: Vec<Event>,
     /// The holds in force when they were claimed.
     pub holds: Holds,
+    /// When the claim began.
+    pub claimed_at: Instant,
     /// Per event that had its turn: what its open routes became, or its fate if the broker was not asked.
     pub plans: QuickMap<Index, Plan>,
 }
@@ -67,9 +70,9 @@ pub enum LegState {
 }
 
 impl Work {
-    /// Takes a claim's events.
-    pub fn new(events: Vec<Event>, holds: Holds) -> Self {
-        Self { events, holds, plans: QuickMap::default() }
+    /// Takes the events of a claim that began at `claimed_at`.
+    pub fn new(events: Vec<Event>, holds: Holds, claimed_at: Instant) -> Self {
+        Self { events, holds, claimed_at, plans: QuickMap::default() }
     }
 
     /// The events of each key, in order; only those in `allowed`. A key whose event is not allowed ends there.
@@ -120,7 +123,7 @@ mod tests {
             fixtures::event("b", 5),
         ];
         let mut allowed: QuickSet<Uuid> = events.iter().map(|event| event.id).collect();
-        let work = Work::new(events, Holds::default());
+        let work = Work::new(events, Holds::default(), Instant::now());
         assert_eq!(work.chains(&allowed), [VecDeque::from([0, 2]), VecDeque::from([1, 3, 4])]);
         allowed.remove(&work.events[3].id);
         assert_eq!(work.chains(&allowed), [VecDeque::from([0, 2]), VecDeque::from([1])]);

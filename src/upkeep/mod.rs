@@ -6,9 +6,14 @@
 
 mod floors;
 mod holds;
+mod no_route;
+mod repair;
 mod retention;
 mod stats;
+mod strangers;
 mod sweep;
+
+pub use strangers::Strangers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +43,8 @@ const TRANSACTION_SECONDS_MAX: i64 = 60;
 /// minute between its turns.
 const SCAN_SHARE: u32 = 20;
 const SCAN_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// How often every replica looks for events that have waited for its routes, and for times that a clock has left in the future.
+const LIFT_EVERY: Duration = Duration::from_secs(30);
 /// The pause after a job fails.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
@@ -65,6 +72,10 @@ pub struct Upkeep {
     pub retention: Option<Duration>,
     /// The routes, to report which are held.
     pub routes: RouteTable,
+    /// The longest pause that a relay asks for, and then some: what is due later was put off by a clock that was ahead.
+    pub pause_max: Duration,
+    /// Who else holds the relays' locks.
+    pub strangers: Strangers,
 }
 
 /// One of the jobs.
@@ -177,7 +188,15 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
         .map(|job| Due { job, at: Instant::now(), interval: job.interval(), after: None })
         .collect();
     let mut looks = Looks { at: Instant::now(), pause: TICK, asked: false };
+    let mut lift_at = Instant::now();
     loop {
+        if lift_at <= Instant::now() {
+            let pause = tokio::select! {
+                () = stop.cancelled() => return,
+                pause = upkeep.lift(&mut said) => pause,
+            };
+            lift_at = Instant::now() + pause;
+        }
         if looks.at <= Instant::now() {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -201,7 +220,7 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                     interval
                 }
                 Err(error) => {
-                    upkeep.failed(due.job, &error, &mut said);
+                    upkeep.failed(due.job.name(), &error, &mut said);
                     due.job.interval().max(AFTER_FAILURE)
                 }
             };
@@ -222,7 +241,7 @@ impl Upkeep {
         let seen = match floors::observe(self).await {
             Ok(seen) => seen,
             Err(error) => {
-                self.failed(Job::Floors, &error, said);
+                self.failed(Job::Floors.name(), &error, said);
                 return looks.next(AFTER_FAILURE, true);
             }
         };
@@ -238,6 +257,25 @@ impl Upkeep {
         looks.next(pause, seen.is_some());
     }
 
+    /// Makes due what nothing else would: waits for routes that this relay has, which every replica knows for itself, and what a clock has
+    /// put off, elections among it. Answers how long not to look again.
+    async fn lift(&self, said: &mut bool) -> Duration {
+        let lifted = match no_route::lift(self).await {
+            Ok(()) => repair::run(self).await,
+            Err(error) => Err(error),
+        };
+        match lifted {
+            Ok(()) => {
+                self.succeeded(said);
+                LIFT_EVERY
+            }
+            Err(error) => {
+                self.failed("lift", &error, said);
+                AFTER_FAILURE
+            }
+        }
+    }
+
     /// Runs a job if this replica is elected for it.
     async fn run_job(&self, job: Job, interval: Duration, after: Option<String>) -> Result<Ran, StoreError> {
         let _turn = self.store.database().turn().await;
@@ -250,8 +288,11 @@ impl Upkeep {
         }
         match job {
             Job::Floors => floors::run(self).await?,
-            Job::Sweep => sweep::run(self).await?,
-            Job::Stats => stats::run(self).await?,
+            Job::Sweep => return sweep::run(self, after).await,
+            Job::Stats => {
+                strangers::look(self).await?;
+                stats::run(self).await?;
+            }
             Job::Retention => return retention::run(self, after).await,
             Job::Backends => self.end_hanging_backends().await?,
         }
@@ -260,10 +301,10 @@ impl Upkeep {
 
     /// The workers do not use the database while the broker is down, so whoever notices a database
     /// failure first logs it, here too.
-    fn failed(&self, job: Job, error: &StoreError, said: &mut bool) {
+    fn failed(&self, job: &str, error: &StoreError, said: &mut bool) {
         self.metrics.failure("upkeep");
         self.vitals.saw_database(error.is_answer(), Some(error.kind()));
-        let (job, words) = (job.name(), error.to_string());
+        let words = error.to_string();
         match error {
             StoreError::Unreachable(_) | StoreError::Schema(_) => {
                 if let Some(left_out) = self.quota.news(&words) {

@@ -23,6 +23,7 @@ pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
         pending: row.get("pending"),
         oldest_pending_age: Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::ZERO),
         blocked_keys: row.get("blocked_keys"),
+        no_route_keys: row.get("no_route_keys"),
         dead_letters: row.get("dead_letters"),
     };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());

@@ -3,16 +3,26 @@
 
 use tokio_postgres::types::Type;
 
-use super::Upkeep;
+use super::{Ran, Upkeep};
 use crate::outbox::hints::Cause;
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Store, StoreError};
 use crate::postgres::call;
 
+/// Waits that one turn looks at: each is two looks into an index, and a slow one an update (0.3 ms).
+const PAGE: i64 = 5_000;
+
 /// Lowers floors to what it finds, so that the next claim takes it.
-pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
+/// `after` is the key where the last turn left off with more waits to look at.
+pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, StoreError> {
     let queries = upkeep.store.queries();
     let batch = upkeep.store.begin_upkeep().await?;
-    call::execute(batch.client(), "ending orphaned waits", &queries.end_orphaned_waits, &[]).await?;
+    let gone = call::rows(batch.client(), "looking for lifted holds", &queries.gone_holds, &[]).await?;
+    batch.commit().await?;
+    for hold in gone.iter().map(|row| row.get(0)) {
+        upkeep.store.lift_waits(hold).await?;
+    }
+    let after = end_orphans(upkeep, after.unwrap_or_default()).await?;
+    let batch = upkeep.store.begin_upkeep().await?;
     let late = call::rows(batch.client(), "sweeping below the floors", &queries.sweep_late, &[]).await?;
     batch.commit().await?;
     for row in &late {
@@ -27,5 +37,16 @@ pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
         tracing::info!(lane, seq, events, "events committed late, below the lane's floor");
         upkeep.hints.give(Cause::Poll);
     }
-    Ok(())
+    Ok(after.map_or(Ran::Done, |after| Ran::More { after: Some(after) }))
+}
+
+/// Makes waits due that nothing will end, in one page of the table; answers where the next one begins, unless this was the last.
+async fn end_orphans(upkeep: &Upkeep, after: String) -> Result<Option<String>, StoreError> {
+    let batch = upkeep.store.begin_upkeep().await?;
+    let params: [call::Param<'_>; 2] = [(&after, Type::TEXT), (&PAGE, Type::INT8)];
+    let sql = &upkeep.store.queries().end_orphaned_waits;
+    let row = call::one(batch.client(), "ending orphaned waits", sql, &params).await?;
+    batch.commit().await?;
+    let (up_to, found): (Option<String>, i64) = (row.get("up_to"), row.get("found"));
+    Ok(up_to.filter(|_| found >= PAGE))
 }

@@ -36,7 +36,6 @@ pub fn policy() -> Policy {
         retries_max: 3,
         steps: RetrySteps { min: Duration::from_secs(1), max: Duration::from_secs(10) },
         confirm_timeout: Duration::from_secs(15),
-        no_route_pause: Duration::from_secs(30),
         returns_in_a_row_max: 20,
     }
 }

@@ -51,6 +51,11 @@ impl Management {
         self.delete(&["users", user]).await;
     }
 
+    /// A limit of the user's, for example `max-channels`.
+    pub async fn limit_user(&self, user: &str, limit: &str, value: u32) {
+        self.expect("PUT", &["user-limits", user, limit], &json!({"value": value})).await;
+    }
+
     /// Three patterns over names of exchanges and queues.
     pub async fn set_permissions(&self, vhost: &str, user: &str, configure: &str, write: &str, read: &str) {
         let rights = json!({"configure": configure, "write": write, "read": read});

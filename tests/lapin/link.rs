@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use outbox_relay::net::tls::TlsFiles;
-use outbox_relay::outbox::broker::{Broker, Channel, LinkState, Message, Properties, Reply, Token};
+use outbox_relay::outbox::broker::{Broker, Channel, ChannelUser, LinkState, Message, Properties, Reply, Token};
 use outbox_relay::outbox::destination::Destination;
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::rabbitmq::connect::BrokerAddress;
@@ -52,7 +52,7 @@ impl Link {
     }
 
     pub async fn channel(&self) -> LapinChannel {
-        timeout(SOON, self.broker.open()).await.expect("a channel in time").expect("a channel")
+        timeout(SOON, self.broker.open(ChannelUser::FirstWorker)).await.expect("a channel in time").expect("a channel")
     }
 
     /// Tells the supervisor to stop and waits for its end.

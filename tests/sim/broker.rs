@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use outbox_relay::net::jitter::Jitter;
-use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token};
 use outbox_relay::rabbitmq::confirms::{Identity, Judge, Judged, Resolution, Resolved, Returned};
 use tokio::sync::{Notify, watch};
 
@@ -133,7 +133,7 @@ impl SimBroker {
 impl Broker for SimBroker {
     type Channel = SimChannel;
 
-    async fn open(&self) -> Result<SimChannel, BrokerError> {
+    async fn open(&self, _user: ChannelUser) -> Result<SimChannel, BrokerError> {
         let (generation, conn) = held(&self.link.conn).ok_or(BrokerError::Down)?;
         let took = self.sim.roll(1..5);
         self.sim.pause(took).await;

@@ -143,11 +143,15 @@ impl Table {
         }
     }
 
-    /// `lift_waits`.
-    pub fn lift_waits(&mut self, hold: HoldId, now: Ms) {
-        for wait in self.waits.values_mut().filter(|wait| wait.hold == Some(hold)) {
+    /// `lift_waits`: the next of them by seq, up to `rows`; answers how many those were.
+    pub fn lift_waits(&mut self, hold: HoldId, rows: usize, now: Ms) -> usize {
+        let mut waits: Vec<&mut Wait> = self.waits.values_mut().filter(|wait| wait.hold == Some(hold)).collect();
+        waits.sort_by_key(|wait| wait.seq);
+        let lifted = waits.len().min(rows);
+        for wait in waits.into_iter().take(rows) {
             (wait.until, wait.hold) = (now, None);
         }
+        lifted
     }
 
     /// Everything that a batch settles.
@@ -161,9 +165,9 @@ impl Table {
         }
         self.settle_waits(&settlement.waits, &settlement.holds, now);
         match settlement.probe {
+            // Its waits come after the commit.
             Some(ProbeResult::Accepted(hold)) => {
                 self.holds.remove(&hold);
-                self.lift_waits(hold, now);
             }
             Some(ProbeResult::Refused(hold, pause)) => {
                 if let Some(hold) = self.holds.get_mut(&hold) {
@@ -222,17 +226,17 @@ impl Table {
         }
     }
 
-    /// `unconfirmed_holds`.
-    pub fn lift_unconfirmed(&mut self, destinations: &[Destination], now: Ms) {
+    /// `unconfirmed_holds`; answers with the holds that are gone, whose waits come after the commit.
+    pub fn lift_unconfirmed(&mut self, destinations: &[Destination]) -> Vec<HoldId> {
         let disproved = |hold: &HoldRow| match &hold.scope {
             HoldScope::Key(there) => hold.kind == HoldKind::Unconfirmed && destinations.contains(there),
             HoldScope::Exchange(_) | HoldScope::Route(_) => false,
         };
         let lifted: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| disproved(hold)).map(|(id, _)| *id).collect();
-        for hold in lifted {
-            self.holds.remove(&hold);
-            self.lift_waits(hold, now);
+        for hold in &lifted {
+            self.holds.remove(hold);
         }
+        lifted
     }
 
     /// `end_orphaned_waits`.

@@ -18,4 +18,5 @@ mod upkeep;
 mod wire;
 mod world;
 
+mod crowds;
 mod seeds;

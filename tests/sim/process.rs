@@ -12,6 +12,7 @@ use outbox_relay::outbox::hints::Hints;
 use outbox_relay::outbox::store::ClaimLimits;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::evidence::Evidence;
+use outbox_relay::relay::marked::Marked;
 use outbox_relay::relay::probe::probe;
 use outbox_relay::relay::settle::OnDeadLetter;
 use outbox_relay::relay::wake::Wake;
@@ -73,7 +74,7 @@ impl Running {
         let (switch, draining) = (Arc::new(Switch::default()), CancellationToken::new());
         let broker = SimBroker::new(sim, process, &switch);
         let relay = Arc::new(Relay {
-            store: SimStore { sim: Arc::clone(sim), process },
+            store: SimStore::new(sim, process),
             broker: broker.clone(),
             routes: route_table(),
             policy: fixtures::policy(),
@@ -87,6 +88,7 @@ impl Running {
             },
             batch_deadline: Duration::from_secs(2),
             evidence: Evidence::default(),
+            marked: Marked::default(),
             new_hold: Notify::new(),
             metrics: Arc::clone(metrics),
             spans: Spans::default(),

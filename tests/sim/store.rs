@@ -1,11 +1,13 @@
 //! The simulated database behind the relay's seam `Store`: connections, transactions, statements that take time, errors, and a server
 //! that goes on with what it was asked whether its client lives or not.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use outbox_relay::outbox::destination::Destination;
-use outbox_relay::outbox::event::{Event, Waited};
+use outbox_relay::outbox::event::{Event, HoldId, Waited};
 use outbox_relay::outbox::hold::{Hold, HoldScope, Holds};
 use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store,
@@ -17,18 +19,22 @@ use uuid::Uuid;
 use crate::defects::Defect;
 use crate::events::{event, number_of};
 use crate::table::{Number, Table, TxId, waited};
-use crate::world::{Ms, Process, Sim, World};
+use crate::world::{Ms, NEVER, Process, Sim, World};
 
 /// The relay's own deadline of a database call.
 const CALL_MAX: Ms = 8_000;
+/// Waits that one statement makes due, as in `link::store`.
+const LIFTED_AT_ONCE: usize = 1_000;
 /// `statement_timeout` of a batch.
 const STATEMENT_MAX: Ms = 5_000;
 
 /// One process's database.
 #[derive(Clone)]
 pub struct SimStore {
-    pub sim: Arc<Sim>,
-    pub process: Process,
+    sim: Arc<Sim>,
+    process: Process,
+    /// Lanes that were served in the present round.
+    served: Arc<Mutex<BTreeSet<i16>>>,
 }
 
 /// An open transaction, and the lanes that it holds. Dropping it closes its connection.
@@ -44,6 +50,19 @@ fn unreachable(words: &str) -> StoreError {
 }
 
 impl SimStore {
+    pub fn new(sim: &Arc<Sim>, process: Process) -> Self {
+        Self { sim: Arc::clone(sim), process, served: Arc::default() }
+    }
+
+    /// Ends the round once only lanes are due that were served in it.
+    fn note_served(&self, lanes: &[i16]) {
+        let mut served = self.served.lock().expect("nobody panics while it is held");
+        if lanes.iter().all(|lane| served.contains(lane)) {
+            served.clear();
+        }
+        served.extend(lanes);
+    }
+
     async fn begin(&self) -> Result<SimBatch, StoreError> {
         let process = self.process;
         let tx = self.call(None, "begin", move |world, now| world.table.begin(process, now)).await?;
@@ -101,6 +120,18 @@ impl SimStore {
             Ok(Err(_)) => Err(unreachable("the connection was closed")),
             Err(_) => Err(unreachable("the call took longer than 8s")),
         }
+    }
+
+    /// A statement that takes so long for its rows, or is cut off.
+    async fn rows_take(&self, batch: &SimBatch, ms: Ms) -> Result<(), StoreError> {
+        self.sim.pause(ms.min(STATEMENT_MAX)).await;
+        if ms > STATEMENT_MAX {
+            let tx = batch.tx;
+            self.call(Some(tx), "statement timeout", move |world, _| world.table.end(tx)).await?;
+            let error = "canceling statement due to statement timeout".to_owned();
+            return Err(StoreError::Failed { action: "lifting waits", error, passing: false });
+        }
+        Ok(())
     }
 
     fn connection_is_lost(&self, tx: TxId) {
@@ -197,7 +228,8 @@ impl Store for SimStore {
         let limits = *limits;
         let mut batch = self.begin().await?;
         let tx = batch.tx;
-        let due = self.call(Some(tx), "snapshot", |world, now| world.table.due_lanes(now)).await?;
+        let served = self.served.lock().expect("nobody panics while it is held").clone();
+        let due = self.call(Some(tx), "snapshot", move |world, now| world.table.due_lanes(&served, now)).await?;
         let lanes_due: Vec<i16> = due.iter().map(|(lane, _)| *lane).collect();
         let stale = self.sim.has(Defect::StaleClaim);
         let seen = stale.then(|| {
@@ -215,6 +247,7 @@ impl Store for SimStore {
         let lanes: Vec<i16> = locked.iter().map(|(lane, _)| *lane).collect();
         batch.has_waits = locked.iter().any(|(_, has_waits)| *has_waits);
         batch.lanes.clone_from(&lanes);
+        self.note_served(&lanes);
         if lanes.is_empty() {
             batch.abandon().await?;
             return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
@@ -242,19 +275,16 @@ impl Store for SimStore {
     async fn claim_probe(&self, _limits: &ClaimLimits) -> Result<Option<ProbeClaim<SimBatch>>, StoreError> {
         let mut batch = self.begin().await?;
         let tx = batch.tx;
-        let hold = self.call(Some(tx), "claim hold", move |world, now| {
-            let hold = world.table.claim_hold(tx, now)?;
-            let row = world.table.holds[&hold].clone();
-            Some((hold, row))
+        let claimed = self.call(Some(tx), "claim probe", move |world, now| {
+            let (hold, number) = world.table.claim_probe(tx, now)?;
+            Some((hold, world.table.holds[&hold].clone(), number))
         });
-        let Some((hold, row)) = hold.await? else {
+        let Some((hold, row, number)) = claimed.await? else {
             batch.abandon().await?;
             return Ok(None);
         };
         let probes = row.probes;
-        let number = self
-            .call(Some(tx), "claim probe lane", move |world, now| world.table.claim_probe_lane(tx, hold, probes, now));
-        let Some(number) = number.await? else {
+        let Some(number) = number else {
             let dropped = move |table: &mut Table, _| {
                 if table.waits.values().all(|wait| wait.hold != Some(hold)) {
                     table.holds.remove(&hold);
@@ -317,8 +347,41 @@ impl Store for SimStore {
 
     async fn lift_unconfirmed(&self, destinations: &[Destination]) -> Result<(), StoreError> {
         let batch = self.begin().await?;
-        let destinations = destinations.to_vec();
-        self.commit(batch, "lift unconfirmed", move |table, now| table.lift_unconfirmed(&destinations, now)).await
+        let (destinations, lifted) = (destinations.to_vec(), Arc::new(Mutex::new(Vec::new())));
+        let told = Arc::clone(&lifted);
+        let changes = move |table: &mut Table, _| {
+            *told.lock().expect("nobody panics while it is held") = table.lift_unconfirmed(&destinations);
+        };
+        self.commit(batch, "lift unconfirmed", changes).await?;
+        let lifted = lifted.lock().expect("nobody panics while it is held").clone();
+        for hold in lifted {
+            self.lift_waits(hold).await?;
+        }
+        Ok(())
+    }
+
+    async fn lift_waits(&self, hold: HoldId) -> Result<(), StoreError> {
+        loop {
+            let batch = self.begin().await?;
+            let waiting = {
+                let world = self.sim.lock();
+                let waiting = world.table.waits.values().filter(|wait| wait.hold == Some(hold)).count();
+                let slow = world.table.weather.waits_per_ms;
+                (waiting.min(LIFTED_AT_ONCE), slow)
+            };
+            if let (rows, slow @ 1..) = waiting {
+                self.rows_take(&batch, Ms::try_from(rows / slow).unwrap_or(NEVER)).await?;
+            }
+            let lifted = Arc::new(AtomicUsize::new(0));
+            let told = Arc::clone(&lifted);
+            let changes = move |table: &mut Table, now| {
+                told.store(table.lift_waits(hold, LIFTED_AT_ONCE, now), Ordering::Relaxed);
+            };
+            self.commit(batch, "lift waits", changes).await?;
+            if lifted.load(Ordering::Relaxed) < LIFTED_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 }
 

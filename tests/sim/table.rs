@@ -77,6 +77,9 @@ pub struct Tx {
     pub ended: bool,
 }
 
+/// Of a key so many events are taken in turn.
+const TURN: usize = 4;
+
 #[derive(Default)]
 pub struct Table {
     pub rows: Vec<Row>,
@@ -109,6 +112,8 @@ pub struct Weather {
     pub hangs: bool,
     /// Statements take up to so long.
     pub slow_ms: Ms,
+    /// Updates of `waits` take so many rows a millisecond; 0 is any number.
+    pub waits_per_ms: usize,
     /// One in so many commits has an unknown outcome; 0 is none.
     pub unknown_commits: u64,
 }
@@ -182,19 +187,28 @@ impl Table {
         }
     }
 
-    /// `claim_lanes`: lanes with due work, the oldest first, and whether a due wait is among the reasons.
-    pub fn due_lanes(&self, now: Ms) -> Vec<(i16, bool)> {
-        let mut due: Vec<(i64, i16, bool)> = Vec::new();
+    /// `claim_lanes`: lanes with due work in turns, those that were not `served` in this round first, and whether a due wait is among the
+    /// reasons.
+    pub fn due_lanes(&self, served: &BTreeSet<i16>, now: Ms) -> Vec<(i16, bool)> {
+        let (mut heads, mut waits) = (Vec::new(), Vec::new());
         for lane in self.lanes() {
-            let head = self.open_rows(lane).map(|(_, row)| row.seq).min();
-            let waits = self.waits.values().filter(|wait| wait.lane == lane && wait.until <= now);
-            let wait = waits.min_by_key(|wait| wait.until).map(|wait| wait.seq);
-            if let Some(seq) = head.into_iter().chain(wait).min() {
-                due.push((seq, lane, wait.is_some()));
-            }
+            heads.extend(self.open_rows(lane).map(|(_, row)| row.seq).min().map(|seq| (seq, lane)));
+            let due = self.waits.values().filter(|wait| wait.lane == lane && wait.until <= now);
+            waits.extend(due.map(|wait| wait.until).min().map(|until| (until, lane)));
         }
+        heads.sort_unstable();
+        waits.sort_unstable();
+        let mut places: BTreeMap<i16, usize> = BTreeMap::new();
+        let by_seq = heads.iter().map(|(_, lane)| *lane).enumerate();
+        for (place, lane) in by_seq.chain(waits.iter().map(|(_, lane)| *lane).enumerate()) {
+            let best = places.entry(lane).or_insert(place);
+            *best = (*best).min(place);
+        }
+        let mut due: Vec<(bool, usize, i16)> =
+            places.into_iter().map(|(lane, place)| (served.contains(&lane), place, lane)).collect();
         due.sort_unstable();
-        due.into_iter().map(|(_, lane, has_waits)| (lane, has_waits)).collect()
+        let has_waits = |lane: i16| waits.iter().any(|(_, other)| *other == lane);
+        due.into_iter().map(|(_, _, lane)| (lane, has_waits(lane))).collect()
     }
 
     /// Pending rows of a lane from its floor on whose key does not wait.
@@ -215,11 +229,11 @@ impl Table {
         })
     }
 
-    /// `claim_events`, in `seq` order.
+    /// `claim_events` and `claim_past`, and the cut to the limits, in `seq` order: of waits no more than half where others want the room, of
+    /// pending events a few of each key in turn where the oldest of a lane are of few keys.
     pub fn due_events(&self, lanes: &[i16], limits: &ClaimLimits, now: Ms) -> Vec<(Number, Option<Waited>)> {
-        let per_lane = (limits.events / lanes.len().max(1) * 2)
-            .clamp(limits.events_of_key, limits.events.max(limits.events_of_key));
-        let mut found: Vec<(i64, Number, Option<Waited>)> = Vec::new();
+        let per_lane = limits.events.div_ceil(lanes.len().max(1)).max(1);
+        let (mut due, mut pending) = (Vec::new(), Vec::new());
         for lane in lanes {
             let mut waits: Vec<&Wait> = self
                 .waits
@@ -227,26 +241,47 @@ impl Table {
                 .filter(|wait| wait.lane == *lane && wait.until <= now && self.row(wait.number).is_pending())
                 .collect();
             waits.sort_by_key(|wait| wait.until);
-            for wait in waits.into_iter().take(per_lane) {
-                found.push((self.row(wait.number).seq, wait.number, Some(waited(wait))));
-            }
-            let mut open: Vec<(i64, Number)> = self.open_rows(*lane).map(|(number, row)| (row.seq, number)).collect();
-            open.sort_unstable();
-            found.extend(open.into_iter().take(per_lane).map(|(seq, number)| (seq, number, None)));
+            due.extend(waits.into_iter().take(per_lane).map(|wait| (wait.seq, wait.number, Some(waited(wait)))));
+            pending.extend(self.open_in_turn(*lane, per_lane, limits.events_of_key));
         }
+        due.sort_by_key(|(seq, ..)| *seq);
+        due.truncate(limits.events.saturating_sub(pending.len()).max(limits.events / 2));
+        pending.sort_unstable();
+        pending.truncate(limits.events - due.len().min(limits.events));
+        let mut found: Vec<(i64, Number, Option<Waited>)> = due;
+        found.extend(pending.into_iter().map(|(_, seq, number)| (seq, number, None)));
         found.sort_by_key(|(seq, number, _)| (*seq, *number));
-        let mut of_key: BTreeMap<&str, usize> = BTreeMap::new();
-        found.retain(|(_, number, _)| {
-            let count = of_key.entry(&self.row(*number).key).or_default();
-            *count += 1;
-            *count <= limits.events_of_key
-        });
-        found.truncate(limits.events);
         found.into_iter().map(|(_, number, waited)| (number, waited)).collect()
     }
 
-    /// `claim_hold`: the next hold whose probe is due and that nobody probes.
-    pub fn claim_hold(&mut self, tx: TxId, now: Ms) -> Option<HoldId> {
+    /// A lane's share of a claim, each with its key's turn.
+    fn open_in_turn(&self, lane: i16, rows: usize, events_of_key: usize) -> Vec<(usize, i64, Number)> {
+        let mut open: Vec<(i64, Number)> = self.open_rows(lane).map(|(number, row)| (row.seq, number)).collect();
+        open.sort_unstable();
+        let mut of_key: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut in_turn: Vec<(usize, i64, Number)> = Vec::new();
+        for (seq, number) in open {
+            let place = of_key.entry(&self.row(number).key).or_default();
+            if *place < events_of_key {
+                in_turn.push((*place / TURN, seq, number));
+            }
+            *place += 1;
+        }
+        let many = rows.div_ceil(2).min(events_of_key);
+        let mut of_few: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, _, number) in in_turn.iter().take(rows) {
+            *of_few.entry(&self.row(*number).key).or_default() += 1;
+        }
+        if rows > TURN && of_few.values().any(|count| *count >= many) {
+            in_turn.sort_unstable();
+        }
+        in_turn.truncate(rows);
+        in_turn
+    }
+
+    /// `claim_probe`: the next due hold that nobody probes and one of whose waiting events has a free lane, with that event; or one that
+    /// nothing waits for.
+    pub fn claim_probe(&mut self, tx: TxId, now: Ms) -> Option<(HoldId, Option<Number>)> {
         let mut due: Vec<(Ms, HoldId)> = self
             .holds
             .iter()
@@ -254,11 +289,21 @@ impl Table {
             .map(|(id, hold)| (hold.next_probe_at, *id))
             .collect();
         due.sort_unstable();
-        due.into_iter().map(|(_, hold)| hold).find(|hold| self.try_lock_hold(tx, *hold, now))
+        for (_, hold) in due {
+            if !self.try_lock_hold(tx, hold, now) {
+                continue;
+            }
+            let probes = self.holds[&hold].probes;
+            let head = self.probe_lane(tx, hold, probes, now);
+            if head.is_some() || self.waits.values().all(|wait| wait.hold != Some(hold)) {
+                return Some((hold, head));
+            }
+        }
+        None
     }
 
-    /// `claim_probe_lane`: the first of the oldest waiting events, going round, whose lane is free.
-    pub fn claim_probe_lane(&mut self, tx: TxId, hold: HoldId, probes: u32, now: Ms) -> Option<Number> {
+    /// The first of the oldest waiting events, going round, whose lane is free.
+    fn probe_lane(&mut self, tx: TxId, hold: HoldId, probes: u32, now: Ms) -> Option<Number> {
         let mut oldest: Vec<(i64, i16, Number)> = self
             .waits
             .values()

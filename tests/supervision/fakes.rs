@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token};
 use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::event::Event;
 use outbox_relay::outbox::hold::Holds;
@@ -160,7 +160,7 @@ impl FakeBroker {
 impl Broker for FakeBroker {
     type Channel = FakeChannel;
 
-    async fn open(&self) -> Result<FakeChannel, BrokerError> {
+    async fn open(&self, _user: ChannelUser) -> Result<FakeChannel, BrokerError> {
         *lock(&self.channels) += 1;
         Ok(FakeChannel { broker: self.clone(), unanswered: VecDeque::new() })
     }

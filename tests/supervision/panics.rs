@@ -14,6 +14,7 @@ use outbox_relay::outbox::event::Event;
 use outbox_relay::outbox::hints::Hints;
 use outbox_relay::outbox::route::RouteTable;
 use outbox_relay::outbox::store::ClaimLimits;
+use outbox_relay::relay::marked::Marked;
 use outbox_relay::relay::Relay;
 use outbox_relay::relay::evidence::Evidence;
 use outbox_relay::relay::settle::OnDeadLetter;
@@ -71,6 +72,7 @@ fn relay(store: &FakeStore, broker: &FakeBroker, draining: &CancellationToken) -
         limits: ClaimLimits { lanes: 16, events: BATCH, bytes: 16 << 20, events_of_key: 32, payload_bytes: 1 << 20 },
         batch_deadline: Duration::from_secs(2),
         evidence: Evidence::default(),
+        marked: Marked::default(),
         new_hold: Notify::new(),
         metrics,
         spans: Spans::default(),

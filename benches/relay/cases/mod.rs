@@ -9,6 +9,7 @@ mod latency;
 mod load;
 mod memory;
 mod rest;
+mod waiting;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -72,6 +73,11 @@ pub const CASES: &[Case] = &[
         name: "failing",
         about: "latency of others beside a key with many rows behind a failing head",
         run: |settings| Box::pin(failing::failing(settings)),
+    },
+    Case {
+        name: "waiting",
+        about: "latency of others beside 100,000 waiting keys of each reason",
+        run: |settings| Box::pin(waiting::waiting(settings)),
     },
     Case {
         name: "relays",

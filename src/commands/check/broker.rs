@@ -80,7 +80,24 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
             .fix("free memory or disk on the node (rabbitmqctl status shows its alarms); until then, relays wait and lose nothing"),
         None => found("alarms", Verdict::Ok, "the broker takes messages"),
     });
+    let wanted = run.workers + 1;
+    findings.push(of_channels(inspection.channels(wanted).await, wanted));
     inspection.close().await;
+}
+
+/// The workers and the probe want a channel each. With one nothing that is on hold would ever be tried.
+fn of_channels(channels: usize, wanted: usize) -> Finding {
+    if channels >= wanted {
+        return found("channels", Verdict::Ok, format!("{wanted} can be opened, one for each worker and one for probes"));
+    }
+    let (verdict, without) = if channels < 2 {
+        (Verdict::Fail, "what is on hold would not be tried".to_owned())
+    } else {
+        (Verdict::Warn, format!("{} of the workers go without", wanted - channels))
+    };
+    let text = format!("only {channels} of {wanted} can be opened beside those that are open: {without}");
+    found("channels", verdict, text)
+        .fix("raise channel_max (of --amqp-url or of the broker) or the user's max-channels, or lower --workers")
 }
 
 fn of_access(exchange: &str, access: Access, declared: bool) -> Finding {

@@ -11,6 +11,7 @@ use crate::commands::check::{routes, tables};
 use crate::commands::print::words::span;
 use crate::commands::session::Session;
 use crate::commands::session::read::Reader;
+use crate::commands::state::strangers::Stranger;
 use crate::commands::trace::find::surroundings;
 use crate::config::PROGRAM;
 use crate::config::command::CommandConfig;
@@ -63,6 +64,7 @@ async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppErr
     findings.extend(of_server(&server));
     let around = surroundings(&reader).await?;
     findings.push(connections(&server, run.workers, around.relays.len()));
+    findings.push(locks(&around.strangers));
     findings.push(oldest(&reader).await?);
     findings.extend(slots(&reader).await?);
     findings.push(pooler(run, &queries.backend_pid).await);
@@ -143,6 +145,16 @@ fn connections(row: &Row, workers: usize, relays: usize) -> Finding {
             .fix("raise max_connections, use a pooler, or lower --workers");
     }
     found("connections", Verdict::Ok, text)
+}
+
+/// Whether the relays' locks are the relays'.
+fn locks(strangers: &[Stranger]) -> Finding {
+    if strangers.is_empty() {
+        return found("locks", Verdict::Ok, "nobody but relays holds a relay's locks");
+    }
+    let words: Vec<String> = strangers.iter().map(Stranger::words).collect();
+    let fixes: Vec<String> = strangers.iter().map(Stranger::fix).collect();
+    found("locks", Verdict::Warn, words.join("; ")).fix(fixes.join("; "))
 }
 
 async fn oldest(reader: &Reader) -> Result<Finding, AppError> {

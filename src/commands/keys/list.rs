@@ -146,6 +146,7 @@ fn judged(wait: &WaitFacts, created_at: OffsetDateTime, around: &Surroundings, t
         wait: Some(wait),
         ahead: None,
         lane_is_locked: false,
+        stranger: None,
         below_floor: false,
         relays: i64::try_from(around.relays.len()).unwrap_or(i64::MAX),
         now: around.now,

@@ -1,6 +1,7 @@
 //! Facts about one event and its key, and the conclusion: the nouns that `trace` and `keys list`
 //! share with `state`.
 
+use crate::commands::state::strangers::Stranger;
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -146,8 +147,10 @@ pub struct Facts<'a> {
     pub wait: Option<&'a WaitFacts>,
     /// Pending events of its key with a lower seq.
     pub ahead: Option<Ahead>,
-    /// Whether a relay is working on its lane right now.
+    /// Whether somebody holds its lane right now.
     pub lane_is_locked: bool,
+    /// Who that is, if it is not a relay.
+    pub(crate) stranger: Option<&'a Stranger>,
     /// Whether it is below its lane's floor, where claims start.
     pub below_floor: bool,
     /// How many connections relays have to this database.

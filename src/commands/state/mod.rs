@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod rows;
+pub(super) mod strangers;
 
 use time::OffsetDateTime;
 
@@ -45,7 +46,9 @@ fn published(facts: &Facts<'_>, at: OffsetDateTime, typist: &Typist<'_>) -> Judg
 
 fn pending(facts: &Facts<'_>, typist: &Typist<'_>) -> Judged {
     let age = (facts.now - facts.created_at).whole_seconds();
-    let (why, next) = if facts.lane_is_locked {
+    let (why, next) = if let Some(stranger) = facts.stranger {
+        (stranger.words(), vec![Step::advice(stranger.fix())])
+    } else if facts.lane_is_locked {
         ("a relay is publishing its lane now".to_owned(), Vec::new())
     } else if facts.relays == 0 {
         let why = "no relay is connected to this database".to_owned();
@@ -233,7 +236,10 @@ pub fn fix_of(hold: &HoldFacts) -> String {
 }
 
 fn no_route(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
-    let why = format!("no route names its type; the relays check again every 30 s ({})", due(facts, wait.until));
+    let why = match wait.until {
+        None => "no route names its type; a relay whose routes name it takes it within 30 s".to_owned(),
+        Some(_) => format!("no route named its type; checked again ({})", due(facts, wait.until)),
+    };
     Judged {
         until: wait.until,
         next: vec![

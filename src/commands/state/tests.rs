@@ -24,6 +24,7 @@ fn pending(wait: Option<&WaitFacts>) -> Facts<'_> {
         wait,
         ahead: None,
         lane_is_locked: false,
+        stranger: None,
         below_floor: false,
         relays: 1,
         now: now(),

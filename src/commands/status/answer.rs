@@ -11,6 +11,7 @@ use crate::commands::print::words::{age, count, distance, when};
 use crate::commands::print::{clean, table};
 use crate::commands::state::facts::HoldFacts;
 use crate::commands::state::rows::LiveRelay;
+use crate::commands::state::strangers::Stranger;
 use crate::commands::state::why_hold;
 
 /// Where counting stops.
@@ -37,6 +38,7 @@ pub(super) struct Document<'a> {
     pub dead_letters: i64,
     pub dead_letter_reasons: Vec<DeadLetterReason>,
     pub relays: Vec<LiveRelay>,
+    pub lock_strangers: Vec<Stranger>,
     pub wake: Wake,
     pub upkeep: Vec<Job>,
     pub floors: Floors,

@@ -23,6 +23,7 @@ use crate::commands::status::answer::{
     COUNT_MAX, DeadLetterReason, Document, Floors, HoldDocument, Job, OldestTransaction, Vacuum, WaitsOfReason, Wake,
     text,
 };
+use crate::commands::state::strangers::Stranger;
 use crate::commands::trace::find::surroundings;
 use crate::config::command::CommandConfig;
 use crate::error::AppError;
@@ -53,7 +54,7 @@ pub async fn status(config: CommandConfig) -> Result<(), AppError> {
     let tables = reader.one("looking at the tables", &queries.status_tables, &[]).await?;
     let oldest = reader.rows("looking for the oldest transaction", &queries.oldest_transaction, &[]).await?;
     let last_published_at = last_published(&reader).await?;
-    let listening = listening(&around.relays);
+    let (listening, strangers) = (listening(&around.relays), around.strangers);
     let mut document = Document {
         schema: &config.schema,
         at: around.now,
@@ -68,6 +69,7 @@ pub async fn status(config: CommandConfig) -> Result<(), AppError> {
         dead_letters: backlog.get("dead_letters"),
         dead_letter_reasons: letters.iter().map(dead_letters).collect(),
         relays: around.relays,
+        lock_strangers: strangers,
         wake: Wake { trigger: tables.get("has_trigger"), listening },
         upkeep: upkeep.iter().map(|row| job(row, around.now)).collect(),
         floors: Floors { behind: tables.get("floors_behind"), oldest_transaction: oldest.first().map(transaction) },
@@ -146,7 +148,7 @@ fn transaction(row: &Row) -> OldestTransaction {
 }
 
 fn notes(document: &Document<'_>) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = document.lock_strangers.iter().map(Stranger::words).collect();
     if document.relays.is_empty() {
         notes.push("no relay is connected to this database: nothing is published".into());
     }
@@ -173,6 +175,7 @@ fn next(document: &Document<'_>, typist: &Typist<'_>) -> Vec<Step> {
         next.push(Step::advice("start a relay, or check the log of the one that should be running"));
         next.push(typist.command("check that it reaches both services, with its environment", &["check"], None));
     }
+    next.extend(document.lock_strangers.iter().take(3).map(|stranger| Step::advice(stranger.fix())));
     for hold in document.holds.iter().take(3) {
         let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
         next.push(Step::advice(format!("{destination}: {}", fix_of(&hold.facts))));

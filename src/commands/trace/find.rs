@@ -16,6 +16,7 @@ use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::facts::{Ahead, WaitFacts};
 use crate::commands::state::rows;
 use crate::commands::state::rows::{DeadLetterRow, EventRow, LiveRelay};
+use crate::commands::state::strangers::Stranger;
 use crate::error::AppError;
 use crate::postgres::call::Param;
 
@@ -66,8 +67,10 @@ pub(crate) struct Found {
 pub(crate) struct KeyFacts {
     /// Why it waits.
     pub wait: Option<WaitFacts>,
-    /// Whether a relay works on its lane.
+    /// Whether somebody holds its lane.
     pub lane_is_locked: bool,
+    /// The session that does; absent for a prepared transaction.
+    pub lane_holder: Option<i32>,
     /// Where claims of its lane start.
     pub floor: i64,
     /// Its first pending event.
@@ -85,6 +88,8 @@ pub(crate) struct Surroundings {
     pub sees_sessions: bool,
     /// The connected relays.
     pub relays: Vec<LiveRelay>,
+    /// Who else holds a relay's locks.
+    pub strangers: Vec<Stranger>,
 }
 
 /// Reads these facts.
@@ -94,10 +99,12 @@ pub(crate) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppErr
     let commands: Vec<&str> = crate::upkeep::COMMANDS.to_vec();
     let params: [Param<'_>; 1] = [(&commands, Type::TEXT_ARRAY)];
     let relays = reader.rows("looking for relays", &queries.live_relays, &params).await?;
+    let strangers = reader.rows("looking for strangers' locks", &queries.lock_strangers, &[]).await?;
     Ok(Surroundings {
         now: facts.get("now"),
         sees_sessions: facts.get("sees_sessions"),
         relays: relays.iter().map(rows::relay).collect(),
+        strangers: strangers.iter().map(Stranger::read).collect(),
     })
 }
 
@@ -245,6 +252,7 @@ async fn read_keys(reader: &Reader, found: &mut Found, keys: &[String], asked: O
         let facts = KeyFacts {
             wait: rows::wait(&row),
             lane_is_locked: row.get("lane_is_locked"),
+            lane_holder: row.get("lane_holder"),
             floor: row.get("floor"),
             head: pending
                 .iter()
@@ -258,6 +266,12 @@ async fn read_keys(reader: &Reader, found: &mut Found, keys: &[String], asked: O
 }
 
 impl KeyFacts {
+    /// Who holds its lane, if that is no relay.
+    pub(super) fn stranger<'a>(&self, strangers: &'a [Stranger]) -> Option<&'a Stranger> {
+        let holds_it = |stranger: &&Stranger| stranger.what == "lanes" && stranger.pid == self.lane_holder;
+        strangers.iter().filter(|_| self.lane_is_locked).find(holds_it)
+    }
+
     /// What is ahead of a pending event.
     pub(crate) fn ahead_of(&self, id: Uuid) -> Option<Ahead> {
         let events = self.places.get(&id)? - 1;

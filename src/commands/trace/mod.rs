@@ -112,6 +112,7 @@ fn judged(
         wait: key.and_then(|key| key.wait.as_ref()),
         ahead: key.and_then(|key| key.ahead_of(event.id)),
         lane_is_locked: key.is_some_and(|key| key.lane_is_locked),
+        stranger: key.and_then(|key| key.stranger(&surroundings.strangers)),
         below_floor: key.is_some_and(|key| event.seq < key.floor),
         relays: i64::try_from(surroundings.relays.len()).unwrap_or(i64::MAX),
         now: surroundings.now,

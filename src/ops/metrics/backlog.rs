@@ -10,6 +10,7 @@ pub(super) struct Backlog {
     pending: IntGauge,
     oldest_age: Gauge,
     blocked_keys: IntGauge,
+    no_route_keys: IntGauge,
     dead_letters: IntGauge,
     last_success: Gauge,
 }
@@ -23,6 +24,8 @@ pub struct BacklogNow {
     pub oldest_pending_age: Duration,
     /// Waiting keys, capped.
     pub blocked_keys: i64,
+    /// Keys that wait because no route names a type, capped.
+    pub no_route_keys: i64,
     /// Unresolved dead letters, capped.
     pub dead_letters: i64,
 }
@@ -38,6 +41,7 @@ impl Backlog {
                 "age of the oldest pending event that does not wait for a retry",
             ),
             blocked_keys: whole("outbox_blocked_keys", "waiting keys (capped)"),
+            no_route_keys: whole("outbox_no_route_keys", "keys waiting because no route names a type (capped)"),
             dead_letters: whole("outbox_dead_letter_events", "unresolved dead letters (capped)"),
             last_success: float(
                 "outbox_stats_last_success_timestamp_seconds",
@@ -52,15 +56,17 @@ impl Backlog {
         self.pending.set(now.pending);
         self.oldest_age.set(now.oldest_pending_age.as_secs_f64());
         self.blocked_keys.set(now.blocked_keys);
+        self.no_route_keys.set(now.no_route_keys);
         self.dead_letters.set(now.dead_letters);
         self.last_success.set(unix_seconds);
     }
 
-    fn collectors(&self) -> [Box<dyn prometheus::core::Collector>; 5] {
+    fn collectors(&self) -> [Box<dyn prometheus::core::Collector>; 6] {
         [
             Box::new(self.pending.clone()),
             Box::new(self.oldest_age.clone()),
             Box::new(self.blocked_keys.clone()),
+            Box::new(self.no_route_keys.clone()),
             Box::new(self.dead_letters.clone()),
             Box::new(self.last_success.clone()),
         ]

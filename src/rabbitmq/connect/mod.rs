@@ -93,6 +93,10 @@ impl BrokerAddress {
                 }
                 url.uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
                 url.uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
+                // 0 is no limit.
+                if let Some(channels) = url.uri.query.channel_max.as_mut().filter(|channels| **channels > 0) {
+                    *channels = channels.saturating_add(CHANNELS_OF_LIBRARY);
+                }
                 let files = self.files.clone().or(&url.files);
                 nodes.push(Node { url, files });
             }
@@ -215,5 +219,7 @@ impl Node {
     }
 }
 
+/// lapin counts the connection's own channel 0 among those that `channel_max` allows, and gives one less.
+pub(super) const CHANNELS_OF_LIBRARY: u16 = 1;
 const ACCESS_REFUSED: u16 = 403;
 const NOT_ALLOWED: u16 = 530;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::deadline::deadline;
-use crate::outbox::broker::{Broker, Channel, Message, Reply, Token};
+use crate::outbox::broker::{Broker, Channel, ChannelUser, Message, Reply, Token};
 use crate::outbox::destination::Destination;
 use crate::outbox::outcome::ChannelFault;
 use crate::relay::evidence::Evidence;
@@ -78,7 +78,7 @@ async fn try_one<B: Broker>(
 ) -> Option<Trial> {
     let left = until.checked_duration_since(Instant::now()).filter(|left| *left >= TRIAL_MIN)?;
     if channel.as_ref().is_none_or(|channel| channel.close_reason().is_some() || channel.outstanding() > 0) {
-        *channel = deadline(left, "a channel for a suspect", broker.open()).await.ok()?.ok();
+        *channel = deadline(left, "a channel for a suspect", broker.open(ChannelUser::Probe)).await.ok()?.ok();
     }
     let channel = channel.as_mut()?;
     let token = message.token;

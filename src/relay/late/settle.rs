@@ -39,7 +39,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
         if !settles.confirmed.is_empty() {
             match self.store.mark_late(&settles.confirmed).await {
-                Ok(()) => self.evidence.land(settles.confirmed.iter().map(|copy| &copy.event)),
+                Ok(()) => self.land_marked(&settles.confirmed),
                 Err(error) => {
                     self.metrics.failure("late_settle");
                     let words = error.to_string();

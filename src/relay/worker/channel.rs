@@ -1,7 +1,7 @@
 //! A worker's channel: opened on the present connection, given up with it, and not used while the
 //! connection is silent.
 
-use crate::outbox::broker::{Broker, Channel, LinkState};
+use crate::outbox::broker::{Broker, Channel, ChannelUser, LinkState};
 use crate::outbox::store::Store;
 use crate::relay::Desk;
 use crate::relay::worker::Worker;
@@ -26,7 +26,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         match state {
             LinkState::Down | LinkState::Blocked(_) => false,
             LinkState::Up(_) if self.desk.is_some() => true,
-            LinkState::Up(_) => match self.relay.broker.open().await {
+            LinkState::Up(_) => match self.relay.broker.open(self.channel_user()).await {
                 Ok(channel) => {
                     self.desk = Some(Desk::new(channel));
                     true
@@ -37,6 +37,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
                 }
             },
         }
+    }
+
+    fn channel_user(&self) -> ChannelUser {
+        if self.number == 0 { ChannelUser::FirstWorker } else { ChannelUser::Helper }
     }
 
     /// Confirm deadlines do not run while the broker blocks the connection.

@@ -23,7 +23,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
             return Ok(());
         }
         self.relay.store.mark_late(&self.owed).await?;
-        self.relay.evidence.land(self.owed.iter().map(|copy| &copy.event));
+        self.relay.land_marked(&self.owed);
         self.owed.clear();
         Ok(())
     }

@@ -175,7 +175,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         }
         let Some(desk) = &mut self.desk else { return Ok(Step::NoLink) };
         let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
-        match self.relay.run_batch(desk, batch, Work::new(events, holds), &mut halt).await {
+        match self.relay.run_batch(desk, batch, Work::new(events, holds, looked), &mut halt).await {
             // Nothing changed: looking again at once would be a loop without a pause.
             BatchEnd::Settled(0) => Ok(Step::Idle),
             BatchEnd::Settled(_) => Ok(Step::Worked),
