@@ -324,8 +324,13 @@ mod tests {
             assert!(text().contains(line), "{line} is missing");
         }
         assert!(!text().contains("outbox_pending_events"));
-        let now =
-            BacklogNow { pending: 3, oldest_pending_age: Duration::from_secs(2), blocked_keys: 1, no_route_keys: 0, dead_letters: 0 };
+        let now = BacklogNow {
+            pending: 3,
+            oldest_pending_age: Duration::from_secs(2),
+            blocked_keys: 1,
+            no_route_keys: 0,
+            dead_letters: 0,
+        };
         metrics.backlog(&now, 1.0);
         metrics.backlog(&now, 2.0);
         assert!(text().contains("outbox_pending_events 3"));

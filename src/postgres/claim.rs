@@ -61,7 +61,8 @@ pub(super) async fn read(
     let counts = Counts::of(&claimed);
     let mut cut_short = counts.is_any_full(per_lane);
     let crowded = counts.crowded(per_lane, limits.events_of_key);
-    look_past(batch, queries, &Share { past, lanes, crowded: &crowded, per_lane, body_bytes }, limits, &mut claimed).await?;
+    look_past(batch, queries, &Share { past, lanes, crowded: &crowded, per_lane, body_bytes }, limits, &mut claimed)
+        .await?;
     cut_short |= cut(&mut claimed, limits);
     cut_short |= read_bodies(batch, queries, &mut claimed).await?;
     let events = claimed.into_iter().map(|row| row.event).collect();
@@ -309,7 +310,10 @@ mod tests {
     fn a_lane_is_crowded_where_all_that_was_read_may_be_of_few_keys() {
         let crowded = |of: &[(&str, i64, usize)]| Counts::of(&rows(of)).crowded(6, 32);
         assert_eq!(crowded(&[("a", 1, 1), ("a", 2, 1), ("b", 3, 1), ("a", 4, 1), ("c", 5, 1), ("d", 6, 1)]), [0]);
-        assert_eq!(crowded(&[("a", 1, 1), ("b", 2, 1), ("c", 3, 1), ("a", 4, 1), ("d", 5, 1), ("e", 6, 1)]), [0_i16; 0]);
+        assert_eq!(
+            crowded(&[("a", 1, 1), ("b", 2, 1), ("c", 3, 1), ("a", 4, 1), ("d", 5, 1), ("e", 6, 1)]),
+            [0_i16; 0]
+        );
         assert_eq!(crowded(&[("a", 1, 1), ("a", 2, 1), ("a", 3, 1)]), [0_i16; 0], "there is nothing behind them");
     }
 

@@ -312,7 +312,11 @@ fn channels_of(connection: &Connection) -> u16 {
 }
 
 fn say_limit(generation: u64, channels: usize) {
-    let without = if channels < 2 { "nothing on hold is probed, and only one worker publishes" } else { "the other workers go without" };
+    let without = if channels < 2 {
+        "nothing on hold is probed, and only one worker publishes"
+    } else {
+        "the other workers go without"
+    };
     tracing::warn!(
         generation,
         channels,

@@ -4,9 +4,9 @@
 use tokio_postgres::types::Type;
 
 use super::Upkeep;
-use crate::postgres::call;
-use crate::outbox::store::StoreError;
 use crate::outbox::hints::Cause;
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
 
 /// Waits that one statement makes due.
 const CHUNK: u64 = 1_000;

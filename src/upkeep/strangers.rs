@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::Upkeep;
-use crate::postgres::call;
 use crate::outbox::store::StoreError;
+use crate::postgres::call;
 
 /// Whoever tries a lock by hand lets it go by then.
 const SUSPECT_AFTER: Duration = Duration::from_secs(30);

@@ -94,7 +94,11 @@ fn the_verdict_on_a_confirmed_event_allocates_nothing_and_its_settlement_next_to
 
 #[test]
 fn the_chains_of_a_batch_allocate_once_a_key_and_not_once_an_event() {
-    let work = Work::new((0..EVENTS).map(event).collect(), outbox_relay::outbox::hold::Holds::default(), tokio::time::Instant::now());
+    let work = Work::new(
+        (0..EVENTS).map(event).collect(),
+        outbox_relay::outbox::hold::Holds::default(),
+        tokio::time::Instant::now(),
+    );
     let allowed: QuickSet<Uuid> = work.ids().copied().collect();
     assert_within(per_event(|| assert_eq!(work.chains(&allowed).len(), 100)), 1, 200);
 }

@@ -31,7 +31,8 @@ async fn check_compares_the_channels_with_the_workers() {
     let database = field.bed.database_url();
     for (channel_max, verdict) in [(1, "fail"), (3, "warn"), (64, "ok")] {
         let url = format!("{}?channel_max={channel_max}", field.bed.amqp_url());
-        let said = command(&["check", "--json", "--workers", "4", "--database-url", &database, "--amqp-url", &url]).await;
+        let said =
+            command(&["check", "--json", "--workers", "4", "--database-url", &database, "--amqp-url", &url]).await;
         let document = said.json();
         let findings = document["findings"].as_array().expect("findings");
         let finding = findings.iter().find(|finding| finding["check"] == "channels");

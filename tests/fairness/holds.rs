@@ -25,7 +25,8 @@ async fn a_due_hold_whose_only_lane_is_busy_keeps_no_other_hold_from_its_probe()
     eventually(SOON, "the lane is locked", async || busy.batch_execute(&lock).await.is_ok()).await;
     field.bed.declare_topology(&exchange("first")).await;
     field.bed.declare_topology(&exchange("second")).await;
-    let elsewhere = "SELECT count(*) FROM outbox.events WHERE published_at IS NULL AND event_type = 'order.second' AND lane <> $1";
+    let elsewhere =
+        "SELECT count(*) FROM outbox.events WHERE published_at IS NULL AND event_type = 'order.second' AND lane <> $1";
     let lane = i16::try_from(lane).expect("a lane");
     let left = async || field.ask::<i64>(elsewhere, &[&lane]).await == 0;
     eventually(SOON, "what waits for the second exchange has left", left).await;

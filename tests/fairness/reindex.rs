@@ -24,7 +24,10 @@ async fn reindexing_the_tables_beside_a_relay_makes_no_deadlock_and_no_copy() {
         for table in ["events", "lanes", "waits", "holds"] {
             let due = history.progress().due + 50;
             eventually(SOON, "more events are committed", async || history.progress().due >= due).await;
-            client.batch_execute(&format!("REINDEX TABLE outbox.{table}")).await.expect("no deadlock for REINDEX either");
+            client
+                .batch_execute(&format!("REINDEX TABLE outbox.{table}"))
+                .await
+                .expect("no deadlock for REINDEX either");
         }
     }
     traffic.stop().await;

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use outbox_relay::net::jitter::Jitter;
-use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::outbox::broker::{
+    Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token,
+};
 use outbox_relay::rabbitmq::confirms::{Identity, Judge, Judged, Resolution, Resolved, Returned};
 use tokio::sync::{Notify, watch};
 

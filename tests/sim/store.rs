@@ -2,8 +2,8 @@
 //! that goes on with what it was asked whether its client lives or not.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outbox_relay::outbox::destination::Destination;

@@ -6,9 +6,11 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use outbox_relay::outbox::broker::{Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token};
+use outbox_relay::outbox::broker::{
+    Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token,
+};
 use outbox_relay::outbox::destination::Destination;
-use outbox_relay::outbox::event::Event;
+use outbox_relay::outbox::event::{Event, HoldId};
 use outbox_relay::outbox::hold::Holds;
 use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
@@ -104,6 +106,10 @@ impl Store for FakeStore {
     }
 
     async fn lift_unconfirmed(&self, _destinations: &[Destination]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn lift_waits(&self, _hold: HoldId) -> Result<(), StoreError> {
         Ok(())
     }
 }

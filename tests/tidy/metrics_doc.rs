@@ -55,7 +55,10 @@ const HEALTHY: &[(&str, &str)] = &[
         "outbox_late_rows_total",
         "hardly grows. These events were committed late, or somebody made them pending by hand. Late, but not lost",
     ),
-    ("outbox_no_route_keys", "0. Alert above 0 for some minutes: they wait for a routes file that names their type. *One replica*"),
+    (
+        "outbox_no_route_keys",
+        "0. Alert above 0 for some minutes: they wait for a routes file that names their type. *One replica*",
+    ),
     ("outbox_no_route_total", "does not grow. If it does, the routes file lacks a type"),
     (
         "outbox_oldest_pending_age_seconds",
@@ -90,7 +93,13 @@ struct Told {
 /// The page of a relay that has just started, on the replica that computes the gauges of the whole database.
 pub fn exposition() -> String {
     let metrics = Metrics::new([("_other", "default")].into_iter(), "none");
-    let backlog = BacklogNow { pending: 0, oldest_pending_age: Duration::ZERO, blocked_keys: 0, no_route_keys: 0, dead_letters: 0 };
+    let backlog = BacklogNow {
+        pending: 0,
+        oldest_pending_age: Duration::ZERO,
+        blocked_keys: 0,
+        no_route_keys: 0,
+        dead_letters: 0,
+    };
     metrics.backlog(&backlog, 0.0);
     String::from_utf8(metrics.text().expect("encodes")).expect("UTF-8")
 }

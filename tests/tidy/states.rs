@@ -144,6 +144,7 @@ const FAILURES: &[(&str, &str)] = &[
     ),
     ("settle_refused", "the database refused a wait or a dead letter; the event stays pending"),
     ("late_settle", "a late confirm could not be marked at once; the relay tries again"),
+    ("probe", "a probe of a hold failed, for example because the database refused it; it is tried again"),
     ("upkeep", "a slow job failed; it runs again"),
 ];
 

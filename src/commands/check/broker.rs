@@ -88,7 +88,11 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
 /// The workers and the probe want a channel each. With one nothing that is on hold would ever be tried.
 fn of_channels(channels: usize, wanted: usize) -> Finding {
     if channels >= wanted {
-        return found("channels", Verdict::Ok, format!("{wanted} can be opened, one for each worker and one for probes"));
+        return found(
+            "channels",
+            Verdict::Ok,
+            format!("{wanted} can be opened, one for each worker and one for probes"),
+        );
     }
     let (verdict, without) = if channels < 2 {
         (Verdict::Fail, "what is on hold would not be tried".to_owned())

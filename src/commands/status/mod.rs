@@ -19,11 +19,11 @@ use crate::commands::print::next::{Step, Typist};
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::fix_of;
 use crate::commands::state::rows;
+use crate::commands::state::strangers::Stranger;
 use crate::commands::status::answer::{
     COUNT_MAX, DeadLetterReason, Document, Floors, HoldDocument, Job, OldestTransaction, Vacuum, WaitsOfReason, Wake,
     text,
 };
-use crate::commands::state::strangers::Stranger;
 use crate::commands::trace::find::surroundings;
 use crate::config::command::CommandConfig;
 use crate::error::AppError;
