@@ -78,7 +78,7 @@ async fn what_no_row_could_hold_is_wrong_usage() {
     for (args, payload, words) in [
         (vec![], "", "the payload on standard input is not valid JSON"),
         (vec![], "{\"a\":}", "the payload on standard input is not valid JSON"),
-        (vec!["--headers", "{"], "{}", "--headers: no JSON"),
+        (vec!["--headers", "{"], "{}", "--headers: not valid JSON"),
         (vec!["--aggregate-id", ""], "{}", "--aggregate-id"),
         (vec!["--routes", "/nowhere"], "{}", "--routes: /nowhere"),
         (vec!["--id", "7"], "{}", "--id"),

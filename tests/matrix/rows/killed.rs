@@ -64,7 +64,8 @@ async fn settling(trial: Trial) -> Outcome {
             scene.bed.client().await.query_one(sql, &[]).await.expect("locks are counted").get::<_, i64>(0) > 0
         };
         eventually(IN_THE_END, "a settle waits for the lock", is_settling).await;
-        assert!(scene.history.progress().distinct > before, "what it settles has arrived");
+        let has_arrived = async || scene.history.progress().distinct > before;
+        eventually(IN_THE_END, "what it settles arrives", has_arrived).await;
         scene.kill(0).await;
         lock.rollback().await.expect("the lock is given back");
         scene.relay(&[]).await;
