@@ -6,7 +6,7 @@ import tomllib
 
 import yaml
 
-from . import alerts, dashboard, manifests, values
+from . import alerts, cluster, dashboard, manifests, values
 from .report import CHART, EXAMPLE, ROOT, Findings, say
 
 
@@ -39,6 +39,8 @@ def main() -> int:
     values.check(found, update)
     say("manifests")
     manifests.check(found, update)
+    say("what clusters ask for")
+    cluster.check(found)
     say("alerts and runbooks")
     alerts.check(found)
     say("dashboard")
