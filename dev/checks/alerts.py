@@ -32,7 +32,7 @@ OPERATORS = {"and", "or", "unless", "bool", "offset"}
 def promtool(*arguments: str) -> subprocess.CompletedProcess:
     """promtool of dev/install."""
     own = ROOT / "target/dev/tools/promtool"
-    return subprocess.run([own if own.exists() else "promtool", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([own if own.exists() else "promtool", *arguments], capture_output=True, text=True, timeout=600)
 
 
 def series_of(expression: str) -> dict[str, set[str]]:
