@@ -25,6 +25,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::quota::Quota;
 use crate::ops::serve::serve;
 use crate::ops::shutdown::Signals;
+use crate::ops::socket;
 use crate::ops::spans::Spans;
 use crate::ops::status::{Process, Sources};
 use crate::ops::vitals::Vitals;
@@ -153,8 +154,7 @@ async fn bind_admin(
     draining: &CancellationToken,
 ) -> Result<Option<(TcpListener, Admin)>, AppError> {
     let Some(address) = config.admin_addr else { return Ok(None) };
-    let listener = TcpListener::bind(address)
-        .await
+    let listener = socket::bind(address)
         .map_err(|error| AppError::Config(vec![format!("--admin-addr: cannot listen on {address}: {error}")]))?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "admin port");

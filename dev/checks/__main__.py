@@ -4,6 +4,7 @@ python -m checks chart            the chart, the alerts' own tests, the dashboar
 python -m checks image ROOT CONFIG WORK    an image's root, run as a container beside real services
 python -m checks alerts           a real Prometheus sees a real relay lose its broker, and get it back
 python -m checks materials TARGET TIME FILE     writes the bill of materials
+python -m checks notices TARGET FILE            writes the licences of what is in the program
 python -m checks pack FOLDER      packs the chart
 python -m checks release FOLDER ARCHIVE VERSION    what dev/dist has made
 """
@@ -31,6 +32,10 @@ def main(arguments: list[str]) -> int:
             from . import release
 
             return release.write_materials(target, created, path)
+        case ["notices", target, path]:
+            from . import release
+
+            return release.write_notices(target, path)
         case ["pack", folder]:
             from . import release
 

@@ -1,5 +1,6 @@
 """The alerts: their own tests by promtool, what they ask for, and where they lead. Used by the check of the chart and by `live`."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,9 +11,11 @@ from . import program, rendering
 from .report import CHART, ROOT, TESTS, WORK, Findings
 
 RUNBOOKS = ROOT / "docs/runbooks"
-# What others export: Prometheus itself, postgres_exporter, rabbitmq_prometheus, and the order service (docs/runbooks/README.md).
+# What others export: Prometheus itself, kube-state-metrics, postgres_exporter, rabbitmq_prometheus, and the order service (docs/runbooks/README.md).
 FOREIGN = {
     "up": {"job", "pod", "instance"},
+    "kube_pod_container_status_waiting_reason": {"reason"},
+    "kube_pod_init_container_status_waiting_reason": {"reason"},
     "pg_stat_activity_max_tx_duration": {"datname", "state", "server"},
     "rabbitmq_detailed_queue_messages_ready": {"vhost", "queue"},
     "rabbitmq_detailed_queue_messages_unacked": {"vhost", "queue"},
@@ -29,7 +32,7 @@ OPERATORS = {"and", "or", "unless", "bool", "offset"}
 def promtool(*arguments: str) -> subprocess.CompletedProcess:
     """promtool of dev/install."""
     own = ROOT / "target/dev/tools/promtool"
-    return subprocess.run([own if own.exists() else "promtool", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([own if own.exists() else "promtool", *arguments], capture_output=True, text=True, timeout=600)
 
 
 def series_of(expression: str) -> dict[str, set[str]]:
@@ -78,21 +81,46 @@ def check_tested(found: Findings, alerts: list[dict]) -> None:
         texts = alert["annotations"]["summary"] + alert["annotations"]["description"]
         named = set(re.findall(r"\$labels\.(\w+)", texts))
         found.check(all(named <= set(labels) for labels in fired), f"{name}: its texts name labels that it has not: {named}")
+        kept = all({"namespace", "job"} <= set(labels) for labels in fired)
+        found.check(kept, f"{name}: it keeps the namespace and the job of its series, or two releases raise one alert")
 
 
-def check_promtool(found: Findings, groups: dict) -> None:
-    """promtool reads the rules and passes their tests. The texts are left out there: tests would have to repeat them."""
+def bare(groups: dict) -> str:
+    """The rules without their texts: tests would have to repeat them."""
+    without = [{**group, "rules": [{key: value for key, value in rule.items() if key != "annotations"} for rule in group["rules"]]} for group in groups["groups"]]
+    return yaml.safe_dump({"groups": without})
+
+
+def for_both(text: str) -> str:
+    """The tests of one release, played for two at once: every series and every alert is there twice."""
+
+    def other(value: object) -> object:
+        job = json.dumps(value).replace(f"{rendering.NAMESPACE}/{rendering.RELEASE}-", f"{rendering.OTHER_NAMESPACE}/{rendering.OTHER_RELEASE}-")
+        return json.loads(job.replace(rendering.NAMESPACE, rendering.OTHER_NAMESPACE))
+
+    document = yaml.safe_load(text) | {"rule_files": ["rules.yaml", "rules-billing.yaml"]}
+    for test in document["tests"]:
+        test["input_series"] += other(test["input_series"])
+        for asked in test["alert_rule_test"]:
+            asked["exp_alerts"] += other(asked["exp_alerts"])
+    return yaml.safe_dump(document)
+
+
+def check_promtool(found: Findings, groups: dict, other: dict) -> None:
+    """promtool reads the rules and passes their tests: of one release, and of two beside each other."""
     folder = WORK / "alerts"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "complete.yaml").write_text(yaml.safe_dump(groups))
     result = promtool("check", "rules", str(folder / "complete.yaml"))
     found.check(result.returncode == 0, f"promtool check rules: {result.stdout}{result.stderr}")
-    bare = {"groups": [{**group, "rules": [{key: value for key, value in rule.items() if key != "annotations"} for rule in group["rules"]]} for group in groups["groups"]]}
-    (folder / "rules.yaml").write_text(yaml.safe_dump(bare))
-    for path in sorted((TESTS / "alerts").glob("*.yaml")):
-        (folder / path.name).write_text(path.read_text())
-        result = promtool("test", "rules", str(folder / path.name))
-        found.check(result.returncode == 0, f"promtool test rules {path.name}: {result.stdout}{result.stderr}")
+    (folder / "rules.yaml").write_text(bare(groups))
+    (folder / "rules-billing.yaml").write_text(bare(other))
+    written = {path.name: path.read_text() for path in sorted((TESTS / "alerts").glob("*.yaml"))}
+    written["relay-both.yaml"] = for_both(written["relay.yaml"])
+    for name, text in written.items():
+        (folder / name).write_text(text)
+        result = promtool("test", "rules", str(folder / name))
+        found.check(result.returncode == 0, f"promtool test rules {name}: {result.stdout}{result.stderr}")
 
 
 def check_runbooks(found: Findings, alerts: list[dict]) -> None:
@@ -113,7 +141,11 @@ def check_runbooks(found: Findings, alerts: list[dict]) -> None:
 
 def check(found: Findings) -> None:
     """Everything about the alerts, as the chart renders them with its default thresholds."""
-    groups = rendering.rules(rendering.render(rendering.value_sets()["monitoring"]))
+    values = rendering.value_sets()["monitoring"]
+    groups = rendering.rules(rendering.render(values))
+    # What others export is the same for both releases.
+    alone = values["prometheusRule"] | {one: {"enabled": False} for one in ("kubernetes", "external", "orderService")}
+    other = rendering.rules(rendering.render(values | {"prometheusRule": alone}, rendering.OTHER_RELEASE, rendering.OTHER_NAMESPACE))
     alerts = [rule for group in groups["groups"] for rule in group["rules"]]
     settings = yaml.safe_load((CHART / "values.yaml").read_text())["prometheusRule"]["alerts"]
     found.check({alert["alert"] for alert in alerts} == set(settings), "every alert has its settings, and every setting its alert")
@@ -124,7 +156,7 @@ def check(found: Findings) -> None:
         uses = "threshold" in settings[alert["alert"]]
         found.check(uses == ("$THRESHOLD" in source(alert["alert"])), f"{alert['alert']}: its threshold is used, if it has one")
     check_tested(found, alerts)
-    check_promtool(found, groups)
+    check_promtool(found, groups, other)
     check_runbooks(found, alerts)
     check_commands(found)
 

@@ -6,7 +6,7 @@ import tomllib
 
 import yaml
 
-from . import alerts, dashboard, manifests, values
+from . import alerts, cluster, dashboard, manifests, values
 from .report import CHART, EXAMPLE, ROOT, Findings, say
 
 
@@ -29,7 +29,15 @@ def check_compose(found: Findings) -> None:
     for name in ("migrate", "relay"):
         names = {one for one in services[name]["environment"] if one.startswith("OUTBOX_")}
         found.check(names and names <= set(program.flags("run").values()), f"compose.yaml: {name} gets {names}")
-        found.check(services[name]["command"][0] in {"run", "migrate"}, f"compose.yaml: {name} runs a command of the program")
+        command, *flags = services[name]["command"]
+        found.check(command in {"run", "migrate"}, f"compose.yaml: {name} runs a command of the program")
+        unknown = {flag.split("=")[0] for flag in flags} - set(program.flags(command))
+        found.check(not unknown, f"compose.yaml: {name} has no flags {unknown}")
+    roles = set(re.findall(r"^CREATE ROLE (\w+)", (ROOT / "dev/compose/roles.sql").read_text(), re.M))
+    given = {flag.split("=")[1] for flag in services["migrate"]["command"] if "-role=" in flag}
+    found.check(given == roles, f"compose.yaml grants to the roles that there are: {given ^ roles}")
+    logins = {name: re.match(r"postgres://(\w+):", services[name]["environment"]["OUTBOX_DATABASE_URL"])[1] for name in ("migrate", "relay")}
+    found.check(logins == {"migrate": "owner", "relay": "relay"}, f"compose.yaml: the relay is not the owner of its tables: {logins}")
 
 
 def main() -> int:
@@ -39,6 +47,8 @@ def main() -> int:
     values.check(found, update)
     say("manifests")
     manifests.check(found, update)
+    say("what clusters ask for")
+    cluster.check(found)
     say("alerts and runbooks")
     alerts.check(found)
     say("dashboard")

@@ -1,6 +1,7 @@
 """What the image promises: a small static program, no shell, a user that owns nothing, a read-only root; and with
 that it migrates, publishes a row on real services and stops when it is told. Called by dev/check-image with the image's root."""
 
+import gzip
 import json
 import re
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import urllib.parse
 from pathlib import Path
 
-from . import services
+from . import materials, services
 from .names import NameServer
 from .report import Failed, Findings, eventually, say
 
@@ -59,6 +60,10 @@ def look_at_files(found: Findings, root: Path) -> None:
     shells = [str(path) for path in root.rglob("*") if path.name in {"sh", "bash", "dash", "busybox", "apt", "dpkg"} and path.is_file()]
     found.check(not shells, f"no shell and no package manager: {shells}")
     found.check((root / "usr/share/doc/outbox-relay/LICENSE-MIT").exists(), "the licence is in it")
+    with gzip.open(root / "usr/share/doc/outbox-relay/THIRD-PARTY.txt.gz", "rt", errors="replace") as notices:
+        named = set(re.findall(r"^==== (\S+?)-\d[^/]*/", notices.read(), re.M))
+    found.check({"tokio", "lapin", "aws-lc-sys", "tikv-jemalloc-sys"} <= named, f"the licences of others are in it: {len(named)} crates")
+    found.check(not materials.build_paths(program), f"no path of a build machine is in the program: {materials.build_paths(program)}")
     say(f"the program has {size / 1024 / 1024:.1f} MiB")
 
 
@@ -67,8 +72,10 @@ def look_at_config(found: Findings, config: dict) -> None:
     inner = config["OCIv1"]["config"]
     found.check(inner.get("User") == f"{USER}:{USER}", f"the user is a number and not root: {inner.get('User')}")
     found.check(inner.get("Entrypoint") == [f"/{PROGRAM}"] and inner.get("Cmd") == ["run"], "it runs the relay")
+    test = (config["Docker"]["config"].get("Healthcheck") or {}).get("Test")
+    found.check(test == ["CMD", f"/{PROGRAM}", "health"], f"Docker asks the relay whether it is alive: {test}")
     labels = inner.get("Labels") or {}
-    for name in ("title", "description", "licenses", "version", "revision", "created"):
+    for name in ("title", "description", "licenses", "version", "revision", "created", "source"):
         value = labels.get(f"org.opencontainers.image.{name}")
         found.check(value and value != "unknown", f"the label {name} is set: {value}")
 
@@ -98,7 +105,10 @@ def publish_a_row(found: Findings, root: Path, work: Path) -> None:
         raise Failed(f"migrate in the container: {(work / 'migrate.log').read_text()}")
     relay = container.start("run", log=work / "run.log")
     try:
+        eventually("the container is healthy", 30, lambda: container.start("health", log=work / "health.log").wait(timeout=30) == 0)
         run(found, relay, port, names)
+        health = container.start("health", log=work / "health.log")
+        found.check(health.wait(timeout=30) == 1, f"stopped, it is not healthy: {(work / 'health.log').read_text()}")
     finally:
         if relay.poll() is None:
             relay.kill()

@@ -24,7 +24,7 @@ def values(port: int) -> dict:
     """The monitoring set, for this target."""
     alerts = {ALERT: {"for": FOR}, "OutboxOldestPendingHigh": {"for": FOR, "threshold": 3}}
     wanted = rendering.value_sets()["monitoring"]
-    wanted["prometheusRule"] |= {"alerts": alerts, "external": {"enabled": False}, "orderService": {"enabled": False}}
+    wanted["prometheusRule"] |= {"selector": 'job="outbox-relay"', "alerts": alerts, "kubernetes": {"enabled": False}, "external": {"enabled": False}, "orderService": {"enabled": False}}
     wanted["adminPort"] = port
     return wanted
 

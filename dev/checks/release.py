@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import re
+import shutil
 import subprocess
 import tarfile
 import tomllib
@@ -10,7 +13,7 @@ from pathlib import Path
 from . import materials, program
 from .report import ROOT, WORK, Findings, say
 
-FILES = ["outbox-relay", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELOG.md", "sbom.cdx.json", "routes/order-service.toml"]
+FILES = ["outbox-relay", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELOG.md", "sbom.cdx.json", "routes/order-service.toml", "THIRD-PARTY.txt", "systemd/outbox-relay.service", "systemd/outbox-relay.env"]
 SHELLS = {"outbox-relay.bash": ["bash", "-n"], "_outbox-relay": None, "outbox-relay.fish": None}
 
 
@@ -41,10 +44,15 @@ def check_materials(found: Findings, folder: Path) -> None:
     dependencies = tomllib.loads((ROOT / "Cargo.toml").read_text())["dependencies"]
     direct = {name for name, one in dependencies.items() if not (isinstance(one, dict) and one.get("optional"))}
     found.check(direct <= names, f"the bill lacks {direct - names}")
-    tests = {"rcgen", "clap_complete", "clap_mangen"}
+    tests = {"rcgen", "clap_mangen"}
     found.check(not tests & names, f"the bill has what is not in the program: {tests & names}")
     for one in bill["components"]:
-        found.check("licenses" in one and "hashes" in one, f"the bill says too little of {one['name']}")
+        is_crate = one["purl"].startswith("pkg:cargo/")
+        found.check("licenses" in one and ("hashes" in one or not is_crate), f"the bill says too little of {one['name']}")
+    found.check({"jemalloc", "aws-lc"} <= names and names & {"glibc", "musl"}, "the bill names the C code")
+    notices = (folder / "THIRD-PARTY.txt").read_text()
+    unnamed = [one["name"] for one in bill["components"] if f"\n==== {one['name']} " not in notices and one["purl"].startswith("pkg:cargo/")]
+    found.check(not unnamed, f"THIRD-PARTY.txt lacks {unnamed}")
     say(f"the program has {len(names)} crates in it")
 
 
@@ -58,6 +66,7 @@ def check(folder: str, archive: str, version: str) -> int:
     found.check(archive.startswith(f"{top.name}.tar"), f"it unpacks into a folder of its name: {top.name}")
     for name in FILES:
         found.check((top / name).is_file(), f"the archive lacks {name}")
+    found.check(not materials.build_paths(top / "outbox-relay"), f"no path of a build machine: {materials.build_paths(top / 'outbox-relay')}")
     said = subprocess.run([top / "outbox-relay", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     found.check(said == f"outbox-relay {version}", f"the program says {said}")
     headers = subprocess.run(["readelf", "--program-headers", top / "outbox-relay"], capture_output=True, text=True, check=True).stdout
@@ -69,7 +78,8 @@ def check(folder: str, archive: str, version: str) -> int:
         found.check(hashlib.sha256((Path(folder) / name).read_bytes()).hexdigest() == digest, f"the checksum of {name}")
     named = {line.split()[1] for line in (Path(folder) / "SHA256SUMS").read_text().splitlines()}
     there = {path.name for path in Path(folder).iterdir()} - {"SHA256SUMS"}
-    found.check(named == there and len(there) == 3, f"archive, bill and chart have their checksums: {there}")
+    wanted = 4 if any(name.endswith(".deb") for name in there) else 3
+    found.check(named == there and len(there) == wanted, f"archive, bill, chart and the .deb, if there is one, have their checksums: {there}")
     return found.end()
 
 
@@ -79,11 +89,24 @@ def write_materials(target: str, created: str, path: str) -> int:
     return 0
 
 
+def write_notices(target: str, path: str) -> int:
+    """Writes the licences of what is in the program."""
+    Path(path).write_text(materials.notices(target))
+    return 0
+
+
 def write_chart(folder: str) -> int:
-    """Packs the chart."""
+    """Packs the chart; SOURCE_URL, where it is set, is where it says that it comes from."""
     import helm_python
 
     from .report import CHART
 
-    helm_python.package(str(CHART), destination=folder)
+    copied = WORK / "pack" / CHART.name
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(CHART, copied)
+    if source := os.environ.get("SOURCE_URL"):
+        described = (copied / "Chart.yaml").read_text()
+        home = re.search(r"^home: (.*)$", described, re.M)[1]
+        (copied / "Chart.yaml").write_text(described.replace(home, source))
+    helm_python.package(str(copied), destination=folder)
     return 0

@@ -1,5 +1,6 @@
 """The chart's values: documented, in the schema, and flags that the program has. Writes the chart's README."""
 
+import itertools
 import json
 import re
 
@@ -24,8 +25,7 @@ def documented() -> list[tuple[str, object, str]]:
         if match := re.match(r"^( *)([A-Za-z][A-Za-z0-9]*):(.*)$", line):
             indent = len(match[1])
             path = [one for one in path if one[0] < indent] + [(indent, match[2])]
-            following = lines[number + 1] if number + 1 < len(lines) else ""
-            if match[3].strip() or re.match(rf"^ {{{indent + 1},}}- ", following):
+            if match[3].strip() or is_whole(lines[number + 1 :], indent):
                 found.append((".".join(key for _, key in path), find(default, path), " ".join(comment)))
             comment = []
         elif line.strip().startswith("# "):
@@ -35,6 +35,12 @@ def documented() -> list[tuple[str, object, str]]:
     # What is below a leaf (an item of a list) is no value of its own.
     leaves = {name for name, _, _ in found}
     return [one for one in found if not any(one[0].startswith(f"{leaf}.") for leaf in leaves)]
+
+
+def is_whole(following: list[str], indent: int) -> bool:
+    """Whether what is below a key is one value, a list or an object of Kubernetes': nothing in it is explained by itself."""
+    block = list(itertools.takewhile(lambda line: line.startswith(" " * (indent + 1)), following))
+    return bool(block) and not any(line.strip().startswith("# ") for line in block)
 
 
 def find(tree: object, path: list[tuple[int, str]]) -> object:
@@ -67,7 +73,7 @@ def check_schema(found: Findings) -> None:
     def walk(schema: dict, value: object, path: str) -> None:
         if schema.get("additionalProperties") is not False:
             return
-        names, known = set(schema["properties"]) - {"global"}, set(value)
+        names, known = set(schema["properties"]), set(value)
         found.check(names == known, f"values.schema.json and values.yaml differ at {path or 'the top'}: {names ^ known}")
         for name in names & known:
             if isinstance(value[name], dict):
@@ -90,9 +96,10 @@ def check_flags(found: Findings) -> None:
         for container in pod.get("initContainers", []) + pod["containers"]:
             names = {one["name"] for one in container.get("env", []) if one["name"].startswith("OUTBOX_")}
             own = set(migrate.values()) if container["name"] == "migrate" else variables
+            own_flags = set(run if container["name"] == "outbox-relay" else migrate)
             found.check(names <= own, f"{container['name']} gets variables that the program does not read: {names - own}")
             flags = {word.split("=")[0] for word in container.get("args", []) if word.startswith("--")}
-            found.check(flags <= set(migrate), f"{container['name']} gets flags that the program does not have: {flags - set(migrate)}")
+            found.check(flags <= own_flags, f"{container['name']} gets flags that the program does not have: {flags - own_flags}")
             used |= names
     missing = variables - used - BY_FILE_ALONE
     found.check(not missing, f"`run` has flags that the chart's examples never set: {missing}")
@@ -109,6 +116,7 @@ def check_refused(found: Findings) -> None:
         ({"mode": "sidecar", "podMonitor": {"enabled": True}}, "sidecar.podSelector"),
         ({"mode": "sidecar", "sidecar": {"podSelector": {"a": "b"}}, "networkPolicy": {"enabled": True}}, "extraIngress"),
         ({"mode": "daemonset"}, "mode"),
+        ({"enabled": False}, "leave the chart out"),
         ({"relay": {"pollIntervall": "1s"}}, "pollIntervall"),
         ({"relay": {"wake": "often"}}, "wake"),
         ({"relay": {"pollInterval": "soon"}}, "pollInterval"),

@@ -2,7 +2,9 @@
 //! changes, `state` makes sense of what was read, `many` selects, previews and confirms changes of many rows, `print` writes answers.
 
 pub mod check;
+pub mod completions;
 pub mod dlq;
+pub mod health;
 pub mod keys;
 mod many;
 pub mod migrate;
@@ -50,6 +52,11 @@ pub async fn run(command: Command) -> Result<(), AppError> {
                 PurgeCommand::DeadLetters(args) => config::purge::dead_letters_config(args),
             })?)
             .await
+        }
+        Command::Health(args) => health::health(checked(config::health::health_config(&args))?).await,
+        Command::Completions(args) => {
+            completions::completions(args.shell);
+            Ok(())
         }
     }
 }

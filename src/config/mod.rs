@@ -9,6 +9,7 @@ pub mod check;
 pub mod command;
 mod database;
 pub mod dlq;
+pub mod health;
 pub mod keys;
 pub mod migrate;
 mod problems;

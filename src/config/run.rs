@@ -152,7 +152,8 @@ fn policy(problems: &mut Problems, args: &FailureArgs) -> Policy {
     }
 }
 
-fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAddr> {
+/// Where the admin port listens, of `--admin-addr`; `off` is nowhere.
+pub(super) fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAddr> {
     if text == "off" {
         return None;
     }

@@ -7,6 +7,7 @@ pub mod pulse;
 pub mod quota;
 pub mod serve;
 pub mod shutdown;
+pub mod socket;
 pub mod spans;
 pub mod status;
 pub mod vitals;

@@ -48,7 +48,7 @@ const LIFT_EVERY: Duration = Duration::from_secs(30);
 /// The pause after a job fails.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// Every command except `run`, as named at the end of a connection's application name. Backends of
+/// Every command that connects to the database, except `run`, as named at the end of a connection's application name. Backends of
 /// hanging relays are ended, those of operators are not.
 pub const COMMANDS: [&str; 9] = ["migrate", "check", "status", "trace", "keys", "routes", "dlq", "replay", "purge"];
 

@@ -3,6 +3,7 @@
 
 mod admin_port;
 mod health;
+mod health_command;
 mod json_log;
 mod metrics;
 mod outage_log;

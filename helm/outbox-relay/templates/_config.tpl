@@ -73,7 +73,7 @@
 {{- if and .secret.name (include "outbox-relay.secretKeys" . | fromJsonArray) }}true{{ end }}
 {{- end }}
 
-{{/* (list NAME SERVICE): the volumes of a service's files. Readable for the user 10001, who owns none of them; only the relay mounts them. */}}
+{{/* (list NAME SERVICE): the volumes of a service's files. Readable for whatever user the container runs as, who owns none of them; only the relay mounts them. */}}
 {{- define "outbox-relay.serviceVolumes" -}}
 {{- $name := index . 0 }}{{ $service := index . 1 }}
 {{- if include "outbox-relay.hasSecret" $service }}
@@ -119,6 +119,9 @@
 
 {{/* A value that the relay cannot start without is missed here, not in a crash loop. */}}
 {{- define "outbox-relay.requireServices" -}}
+{{- if not .Values.enabled }}
+{{- fail "enabled is false, and no chart has it as the condition of its dependency: leave the chart out instead" }}
+{{- end }}
 {{- range $name, $service := dict "database" .Values.database "broker" .Values.broker }}
 {{- if not (or $service.url (and $service.secret.name $service.secret.url)) }}
 {{- fail (printf "%s.url or %s.secret.name is needed: how is the %s reached?" $name $name $name) }}
@@ -139,7 +142,12 @@
 
 {{/* What restarts the relay: the routes file is read at the start. */}}
 {{- define "outbox-relay.podAnnotations" -}}
-{{- if and .Values.routes.file (not .Values.routes.configMap) -}}
+{{- if and .Values.routes.file (not .Values.routes.configMap) }}
 outbox-relay/routes-sha256: {{ .Values.routes.file | sha256sum }}
-{{- end -}}
+{{- end }}
+{{- if .Values.prometheusAnnotations.enabled }}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .Values.adminPort | quote }}
+prometheus.io/path: /metrics
+{{- end }}
 {{- end }}

@@ -5,7 +5,35 @@
 name: outbox-relay
 image: {{ include "outbox-relay.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-args: [run]
+args:
+  - run
+  {{- range .Values.extraArgs }}
+  - {{ . | quote }}
+  {{- end }}
+{{ include "outbox-relay.environment" . }}
+ports:
+  - name: outbox-metrics
+    containerPort: {{ .Values.adminPort }}
+    protocol: TCP
+{{- /* About the relay's own progress, never about broker or database: a restart mends neither. */}}
+{{- with .Values.livenessProbe }}
+livenessProbe:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- /* That the loop runs. As a sidecar its readiness is the pod's: an outage of the broker must not take the service down. */}}
+{{- with .Values.readinessProbe }}
+readinessProbe:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.startupProbe }}
+startupProbe:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{ include "outbox-relay.limits" . }}
+{{- end }}
+
+{{/* env and envFrom of the relay: the same for the test of the release. */}}
+{{- define "outbox-relay.environment" -}}
 env:
   {{- include "outbox-relay.serviceEnv" (list "OUTBOX_DATABASE" "/etc/outbox-relay/database" .Values.database) | trim | nindent 2 }}
   {{- if .Values.database.listenUrl }}
@@ -28,26 +56,29 @@ env:
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-ports:
-  - name: outbox-metrics
-    containerPort: {{ .Values.adminPort }}
-    protocol: TCP
-# About the relay's own progress, never about broker or database: a restart fixes neither.
-livenessProbe:
-  httpGet:
-    path: /livez
-    port: outbox-metrics
-  timeoutSeconds: 5
-  failureThreshold: 3
-# That the loop runs. As a sidecar its readiness is the pod's: an outage of the broker must not take the service down.
-readinessProbe:
-  httpGet:
-    path: /readyz
-    port: outbox-metrics
-  timeoutSeconds: 5
+{{- with .Values.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* What a container may take and do, and the files that it sees. */}}
+{{- define "outbox-relay.limits" -}}
+{{ include "outbox-relay.resources" .Values.resources }}
+{{- with .Values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "outbox-relay.mounts" . | trim }}
+volumeMounts:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "outbox-relay.resources" -}}
 resources:
   {{- /* A null of the values is no limit. */}}
-  {{- range $kind, $amounts := .Values.resources }}
+  {{- range $kind, $amounts := . }}
   {{ $kind }}:
     {{- range $name, $amount := $amounts }}
     {{- if $amount }}
@@ -55,12 +86,6 @@ resources:
     {{- end }}
     {{- end }}
   {{- end }}
-securityContext:
-  {{- include "outbox-relay.securityContext" . | nindent 2 }}
-{{- with include "outbox-relay.mounts" . | trim }}
-volumeMounts:
-  {{- . | nindent 2 }}
-{{- end }}
 {{- end }}
 
 {{- define "outbox-relay.mounts" -}}
@@ -70,6 +95,9 @@ volumeMounts:
 - name: outbox-relay-routes
   mountPath: /etc/outbox-relay/routes
   readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -82,6 +110,9 @@ volumeMounts:
   configMap:
     name: {{ . }}
     defaultMode: 0444
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

@@ -26,11 +26,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: relay
 {{- end }}
 
-{{- define "outbox-relay.labels" -}}
+{{- define "outbox-relay.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "outbox-relay.instanceLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "outbox-relay.labels" -}}
+{{ include "outbox-relay.moreLabels" (list . dict) }}
+{{- end }}
+
+{{/* (list . LABELS...): the chart's labels with these. The chart's own win: a selector must go on finding its pods. */}}
+{{- define "outbox-relay.moreLabels" -}}
+{{- $context := first . -}}
+{{- $labels := include "outbox-relay.ownLabels" $context | fromYaml -}}
+{{- range rest . }}{{ $labels = merge $labels . }}{{ end -}}
+{{- toYaml (merge $labels $context.Values.commonLabels) -}}
 {{- end }}
 
 {{/* The pods that hold a relay: those of the Deployment, or the service's. */}}
@@ -44,6 +56,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "outbox-relay.image" -}}
+{{- with .Values.global.imageRegistry | default .Values.image.registry }}{{ . }}/{{ end -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
 {{- else -}}
@@ -51,23 +64,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
-{{/* The profile "restricted", for a pod's container whatever the pod says. */}}
-{{- define "outbox-relay.securityContext" -}}
-allowPrivilegeEscalation: false
-capabilities:
-  drop: [ALL]
-readOnlyRootFilesystem: true
-runAsGroup: 10001
-runAsNonRoot: true
-runAsUser: 10001
-seccompProfile:
-  type: RuntimeDefault
+{{/* `job` of the relay's series, as the operator makes it of the PodMonitor. */}}
+{{- define "outbox-relay.job" -}}
+{{ .Values.podMonitor.namespace | default .Release.Namespace }}/{{ include "outbox-relay.fullname" . }}
 {{- end }}
 
-{{- define "outbox-relay.podSecurityContext" -}}
-runAsGroup: 10001
-runAsNonRoot: true
-runAsUser: 10001
-seccompProfile:
-  type: RuntimeDefault
+{{- define "outbox-relay.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "outbox-relay.fullname" .) }}
+{{- else -}}
+{{ .Values.serviceAccount.name }}
+{{- end -}}
 {{- end }}
