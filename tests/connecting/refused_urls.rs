@@ -24,7 +24,7 @@ async fn each_refusal_names_the_server_and_the_fix() {
         "{said}"
     );
     let said = migrate(&with_user(&bed.database_url(), "no_such_role")).await;
-    assert!(said.contains("role \"no_such_role\" does not exist; the role, or"), "{said}");
+    assert!(said.contains("role \"no_such_role\" does not exist; the role or"), "{said}");
     let nobody = format!("postgres://u@127.0.0.1:{}/d", free_port());
     assert!(migrate(&nobody).await.ends_with(": connection refused\n"));
     let both = format!("postgres://postgres@127.0.0.1:{},{address}/{}?sslmode=disable", free_port(), bed.name());

@@ -51,7 +51,7 @@ async fn a_row_that_cannot_become_a_message_is_a_dead_letter_and_its_neighbours_
         (NewEvent::poison(), "300 bytes"),
         (created().headers("[1, 2]"), "not a JSON object"),
         (created().headers("\"text\""), "not a JSON object"),
-        (created().headers(&table), "of a frame"),
+        (created().headers(&table), "a frame holds"),
         (created().headers(&deep), ""),
         (created().headers(r#"{"CC": ["a"]}"#), "'CC' is reserved"),
         (created().headers(r#"{"x-outbox-seq": 1}"#), "'x-outbox-seq' is reserved"),
