@@ -6,6 +6,13 @@ UPDATE outbox.waits SET until = clock_timestamp() WHERE reason = 'no_route' AND 
 DROP INDEX outbox.waits_no_route;
 ALTER TABLE outbox.waits DROP COLUMN no_route_type;
 
+-- == Holds by flow ==
+-- What waits for one is tried again by the relay's sweep.
+DELETE FROM outbox.holds WHERE scope = 'flow';
+ALTER TABLE outbox.holds DROP CONSTRAINT holds_scope_check;
+ALTER TABLE outbox.holds ADD CONSTRAINT holds_scope_check CHECK (scope IN ('key', 'exchange', 'route'));
+DROP TABLE outbox.flows;
+
 -- == Writers: emit and append ==
 DROP PROCEDURE outbox.append(text, text, text, jsonb, text, text, jsonb, text, timestamptz, uuid, boolean);
 DROP PROCEDURE outbox.append(text, text, text, json, text, text, json, text, timestamptz, uuid, boolean);

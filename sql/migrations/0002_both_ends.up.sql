@@ -126,3 +126,32 @@ UPDATE outbox.waits w SET no_route_type = e.event_type, until = 'infinity'
 FROM outbox.events e
 WHERE w.reason = 'no_route' AND e.id = w.event_id;
 CREATE INDEX waits_no_route ON outbox.waits (no_route_type) WHERE reason = 'no_route' AND no_route_type IS NOT NULL;
+
+-- == Holds by flow ==
+-- A flow is an exchange and a routing key's template with the types filled in: `a.{key}`. A hold of the scope `flow` has the template as its
+-- routing key.
+ALTER TABLE outbox.holds DROP CONSTRAINT holds_scope_check;
+ALTER TABLE outbox.holds ADD CONSTRAINT holds_scope_check CHECK (scope IN ('key', 'flow', 'exchange', 'route'));
+-- Flows that were ever confirmed: what comes back from one of them lacks its binding, and no event is to blame.
+CREATE TABLE outbox.flows (
+    exchange     text        NOT NULL,
+    template     text        NOT NULL,
+    confirmed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (exchange, template)
+);
+-- A relay's role, which may put holds, may note flows.
+DO $grants$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(r.rolname)
+        FROM pg_class c
+        CROSS JOIN LATERAL aclexplode(c.relacl) a
+        JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.oid = 'outbox.holds'::regclass AND a.privilege_type = 'INSERT'
+    LOOP
+        EXECUTE 'GRANT SELECT, INSERT ON outbox.flows TO ' || grantee;
+    END LOOP;
+END
+$grants$;

@@ -4,7 +4,7 @@ WITH needed (object, privilege) AS (
     VALUES ('events', 'SELECT'), ('events', 'UPDATE'), ('events', 'DELETE'), ('lanes', 'SELECT'), ('lanes', 'UPDATE'),
            ('holds', 'SELECT'), ('holds', 'INSERT'), ('holds', 'UPDATE'), ('holds', 'DELETE'),
            ('waits', 'SELECT'), ('waits', 'INSERT'), ('waits', 'UPDATE'), ('waits', 'DELETE'),
-           ('dead_letters', 'INSERT'), ('upkeep', 'SELECT'), ('upkeep', 'UPDATE'), ('schema_version', 'SELECT'),
+           ('flows', 'SELECT'), ('flows', 'INSERT'), ('dead_letters', 'INSERT'), ('upkeep', 'SELECT'), ('upkeep', 'UPDATE'), ('schema_version', 'SELECT'),
            ('events_seq_seq', 'SELECT')
 ), schema AS (
     SELECT oid FROM pg_namespace WHERE nspname = $1

@@ -86,6 +86,8 @@ pub enum Scope {
     Exchange,
     /// A routing key of an exchange.
     Key,
+    /// Every routing key of an exchange that a template renders.
+    Flow,
 }
 
 /// `routes render`.

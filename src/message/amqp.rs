@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use crate::outbox::broker::{Message, Properties, Token};
 use crate::outbox::destination::Destination;
 use crate::outbox::event::Event;
+use crate::outbox::flow::Flow;
 use crate::outbox::labels::Labels;
 use crate::outbox::limits::{HEADERS_BYTES_MAX, SHORT_STRING_BYTES_MAX};
 use crate::outbox::time::timestamp;
@@ -56,7 +57,7 @@ pub fn build(
         content_type: labels.content_type,
         headers,
     };
-    Ok(Message { token, event_id: event.id, destination, body, properties })
+    Ok(Message { token, event_id: event.id, flow: Flow::of(&destination), destination, body, properties })
 }
 
 fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use crate::outbox::broker::{Message, Token};
 use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, Payload};
+use crate::outbox::flow::Flow;
 use crate::outbox::outcome::Fate;
 use crate::outbox::route::Route;
 use crate::outbox::route::RouteTable;
@@ -26,7 +27,7 @@ pub fn render(
 ) -> Result<Vec<(Arc<Route>, Message)>, Fate> {
     let (draft, ways) = draft(routes, event, payload_bytes_max)?;
     let message = |(number, (route, destination)): (usize, (Arc<Route>, Destination))| {
-        let message = draft.message(&route, destination, number as Token, now)?;
+        let message = draft.message(&route, (route.flow(event, &destination), destination), number as Token, now)?;
         Ok((route, message))
     };
     ways.into_iter().enumerate().map(message).collect()
@@ -65,14 +66,15 @@ impl Draft<'_> {
     pub(crate) fn message(
         &self,
         route: &Route,
-        destination: Destination,
+        (flow, destination): (Flow, Destination),
         token: Token,
         now: OffsetDateTime,
     ) -> Result<Message, Fate> {
         let labels = route.labels(self.event);
         let body = envelope::render(route.envelope, self.event, self.text, &labels);
         let headers = route.headers_over(&self.headers);
-        amqp::build(token, self.event, &labels, destination, body, headers, now).map_err(invalid)
+        let message = amqp::build(token, self.event, &labels, destination, body, headers, now).map_err(invalid)?;
+        Ok(Message { flow, ..message })
     }
 }
 

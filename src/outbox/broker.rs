@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
 
 /// Identifies a message on its channel; chosen by the worker.
 pub type Token = u64;
@@ -24,6 +25,8 @@ pub struct Message {
     pub event_id: Uuid,
     /// Where to.
     pub destination: Destination,
+    /// The flow that it is part of.
+    pub flow: Flow,
     /// The body.
     pub body: Vec<u8>,
     /// The AMQP properties.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use crate::outbox::destination::Destination;
 use crate::outbox::event::HoldId;
+use crate::outbox::flow::Flow;
 
 /// What a hold covers (`outbox.holds.scope`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HoldScope {
     /// One routing key of an exchange.
     Key(Destination),
+    /// Every routing key that a template renders.
+    Flow(Flow),
     /// A whole exchange.
     Exchange(Arc<str>),
     /// A route, held by an operator.
@@ -20,10 +23,11 @@ pub enum HoldScope {
 }
 
 impl HoldScope {
-    /// Whether a message of `route` to `destination` must wait.
-    pub fn covers(&self, route: &str, destination: &Destination) -> bool {
+    /// Whether a message of `route` in `flow` for `destination` has to wait.
+    pub fn covers(&self, route: &str, flow: &Flow, destination: &Destination) -> bool {
         match self {
             Self::Key(held) => held == destination,
+            Self::Flow(held) => held == flow,
             Self::Exchange(exchange) => *exchange == destination.exchange,
             Self::Route(name) => &**name == route,
         }
@@ -32,7 +36,7 @@ impl HoldScope {
     /// Whether the relay itself creates and lifts such holds. Only operators hold routes.
     pub fn is_automatic(&self) -> bool {
         match self {
-            Self::Key(_) | Self::Exchange(_) => true,
+            Self::Key(_) | Self::Flow(_) | Self::Exchange(_) => true,
             Self::Route(_) => false,
         }
     }
@@ -41,6 +45,7 @@ impl HoldScope {
     pub fn columns(&self) -> (&'static str, &str, &str, &str) {
         match self {
             Self::Key(held) => ("key", &held.exchange, &held.routing_key, ""),
+            Self::Flow(held) => ("flow", &held.exchange, &held.template, ""),
             Self::Exchange(exchange) => ("exchange", exchange, "", ""),
             Self::Route(name) => ("route", "", "", name),
         }
@@ -50,6 +55,7 @@ impl HoldScope {
     pub fn from_columns(scope: &str, exchange: &str, routing_key: &str, route: &str) -> Option<Self> {
         match scope {
             "key" => Some(Self::Key(Destination { exchange: exchange.into(), routing_key: routing_key.into() })),
+            "flow" => Some(Self::Flow(Flow { exchange: exchange.into(), template: routing_key.into() })),
             "exchange" => Some(Self::Exchange(exchange.into())),
             "route" => Some(Self::Route(route.into())),
             _ => None,
@@ -61,6 +67,7 @@ impl fmt::Display for HoldScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(held) => write!(f, "routing key '{}' of exchange '{}'", held.routing_key, held.exchange),
+            Self::Flow(held) => write!(f, "routing keys '{}' of exchange '{}'", held.template, held.exchange),
             Self::Exchange(exchange) => write!(f, "exchange '{exchange}'"),
             Self::Route(name) => write!(f, "route '{name}'"),
         }
@@ -72,7 +79,7 @@ impl fmt::Display for HoldScope {
 pub enum HoldKind {
     /// The broker nacked: queue full, no leader, internal error.
     Refused,
-    /// A binding is missing: many events in a row came back, or a probe of a hold did.
+    /// A missing binding: a flow that was confirmed before comes back, or many events in a row of one that never was, or what probed a hold.
     Unroutable,
     /// The exchange does not exist.
     Missing,
@@ -149,18 +156,18 @@ impl Holds {
         self
     }
 
-    /// The hold that a message of `route` to `destination` must wait for. A probe of that
-    /// destination only respects operators' holds: otherwise two holds of one destination (its own
-    /// and its exchange's) would wait for each other for ever.
-    pub fn covering(&self, route: &str, destination: &Destination) -> Option<&Hold> {
-        let is_probed = self.is_probed(route, destination);
-        let stands = |hold: &&Hold| hold.scope.covers(route, destination) && !(is_probed && hold.scope.is_automatic());
+    /// The hold that a message of `route` in `flow` for `destination` has to wait for. Where that is what a probe tries, only an operator is
+    /// in its way: two holds of one destination, its exchange's and its own, would wait for each other for ever.
+    pub fn covering(&self, route: &str, flow: &Flow, destination: &Destination) -> Option<&Hold> {
+        let is_probed = self.probed_by(flow, destination).is_some();
+        let stands =
+            |hold: &&Hold| hold.scope.covers(route, flow, destination) && !(is_probed && hold.scope.is_automatic());
         self.all.iter().find(stands)
     }
 
-    /// Whether a message of `route` to `destination` probes a hold.
-    pub fn is_probed(&self, route: &str, destination: &Destination) -> bool {
-        self.probed.as_ref().is_some_and(|scope| scope.covers(route, destination))
+    /// What the hold covers that a message in `flow` for `destination` probes, if it does. Those of an operator are never probed.
+    pub fn probed_by(&self, flow: &Flow, destination: &Destination) -> Option<&HoldScope> {
+        self.probed.as_ref().filter(|scope| scope.is_automatic() && scope.covers("", flow, destination))
     }
 
     /// What a hold covers.
@@ -184,15 +191,20 @@ mod tests {
 
     #[test]
     fn a_hold_covers_its_scope_and_nothing_else() {
-        let there = destination("order.events", "order.paid");
-        let key = HoldScope::Key(there.clone());
-        assert!(key.covers("any", &there));
-        assert!(!key.covers("any", &destination("order.events", "order.created")));
-        assert!(!key.covers("any", &destination("other", "order.paid")));
-        assert!(HoldScope::Exchange("order.events".into()).covers("any", &there));
-        assert!(!HoldScope::Exchange("other".into()).covers("any", &there));
-        assert!(HoldScope::Route("a".into()).covers("a", &there));
-        assert!(!HoldScope::Route("a".into()).covers("b", &there));
+        let there = destination("order.events", "a.1");
+        let flow = Flow { exchange: "order.events".into(), template: "a.{key}".into() };
+        let covers = |scope: HoldScope, route: &str, at: &Destination| scope.covers(route, &flow, at);
+        let key = || HoldScope::Key(there.clone());
+        assert!(covers(key(), "any", &there));
+        assert!(!covers(key(), "any", &destination("order.events", "a.2")));
+        assert!(!covers(key(), "any", &destination("other", "a.1")));
+        assert!(covers(HoldScope::Flow(flow.clone()), "any", &there));
+        assert!(covers(HoldScope::Flow(flow.clone()), "any", &destination("order.events", "a.2")));
+        assert!(!covers(HoldScope::Flow(Flow::of(&there)), "any", &there), "a routing key is held as one");
+        assert!(covers(HoldScope::Exchange("order.events".into()), "any", &there));
+        assert!(!covers(HoldScope::Exchange("other".into()), "any", &there));
+        assert!(covers(HoldScope::Route("a".into()), "a", &there));
+        assert!(!covers(HoldScope::Route("a".into()), "b", &there));
     }
 
     #[test]
@@ -202,7 +214,7 @@ mod tests {
         let (key, exchange) = (hold(1, HoldScope::Key(there.clone())), hold(2, HoldScope::Exchange("e".into())));
         let (other, route) = (hold(3, HoldScope::Exchange("other".into())), hold(4, HoldScope::Route("held".into())));
         let all = Holds::new(vec![key, exchange, other, route]);
-        let found = |holds: &Holds, route, at| holds.covering(route, at).map(|hold| hold.id);
+        let found = |holds: &Holds, route, at| holds.covering(route, &Flow::of(at), at).map(|hold| hold.id);
         assert_eq!(found(&all, "r", &there), Some(1));
         for probed in [1, 2] {
             let holds = all.clone().probing(probed);
@@ -214,9 +226,9 @@ mod tests {
 
     #[test]
     fn scopes_read_back_from_their_columns() {
-        for scope in
-            [HoldScope::Key(destination("e", "k")), HoldScope::Exchange("".into()), HoldScope::Route("r".into())]
-        {
+        let flow = HoldScope::Flow(Flow { exchange: "e".into(), template: "a.{key}".into() });
+        let key = HoldScope::Key(destination("e", "k"));
+        for scope in [key, flow, HoldScope::Exchange("".into()), HoldScope::Route("r".into())] {
             let (kind, exchange, routing_key, route) = scope.columns();
             assert_eq!(HoldScope::from_columns(kind, exchange, routing_key, route), Some(scope.clone()));
         }

@@ -1,6 +1,6 @@
 //! The ground that everything else stands on: the nouns of the outbox and the two seams behind which the services are.
 //!
-//! `event`, `destination`, `hold`, `route`, `template`, `outcome`, `labels`, `time`, `hints`, `limits` and `link_report` are nouns: data
+//! `event`, `destination`, `flow`, `hold`, `route`, `template`, `outcome`, `labels`, `time`, `hints`, `limits` and `link_report` are nouns: data
 //! and pure rules about it. `store` and `broker` are the seams: what the relay asks of PostgreSQL and of RabbitMQ. Imports nothing of
 //! this crate but `error` and `quick`.
 
@@ -9,6 +9,7 @@ pub mod destination;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod flow;
 pub mod hints;
 pub mod hold;
 pub mod labels;

@@ -16,27 +16,27 @@ pub enum Answer {
     Confirmed,
     /// Returned: no queue is bound.
     Returned {
-        /// Where it was sent.
-        destination: Destination,
-        /// What its route wants done about that.
+        /// What is in trouble.
+        trouble: Trouble,
+        /// What its route says about that.
         on_unroutable: OnUnroutable,
-        /// How many different events came back from there since one was routed.
-        streak: u32,
-        /// Whether it was a probe of a hold.
+        /// What is known of its flow.
+        past: Past,
+        /// Whether it probed a hold.
         is_probe: bool,
         /// The broker's message.
         text: String,
     },
     /// The broker refused it.
     Nacked {
-        /// Where it was sent.
-        destination: Destination,
+        /// What is in trouble.
+        trouble: Trouble,
     },
     /// The channel closed because of it, or while it was in flight.
     Closed {
-        /// Where it was sent.
-        destination: Destination,
-        /// What the close says about this message.
+        /// What is in trouble, if the fault is its flow's.
+        trouble: Trouble,
+        /// What the close says about it.
         fault: ChannelFault,
     },
     /// Sent, but not answered yet.
@@ -46,16 +46,34 @@ pub enum Answer {
         /// The hold.
         hold: HoldId,
     },
-    /// Not sent: its destination has stopped confirming, while others confirm.
+    /// Not sent: its routing key, or its flow, has stopped confirming while others go on.
     Stalled {
-        /// Where it should have gone.
-        destination: Destination,
+        /// What has.
+        scope: HoldScope,
     },
     /// Not sent, for a reason that has nothing to do with it.
     NotSent,
 }
 
-/// What a closed channel says about one message that was in flight.
+/// What is in trouble where a message failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trouble {
+    /// This: it goes on hold.
+    Of(HoldScope),
+    /// One of many routing keys of a flow that is well otherwise: too many for a hold each.
+    Another(Destination),
+}
+
+/// What is known of a flow from which a message came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It was confirmed before, in this process or in another, perhaps long ago.
+    Confirmed,
+    /// It never was, and so many events came back from there.
+    Returned(u32),
+}
+
+/// What a closed channel says about one message that was in flight on it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChannelFault {
     /// 404: this exchange does not exist.
@@ -65,11 +83,16 @@ pub enum ChannelFault {
         /// The broker's message.
         text: String,
     },
-    /// 403: the user may not write to what the reply text names.
+    /// 403: the user may not write to this exchange at all.
     Forbidden {
-        /// What the text names.
-        scope: HoldScope,
-        /// The broker's message.
+        /// The exchange.
+        exchange: Arc<str>,
+        /// The broker's words.
+        text: String,
+    },
+    /// 403: the user may not write to this routing key of a topic exchange.
+    TopicForbidden {
+        /// The broker's words.
         text: String,
     },
     /// 406, and only this message has the size in the reply text.
@@ -146,7 +169,14 @@ pub enum Verdict {
         /// The broker's message.
         error: String,
     },
-    /// The key waits for an existing hold.
+    /// Tried again after a pause, and nothing is charged.
+    Pause {
+        /// Until it is tried again.
+        pause: Duration,
+        /// What happened.
+        error: String,
+    },
+    /// The key waits for a hold that is there already.
     WaitForHold {
         /// The hold.
         hold: HoldId,

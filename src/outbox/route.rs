@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::outbox::destination::{Destination, OnUnroutable};
 use crate::outbox::event::Event;
+use crate::outbox::flow::Flow;
 use crate::outbox::hold::HoldScope;
 use crate::outbox::labels::{Envelope, Labels};
 use crate::outbox::template::Template;
@@ -63,7 +64,17 @@ impl Route {
         Ok(Destination { exchange: self.exchange.clone(), routing_key: routing_key.into() })
     }
 
-    /// The headers of a message: the row's `own`, overridden by the route's.
+    /// The flow that `event`, which goes to `destination` on this route, is part of.
+    pub fn flow(&self, event: &Event, destination: &Destination) -> Flow {
+        if self.routing_key.varies() {
+            let template = self.routing_key.for_types(&event.event_type, Some(&event.aggregate_type));
+            Flow { exchange: Arc::clone(&self.exchange), template: template.to_string().into() }
+        } else {
+            Flow::of(destination)
+        }
+    }
+
+    /// The headers of a message: the row's `own`, and the route's over them.
     pub fn headers_over(&self, own: &Map<String, Value>) -> Map<String, Value> {
         // With room for the relay's headers.
         let mut headers = Map::with_capacity(own.len() + self.headers.len() + 4);
@@ -72,10 +83,18 @@ impl Route {
         headers
     }
 
-    /// Whether a hold of this scope blocks some or all messages of this route.
-    pub fn is_held_by(&self, scope: &HoldScope) -> bool {
+    /// Whether a hold of this scope is in the way of messages of this route, or of some of them. `takes` says whether the route takes
+    /// events of a type: the catch-all does not take those that another route names.
+    pub fn is_held_by(&self, scope: &HoldScope, takes: impl Fn(&str) -> bool) -> bool {
+        let template = match &self.event_type {
+            Some(event_type) => &self.routing_key.for_type(event_type),
+            None => &self.routing_key,
+        };
+        let renders =
+            |template: &Template, key: &str| template.may_render(key) && template.event_type_of(key).is_none_or(&takes);
         match scope {
-            HoldScope::Key(held) => held.exchange == self.exchange && self.routing_key.may_render(&held.routing_key),
+            HoldScope::Key(held) => held.exchange == self.exchange && renders(template, &held.routing_key),
+            HoldScope::Flow(held) => held.exchange == self.exchange && renders(&template.of_flows(), &held.template),
             HoldScope::Exchange(exchange) => *exchange == self.exchange,
             HoldScope::Route(name) => *name == self.name,
         }
@@ -160,6 +179,11 @@ impl RouteTable {
     /// The types that have a route of their own; `None` where there is one for any type.
     pub fn types(&self) -> Option<Vec<&str>> {
         self.any.is_empty().then(|| self.exact.keys().map(|event_type| &**event_type).collect())
+    }
+
+    /// Whether a hold of this scope is in the way of messages of `route`, or of some of them.
+    pub fn is_held_by(&self, route: &Route, scope: &HoldScope) -> bool {
+        route.is_held_by(scope, |event_type| route.event_type.is_some() || !self.exact.contains_key(event_type))
     }
 
     /// Whether there is a route with this name.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, FailureReason, HoldId, WaitReason};
+use crate::outbox::flow::Flow;
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
 
 /// The limits of one claim.
@@ -161,6 +161,8 @@ pub struct Settlement {
     pub dead_letters: Vec<NewDeadLetter>,
     /// The result of the probe.
     pub probe: Option<ProbeResult>,
+    /// Flows that are confirmed for the first time, as far as this process knows.
+    pub flows: Vec<Flow>,
 }
 
 impl Settlement {
@@ -175,6 +177,8 @@ impl Settlement {
 pub struct Settled {
     /// Waits and dead letters that the database refused, by event. Their events stay pending.
     pub refused: Vec<(Uuid, String)>,
+    /// Whether that flows were confirmed could not be noted.
+    pub flows_refused: bool,
 }
 
 /// A copy of an event that the broker confirmed on every route, and that may not be marked yet. The
@@ -277,10 +281,10 @@ pub trait Store: Send + Sync + 'static {
     /// Makes unconfirmed events due at once: their answer came late and was not a confirm.
     fn recheck(&self, events: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Puts the destinations of events that stay unconfirmed on hold.
+    /// Puts on hold where events went that stay unconfirmed.
     fn hold_unconfirmed(
         &self,
-        stuck: &[(Uuid, Destination)],
+        stuck: &[(Uuid, HoldScope)],
         probe_after: Duration,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -288,12 +292,18 @@ pub trait Store: Send + Sync + 'static {
     /// upkeep does the rest.
     fn lift_waits(&self, hold: HoldId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Lifts the holds that a late confirm of the destination disproves, and what waits for them.
-    fn lift_unconfirmed(&self, destinations: &[Destination]) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Lifts the holds that a late confirm disproves, and what waits for them.
+    fn lift_unconfirmed(&self, scopes: &[HoldScope]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Has the holds probed soon whose confirms an ended connection may have owed: nothing else tells that they are well again.
+    fn probe_unconfirmed(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// An open batch. Dropping it releases the lanes and changes nothing.
-pub trait Batch: Send + 'static {
+pub trait Batch: Send + Sync + 'static {
+    /// Which of these flows were ever confirmed, by any relay.
+    fn confirmed_flows(&self, flows: &[Flow]) -> impl Future<Output = Result<Vec<Flow>, StoreError>> + Send;
+
     /// Writes everything and commits. On an error, nothing was committed, or it is unknown whether
     /// it was.
     fn settle(self, settlement: &Settlement) -> impl Future<Output = Result<Settled, StoreError>> + Send;

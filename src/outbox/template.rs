@@ -54,14 +54,22 @@ impl Template {
 
     /// The same template for a known event type, so that equivalent templates are equal.
     pub fn for_type(&self, event_type: &str) -> Self {
+        self.for_types(event_type, None)
+    }
+
+    /// The same where the event's type is known, and perhaps that of its aggregate.
+    pub(super) fn for_types(&self, event_type: &str, aggregate_type: Option<&str>) -> Self {
         let mut parts: Vec<Part> = Vec::with_capacity(self.0.len());
         for part in &self.0 {
             let text = match part {
                 Part::Text(text) => text,
                 Part::EventType => event_type,
                 Part::AggregateType | Part::AggregateId | Part::Key | Part::Header(_) => {
-                    parts.push(part.clone());
-                    continue;
+                    let (Part::AggregateType, Some(aggregate_type)) = (part, aggregate_type) else {
+                        parts.push(part.clone());
+                        continue;
+                    };
+                    aggregate_type
                 }
             };
             match parts.last_mut() {
@@ -96,7 +104,46 @@ impl Template {
         Ok(key)
     }
 
-    /// Whether some event could get this routing key.
+    /// Whether routing keys vary from row to row of one type.
+    pub fn varies(&self) -> bool {
+        self.0.iter().any(|part| match part {
+            Part::AggregateId | Part::Key | Part::Header(_) => true,
+            Part::Text(_) | Part::EventType | Part::AggregateType => false,
+        })
+    }
+
+    /// The event type that a routing key was rendered from, where the type is all that the template leaves open.
+    pub(super) fn event_type_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let place = self.0.iter().position(|part| *part == Part::EventType)?;
+        let (before, after) = (&self.0[..place], &self.0[place + 1..]);
+        match (before, after) {
+            ([], []) => Some(key),
+            ([Part::Text(before)], []) => key.strip_prefix(before.as_str()),
+            ([], [Part::Text(after)]) => key.strip_suffix(after.as_str()),
+            ([Part::Text(before)], [Part::Text(after)]) => {
+                key.strip_prefix(before.as_str())?.strip_suffix(after.as_str())
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// The template whose renderings are the flows of this one: what varies from row to row is a text there.
+    pub(super) fn of_flows(&self) -> Self {
+        let mut parts: Vec<Part> = Vec::with_capacity(self.0.len());
+        for part in &self.0 {
+            let part = match part {
+                Part::EventType | Part::AggregateType => part.clone(),
+                Part::Text(_) | Part::AggregateId | Part::Key | Part::Header(_) => Part::Text(part.to_string()),
+            };
+            match (parts.last_mut(), part) {
+                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (Some(_) | None, part) => parts.push(part),
+            }
+        }
+        Self(parts)
+    }
+
+    /// Whether some event could be given this routing key.
     pub fn may_render(&self, key: &str) -> bool {
         let (mut rest, mut is_open) = (key, false);
         for (place, part) in self.0.iter().enumerate() {
@@ -136,21 +183,31 @@ impl Template {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|part| match part {
-            Part::Text(text) => f.write_str(text),
-            Part::EventType => f.write_str("{event_type}"),
-            Part::AggregateType => f.write_str("{aggregate_type}"),
-            Part::AggregateId => f.write_str("{aggregate_id}"),
-            Part::Key => f.write_str("{key}"),
-            Part::Header(name) => write!(f, "{{header.{name}}}"),
-        })
+        self.0.iter().try_for_each(|part| part.fmt(f))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::EventType => f.write_str("{event_type}"),
+            Self::AggregateType => f.write_str("{aggregate_type}"),
+            Self::AggregateId => f.write_str("{aggregate_id}"),
+            Self::Key => f.write_str("{key}"),
+            Self::Header(name) => write!(f, "{{header.{name}}}"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::destination::Destination;
     use crate::outbox::fixtures;
+    use crate::outbox::flow::Flow;
+    use crate::outbox::hold::HoldScope;
+    use crate::outbox::route::{Route, RouteTable};
     use serde_json::json;
 
     fn template(text: &str) -> Template {
@@ -194,6 +251,62 @@ mod tests {
     fn templates_that_mean_the_same_for_a_type_are_equal() {
         assert_eq!(template("a.{event_type}").for_type("x"), template("a.x").for_type("x"));
         assert_ne!(template("{key}").for_type("x"), template("{aggregate_id}").for_type("x"));
+    }
+
+    #[test]
+    fn only_what_varies_from_row_to_row_stays_open_in_a_flow() {
+        let mut event = fixtures::event("a-1", 1);
+        event.partition_key = Some("p-1".into());
+        let own = headers(json!({"tenant": "t"}));
+        for (text, expected) in [
+            ("{event_type}", "order.events/order.created"),
+            ("x.{aggregate_type}.{event_type}", "order.events/x.Order.order.created"),
+            ("{key}.{event_type}", "order.events/{key}.order.created"),
+            ("{header.tenant}.{aggregate_type}.{aggregate_id}", "order.events/{header.tenant}.Order.{aggregate_id}"),
+        ] {
+            let route = route(None, text);
+            let destination = route.destination(&event, &own).expect("rendered");
+            let flow = route.flow(&event, &destination);
+            assert_eq!(flow.to_string(), expected);
+            assert_eq!(flow.varies(&destination), expected.contains('{'));
+        }
+    }
+
+    fn route(event_type: Option<&str>, routing_key: &str) -> Route {
+        let single = RouteTable::single("order.events", "order-service");
+        let any = Route::clone(single.all().next().expect("it has one"));
+        Route { event_type: event_type.map(Into::into), routing_key: template(routing_key), ..any }
+    }
+
+    #[test]
+    fn a_hold_is_in_the_way_of_those_routes_only_whose_messages_can_go_there() {
+        let there =
+            |routing_key: &str| Destination { exchange: "order.events".into(), routing_key: routing_key.into() };
+        let key = |routing_key| HoldScope::Key(there(routing_key));
+        let flow = |text| HoldScope::Flow(Flow::of(&there(text)));
+        // Another route names the type `order.full`.
+        let takes = |event_type: &str| event_type != "order.full";
+        for (event_type, template, scope, expected) in [
+            (Some("order.full"), "{event_type}", key("order.full"), true),
+            (Some("order.paid"), "{event_type}", key("order.full"), false),
+            (None, "{event_type}", key("order.full"), false),
+            (None, "{event_type}", key("order.other"), true),
+            (None, "x.{event_type}.y", key("x.order.full.y"), false),
+            (None, "x.{event_type}.y", key("x.order.other.y"), true),
+            (None, "{key}", key("order.full"), true),
+            (Some("order.paid"), "a.{key}", flow("a.{key}"), true),
+            (Some("order.paid"), "a.{key}", flow("a.{aggregate_id}"), false),
+            (Some("order.paid"), "{key}.{event_type}", flow("{key}.order.full"), false),
+            (Some("order.paid"), "{key}.{event_type}", flow("{key}.order.paid"), true),
+            (None, "{key}.{event_type}", flow("{key}.order.full"), false),
+            (None, "{key}.{event_type}", flow("{key}.order.other"), true),
+            (None, "{aggregate_type}.{key}", flow("Order.{key}"), true),
+        ] {
+            let route = route(event_type, template);
+            assert_eq!(route.is_held_by(&scope, takes), expected, "'{template}' of {event_type:?} and {scope}");
+        }
+        let elsewhere = HoldScope::Flow(Flow { exchange: "other".into(), template: "a.{key}".into() });
+        assert!(!route(None, "a.{key}").is_held_by(&elsewhere, takes));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::crash;
 use crate::outbox::event::{HoldId, WaitReason};
+use crate::outbox::flow::Flow;
 use crate::outbox::hold::{Hold, HoldScope};
 use crate::outbox::store::{
     Batch, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
@@ -15,6 +16,7 @@ use crate::postgres::floors;
 use crate::postgres::rows;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -172,7 +174,49 @@ impl PgBatch {
     }
 }
 
+impl PgBatch {
+    /// Notes that flows were confirmed. What goes wrong there is not the batch's concern; false if it did.
+    async fn put_flows(&self, flows: &[Flow]) -> Result<bool, StoreError> {
+        let mut flows: Vec<&Flow> = flows.iter().collect();
+        flows.sort_unstable();
+        let (exchanges, templates) = flow_columns(flows);
+        let params = [(&exchanges as _, Type::TEXT_ARRAY), (&templates as _, Type::TEXT_ARRAY)];
+        let put = async {
+            let sql = &self.queries.put_flows;
+            call::execute(self.client(), "noting confirmed flows", sql, &params).await.map(|_| ())
+        };
+        match self.in_savepoint(put).await? {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                tracing::debug!(%error, "confirmed flows could not be noted");
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// The columns `exchange` and `template` of `outbox.flows`.
+fn flow_columns<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> (Vec<&'a str>, Vec<&'a str>) {
+    flows.into_iter().map(|flow| (&*flow.exchange, &*flow.template)).unzip()
+}
+
 impl Batch for PgBatch {
+    async fn confirmed_flows(&self, flows: &[Flow]) -> Result<Vec<Flow>, StoreError> {
+        let (exchanges, templates) = flow_columns(flows);
+        let params = [(&exchanges as _, Type::TEXT_ARRAY), (&templates as _, Type::TEXT_ARRAY)];
+        let mut found = Vec::new();
+        let ask = async {
+            let sql = &self.queries.confirmed_flows;
+            let rows = call::rows(self.client(), "reading confirmed flows", sql, &params).await?;
+            let flow =
+                |row: &Row| Flow { exchange: row.get::<_, &str>(0).into(), template: row.get::<_, &str>(1).into() };
+            found.extend(rows.iter().map(flow));
+            Ok(())
+        };
+        self.in_savepoint(ask).await??;
+        Ok(found)
+    }
+
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settled = Settled::default();
         self.mark(&settlement.published).await?;
@@ -185,6 +229,9 @@ impl Batch for PgBatch {
             }
         }
         self.settle_waits(settlement, &mut settled).await?;
+        if !settlement.flows.is_empty() {
+            settled.flows_refused = !self.put_flows(&settlement.flows).await?;
+        }
         let mut lifted = None;
         if let Some(result) = settlement.probe {
             lifted = self.settle_probe(result).await?;

@@ -12,7 +12,6 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::crash;
-use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, HoldId};
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
 use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
@@ -326,16 +325,15 @@ impl Store for PgStore {
         batch.commit().await
     }
 
-    async fn hold_unconfirmed(&self, stuck: &[(Uuid, Destination)], probe_after: Duration) -> Result<(), StoreError> {
+    async fn hold_unconfirmed(&self, stuck: &[(Uuid, HoldScope)], probe_after: Duration) -> Result<(), StoreError> {
         let batch = self.begin().await?;
-        let mut destinations: Vec<&Destination> = stuck.iter().map(|(_, destination)| destination).collect();
-        destinations.sort_by_key(|destination| (&destination.exchange, &destination.routing_key));
-        destinations.dedup();
-        for destination in destinations {
-            let scope = HoldScope::Key(destination.clone());
+        let mut scopes: Vec<&HoldScope> = stuck.iter().map(|(_, scope)| scope).collect();
+        scopes.sort_by_key(|scope| scope.columns());
+        scopes.dedup();
+        for scope in scopes {
             let hold =
-                batch.put_hold(&scope, HoldKind::Unconfirmed, "no confirm within the timeout", probe_after).await?;
-            let ids: Vec<Uuid> = stuck.iter().filter(|(_, other)| other == destination).map(|(id, _)| *id).collect();
+                batch.put_hold(scope, HoldKind::Unconfirmed, "no confirm within the timeout", probe_after).await?;
+            let ids: Vec<Uuid> = stuck.iter().filter(|(_, other)| other == scope).map(|(id, _)| *id).collect();
             let params = [(&ids as _, Type::UUID_ARRAY), (&hold as _, Type::INT8)];
             let sql = &self.queries.hold_unconfirmed_waits;
             call::execute(batch.client(), "holding unconfirmed events", sql, &params).await?;
@@ -343,11 +341,17 @@ impl Store for PgStore {
         batch.commit().await
     }
 
-    async fn lift_unconfirmed(&self, destinations: &[Destination]) -> Result<(), StoreError> {
+    async fn lift_unconfirmed(&self, scopes: &[HoldScope]) -> Result<(), StoreError> {
         let batch = self.begin().await?;
-        let exchanges: Vec<&str> = destinations.iter().map(|destination| &*destination.exchange).collect();
-        let keys: Vec<&str> = destinations.iter().map(|destination| &*destination.routing_key).collect();
-        let params = [(&exchanges as _, Type::TEXT_ARRAY), (&keys as _, Type::TEXT_ARRAY)];
+        let columns = scopes.iter().map(HoldScope::columns);
+        let (mut names, mut exchanges, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, exchange, routing_key, _) in columns {
+            names.push(name);
+            exchanges.push(exchange);
+            keys.push(routing_key);
+        }
+        let params: [call::Param<'_>; 3] =
+            [(&names, Type::TEXT_ARRAY), (&exchanges, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY)];
         let sql = &self.queries.unconfirmed_holds;
         let lifted = call::rows(batch.client(), "lifting holds of late confirms", sql, &params).await?;
         batch.commit().await?;
@@ -371,5 +375,12 @@ impl Store for PgStore {
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+
+    async fn probe_unconfirmed(&self) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let sql = &self.queries.probe_unconfirmed;
+        call::execute(batch.client(), "having holds probed soon", sql, &[]).await?;
+        batch.commit().await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! lapin's auto-recovery is off; each connection is a new generation. `app` starts the supervisor
 //! as a task, and workers see its state through `Broker`. It never gives up by itself: a broker
-//! that is down for days costs one connection attempt every 30 s.
+//! that is down for days costs one connection attempt every 5 s or so.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

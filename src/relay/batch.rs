@@ -42,13 +42,21 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 plans.insert(index, plan);
                 composed
             };
-            let owed = |token| late.destination(token).cloned();
+            let owed = |token| {
+                late.owed(token).map(|owed| publish::Owed {
+                    flow: owed.flow.clone(),
+                    destination: owed.destination.clone(),
+                    sent: owed.sent_at,
+                })
+            };
             publish::publish(channel, pace, chains, &mut Ends { compose: &mut compose, owed: &owed }, halt, deadline)
                 .await
         };
         let published = started.elapsed();
-        self.collect(desk, &mut work, report, deadline).await;
-        let settlement = self.judge(&mut work);
+        let in_doubt = !self.recall(&batch, &work, &report).await;
+        self.collect(desk, &mut work, report, deadline, in_doubt).await;
+        let mut settlement = self.judge(&mut work);
+        settlement.flows = self.evidence.take_unsaved();
         if !settlement.published.is_empty() {
             crash::point(crash::Point::BeforeSettle);
         }
@@ -60,10 +68,15 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 }
                 self.count_settled(&work, &settlement, &settled);
                 // A part that the database refuses comes back at once; without a pause that would be a hot loop.
-                BatchEnd::Settled(if settled.refused.is_empty() { settlement.changes() } else { 0 })
+                let changes = settlement.changes();
+                if settled.flows_refused {
+                    self.evidence.give_back(settlement.flows);
+                }
+                BatchEnd::Settled(if settled.refused.is_empty() { changes } else { 0 })
             }
             Err(error) => {
                 self.count_lost(&settlement);
+                self.evidence.give_back(std::mem::take(&mut settlement.flows));
                 BatchEnd::Lost { confirmed: work.copies(&settlement.published), error }
             }
         };

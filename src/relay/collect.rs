@@ -4,18 +4,20 @@
 //! Called by `batch`, between publish and the verdict.
 
 use crate::ops::spans::SentMessage;
-use crate::outbox::broker::{Broker, Channel, Reply, Token};
-use crate::outbox::destination::{Destination, OnUnroutable};
+use crate::outbox::broker::{Broker, Channel, Reply};
+use crate::outbox::destination::OnUnroutable;
+use crate::outbox::flow::Flow;
 use crate::outbox::hold::Holds;
-use crate::outbox::outcome::{Answer, ChannelFault};
+use crate::outbox::outcome::{Answer, ChannelFault, Past, Trouble};
 use crate::outbox::store::Store;
 use crate::quick::QuickSet;
+use crate::relay::evidence::Seen;
 use crate::relay::late::Owed;
 use crate::relay::publish;
 use crate::relay::publish::{Outcome, Report};
-use crate::relay::work::{Leg, LegState, Plan, Work};
+use crate::relay::trouble::{KeysHeld, sent_by, stalled};
+use crate::relay::work::{Index, Leg, LegState, Plan, Work};
 use crate::relay::{Desk, Relay};
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -27,8 +29,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
         work: &mut Work,
         mut report: Report,
         deadline: Instant,
+        in_doubt: bool,
     ) {
-        let late = std::mem::take(&mut report.late);
+        let (late, mut keys_held) = (std::mem::take(&mut report.late), KeysHeld::default());
         let generation = desk.channel.generation();
         self.note(work, &report, generation);
         let faults = self.read_close(desk, work, &report, deadline).await;
@@ -48,6 +51,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                         event_type: self.routes.label_for(&event.event_type).to_owned(),
                         route: Arc::clone(&leg.route.name),
                         destination: message.destination.clone(),
+                        flow: message.flow.clone(),
                         may_be_unrouted: leg.route.on_unroutable == OnUnroutable::Ignore,
                         replay_id: event.replay_id,
                         created_at: event.replay_id.is_none().then_some(event.created_at),
@@ -55,10 +59,13 @@ impl<S: Store, B: Broker> Relay<S, B> {
                         at: message.at,
                         complete,
                     }),
-                    Outcome::Stalled => desk.late.suspend(message.destination.clone()),
+                    Outcome::Stalled { everywhere } => desk.late.suspend(stalled(&message, everywhere)),
                     Outcome::Replied(_) | Outcome::Refused | Outcome::NotSent => {}
                 }
-                let answer = self.answer(leg, &message, &work.holds, &faults);
+                let answer = match faults.get(&message.token) {
+                    Some(answer) => answer.clone(),
+                    None => self.answer(leg, &message, &work.holds, &mut keys_held, in_doubt),
+                };
                 if message.outcome.was_sent() {
                     self.spans.sent(&SentMessage {
                         event,
@@ -77,30 +84,48 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.settle_late(desk, late).await;
     }
 
-    /// Notes what the outcomes say beyond this batch. That a destination accepts is noted once, and again after it has returned something.
+    /// Notes what the outcomes say beyond this batch, in the order in which the messages were sent.
     pub(super) fn note(&self, work: &Work, report: &Report, generation: u64) {
-        let mut accepted: QuickSet<&Destination> = QuickSet::default();
-        for (index, message) in
-            report.events.iter().flat_map(|(index, sent)| sent.iter().map(move |sent| (index, sent)))
-        {
-            match &message.outcome {
+        let mut messages: Vec<(Index, &publish::Sent)> = sent_by(report).collect();
+        let is_fine = |outcome: &Outcome| *outcome == Outcome::Replied(Reply::Confirmed);
+        if !messages.iter().all(|(_, message)| is_fine(&message.outcome)) {
+            messages.sort_unstable_by_key(|(_, message)| message.token);
+        }
+        let (mut accepted, mut constant) = (Vec::new(), QuickSet::<&Flow>::default());
+        for (index, message) in messages {
+            let publish::Sent { flow, destination, .. } = message;
+            let seen = Seen { flow, destination, sent: message.at };
+            let is_failure = match &message.outcome {
                 Outcome::Replied(Reply::Confirmed) => {
-                    if accepted.insert(&message.destination) {
-                        self.evidence.accepted(&message.destination, generation);
+                    // A flow of one routing key is noted once, and again after something has failed.
+                    if flow.varies(destination) || constant.insert(flow) {
+                        accepted.push(seen);
                     }
                     let answered = message.answered.unwrap_or_else(Instant::now);
                     self.metrics.confirm_duration(answered.duration_since(message.at));
+                    false
                 }
                 Outcome::Replied(Reply::Returned(_)) => {
-                    accepted.remove(&message.destination);
-                    self.evidence.returned(&message.destination, work.events[*index].id);
-                    self.evidence.answered(generation);
+                    let leg = work.leg(index, message.token);
+                    leg.is_some_and(|leg| leg.route.on_unroutable != OnUnroutable::Ignore)
                 }
-                Outcome::Replied(Reply::Nacked) => self.evidence.answered(generation),
-                Outcome::Replied(Reply::Unknown) | Outcome::Unconfirmed => {}
-                Outcome::Stalled | Outcome::Refused | Outcome::NotSent => {}
+                Outcome::Replied(Reply::Nacked) | Outcome::Unconfirmed | Outcome::Refused => true,
+                Outcome::Replied(Reply::Unknown) | Outcome::Stalled { .. } | Outcome::NotSent => false,
+            };
+            if matches!(message.outcome, Outcome::Replied(Reply::Returned(_) | Reply::Nacked)) {
+                self.evidence.answered(generation);
+            }
+            if is_failure {
+                self.evidence.accepted(accepted.drain(..), generation);
+                constant.clear();
+                self.evidence.failed(seen);
+                let is_first = work.events[index].attempts() == 0;
+                if is_first && matches!(message.outcome, Outcome::Replied(Reply::Returned(_))) {
+                    self.evidence.returned(flow);
+                }
             }
         }
+        self.evidence.accepted(accepted, generation);
     }
 
     pub(super) fn answer(
@@ -108,27 +133,32 @@ impl<S: Store, B: Broker> Relay<S, B> {
         leg: &Leg,
         message: &publish::Sent,
         holds: &Holds,
-        faults: &HashMap<Token, Answer>,
+        keys_held: &mut KeysHeld,
+        in_doubt: bool,
     ) -> Answer {
-        let publish::Sent { token, destination, outcome, .. } = message;
-        if let Some(answer) = faults.get(token) {
-            return answer.clone();
-        }
+        let publish::Sent { flow, destination, outcome, .. } = message;
         match outcome {
             Outcome::Replied(Reply::Confirmed) => Answer::Confirmed,
             Outcome::Replied(Reply::Returned(text)) => Answer::Returned {
+                trouble: self.trouble(leg, message, holds, keys_held),
                 on_unroutable: leg.route.on_unroutable,
-                streak: self.evidence.streak(destination),
-                is_probe: holds.is_probed(&leg.route.name, destination),
-                destination: destination.clone(),
+                past: if in_doubt || self.evidence.was_confirmed(flow) {
+                    Past::Confirmed
+                } else {
+                    Past::Returned(self.evidence.returns(flow))
+                },
+                is_probe: holds.probed_by(flow, destination).is_some(),
                 text: text.clone(),
             },
-            Outcome::Replied(Reply::Nacked) | Outcome::Refused => Answer::Nacked { destination: destination.clone() },
-            Outcome::Replied(Reply::Unknown) => {
-                Answer::Closed { destination: destination.clone(), fault: ChannelFault::Bystander }
+            Outcome::Replied(Reply::Nacked) | Outcome::Refused => {
+                Answer::Nacked { trouble: self.trouble(leg, message, holds, keys_held) }
             }
+            Outcome::Replied(Reply::Unknown) => Answer::Closed {
+                trouble: Trouble::Of(self.scope(holds, flow, destination)),
+                fault: ChannelFault::Bystander,
+            },
             Outcome::Unconfirmed => Answer::Unconfirmed,
-            Outcome::Stalled => Answer::Stalled { destination: destination.clone() },
+            Outcome::Stalled { everywhere } => Answer::Stalled { scope: stalled(message, *everywhere) },
             Outcome::NotSent => Answer::NotSent,
         }
     }
@@ -144,6 +174,6 @@ fn may_be_done(message: &publish::Sent, legs: &[Leg]) -> bool {
         Outcome::Unconfirmed | Outcome::Replied(Reply::Confirmed) => true,
         Outcome::Replied(Reply::Returned(_)) => may_be_unrouted(),
         Outcome::Replied(Reply::Nacked | Reply::Unknown) => false,
-        Outcome::Stalled | Outcome::Refused | Outcome::NotSent => false,
+        Outcome::Stalled { .. } | Outcome::Refused | Outcome::NotSent => false,
     }
 }

@@ -42,12 +42,13 @@ impl<S: Store, B: Broker> Relay<S, B> {
             if event.has_confirmed(&route.name) {
                 continue;
             }
-            let state = if let Some(hold) = holds.covering(&route.name, &destination) {
+            let flow = route.flow(event, &destination);
+            let state = if let Some(hold) = holds.covering(&route.name, &flow, &destination) {
                 LegState::Held(hold.id)
             } else {
                 let token = *next_token;
                 *next_token += 1;
-                messages.push(draft.message(&route, destination, token, now)?);
+                messages.push(draft.message(&route, (flow, destination), token, now)?);
                 LegState::Message(token)
             };
             legs.push(Leg { route, state });

@@ -1,9 +1,8 @@
-//! What this process has seen of destinations, events and connections beyond one batch: facts that
-//! verdicts need.
+//! What this process has seen of flows, events and connections beyond one batch: the facts that verdicts need.
 //!
-//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, but
-//! never correctness. This process does not claim an event that is recorded as in flight, so
-//! whoever records one must remove it.
+//! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never correctness; that a flow was ever
+//! confirmed is kept in the database too. An event that stays noted as in flight is not claimed by this process: whoever notes one has to
+//! land it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,13 +10,19 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
+use crate::outbox::hold::HoldScope;
 use crate::quick::{QuickMap, QuickSet};
+use crate::relay::recent::Recent;
 
+/// Flows and blamed events that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
-/// More returned events than this say nothing more.
-const STREAK_MAX: usize = 64;
+/// Flows whose first confirm one batch notes in the database.
+const SAVED_AT_ONCE: usize = 100;
 /// Connections lost with the same single message unconfirmed before it is suspected (design section 4).
-const STRIKES_TO_SUSPECT: u32 = 3;
+pub const LOST_TO_SUSPECT: u32 = 3;
+/// A channel that closes over the only message on it needs no second time.
+pub const CLOSED_TO_SUSPECT: u32 = 1;
 
 /// Shared facts.
 #[derive(Debug, Default)]
@@ -25,12 +30,11 @@ pub struct Evidence(Mutex<Facts>);
 
 #[derive(Debug, Default)]
 struct Facts {
-    /// Events that came back since the destination last routed one.
-    returned: QuickMap<Destination, QuickSet<Uuid>>,
-    accepted: QuickMap<Destination, Instant>,
-    strikes: QuickMap<Uuid, Strikes>,
-    /// When a message closed its channel for the first time.
-    closed: QuickMap<Uuid, Instant>,
+    flows: QuickMap<Flow, Past>,
+    /// Flows whose first confirm is to be noted in the database.
+    unsaved: Vec<Flow>,
+    /// Events over which a channel closed, or a connection was lost, while they were alone on it.
+    blamed: QuickMap<Uuid, Blame>,
     /// Events sent by this process and not settled yet.
     in_flight: QuickSet<Uuid>,
     /// The connection that has confirmed something.
@@ -39,40 +43,118 @@ struct Facts {
     answered: Option<(u64, Instant)>,
 }
 
+/// What this process knows of a flow.
+#[derive(Debug, Default)]
+struct Past {
+    /// Whether it was ever confirmed, by anybody.
+    was_confirmed: bool,
+    /// When this process last heard a confirm.
+    confirmed_at: Option<Instant>,
+    /// Events that came back since one was routed.
+    returns: u32,
+    /// Where routing keys vary, what became of each lately.
+    recent: Recent,
+}
+
 #[derive(Debug)]
-struct Strikes {
-    count: u32,
+struct Blame {
+    times: u32,
     since: Instant,
 }
 
-/// How suspicious a message is that was alone in flight when the connection was lost.
+/// One message's place and when it was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its flow.
+    pub flow: &'a Flow,
+    /// Where it went.
+    pub destination: &'a Destination,
+    /// When it was sent, or would have been.
+    pub sent: Instant,
+}
+
+/// How suspicious a message is that was alone when its channel closed or its connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
     /// It happens.
     None,
-    /// Too often, but nothing else of its destination has passed since: it may be the broker.
+    /// Too often, but nothing else of its flow has passed since: it may be the broker, or the flow.
     Unproved,
-    /// Too often, and others of its destination have passed since.
+    /// Too often, and others of its flow have passed since.
     Proved,
 }
 
 impl Evidence {
-    /// The broker took a message for `destination` on the connection `generation`.
-    pub fn accepted(&self, destination: &Destination, generation: u64) {
+    /// The broker took messages on the connection `generation`.
+    pub fn accepted<'a>(&self, seen: impl IntoIterator<Item = Seen<'a>>, generation: u64) {
+        let (mut facts, now) = (self.facts(), Instant::now());
+        for Seen { flow, destination, sent } in seen {
+            facts.proved = Some(generation);
+            facts.answered = Some((generation, now));
+            let past = facts.past(flow);
+            (past.confirmed_at, past.returns) = (Some(now), 0);
+            if flow.varies(destination) {
+                past.recent.confirmed(&destination.routing_key, sent, now);
+            }
+            if !std::mem::replace(&mut past.was_confirmed, true) && facts.unsaved.len() < REMEMBERED_MAX {
+                facts.unsaved.push(flow.clone());
+            }
+        }
+    }
+
+    /// A message was refused, came back, or is not answered.
+    pub fn failed(&self, Seen { flow, destination, sent }: Seen<'_>) {
+        if flow.varies(destination) {
+            let now = Instant::now();
+            self.facts().past(flow).recent.failed(&destination.routing_key, sent, now);
+        }
+    }
+
+    /// An event came back that was not charged before.
+    pub fn returned(&self, flow: &Flow) {
         let mut facts = self.facts();
-        facts.proved = Some(generation);
-        facts.answered = Some((generation, Instant::now()));
-        if let Some(returned) = facts.returned.get_mut(destination) {
-            returned.clear();
+        let past = facts.past(flow);
+        past.returns = past.returns.saturating_add(1);
+    }
+
+    /// How many events came back since one was routed.
+    pub fn returns(&self, flow: &Flow) -> u32 {
+        self.facts().flows.get(flow).map_or(0, |past| past.returns)
+    }
+
+    /// What is in trouble where a message of `flow` for `destination` failed: its routing key, or the whole flow.
+    pub fn scope(&self, flow: &Flow, destination: &Destination) -> HoldScope {
+        let is_everywhere = |past: &Past| past.recent.is_everywhere(Instant::now());
+        if flow.varies(destination) && self.facts().flows.get(flow).is_some_and(is_everywhere) {
+            HoldScope::Flow(flow.clone())
+        } else {
+            HoldScope::Key(destination.clone())
         }
-        if let Some(at) = facts.accepted.get_mut(destination) {
-            *at = Instant::now();
-            return;
+    }
+
+    /// Whether this process knows that the flow was confirmed before.
+    pub fn was_confirmed(&self, flow: &Flow) -> bool {
+        self.facts().flows.get(flow).is_some_and(|past| past.was_confirmed)
+    }
+
+    /// The database knows that these flows were confirmed before.
+    pub fn learn_confirmed<'a>(&self, flows: impl IntoIterator<Item = &'a Flow>) {
+        let mut facts = self.facts();
+        for flow in flows {
+            facts.past(flow).was_confirmed = true;
         }
-        if facts.accepted.len() >= REMEMBERED_MAX {
-            facts.accepted.clear();
-        }
-        facts.accepted.insert(destination.clone(), Instant::now());
+    }
+
+    /// Flows that were confirmed and that the database may not know of. Whoever takes them notes them, or gives them back.
+    pub fn take_unsaved(&self) -> Vec<Flow> {
+        let mut facts = self.facts();
+        let count = facts.unsaved.len().min(SAVED_AT_ONCE);
+        facts.unsaved.drain(..count).collect()
+    }
+
+    /// They could not be noted.
+    pub fn give_back(&self, flows: Vec<Flow>) {
+        self.facts().unsaved.extend(flows);
     }
 
     /// The broker answered something on the connection `generation`.
@@ -85,55 +167,25 @@ impl Evidence {
         self.facts().answered.is_some_and(|(answered, at)| answered == generation && at > since)
     }
 
-    /// A message for `destination` came back. Returns how many different events did since one was routed.
-    pub fn returned(&self, destination: &Destination, event: Uuid) -> u32 {
+    /// The channel closed, or the connection was lost, while `event` was the only message on it.
+    pub fn blame(&self, event: Uuid) {
         let mut facts = self.facts();
-        if facts.returned.len() >= REMEMBERED_MAX && !facts.returned.contains_key(destination) {
-            facts.returned.clear();
+        if facts.blamed.len() >= REMEMBERED_MAX {
+            facts.blamed.clear();
         }
-        let events = facts.returned.entry(destination.clone()).or_default();
-        if events.len() < STREAK_MAX {
-            events.insert(event);
-        }
-        u32::try_from(events.len()).unwrap_or(u32::MAX)
+        let blame = facts.blamed.entry(event).or_insert_with(|| Blame { times: 0, since: Instant::now() });
+        blame.times += 1;
     }
 
-    /// How many different events came back since one was routed.
-    pub fn streak(&self, destination: &Destination) -> u32 {
-        self.facts().returned.get(destination).map_or(0, |events| u32::try_from(events.len()).unwrap_or(u32::MAX))
-    }
-
-    /// The channel closed over `event`, which was alone on it.
-    pub fn closed_over(&self, event: Uuid) {
-        let mut facts = self.facts();
-        if facts.closed.len() >= REMEMBERED_MAX {
-            facts.closed.clear();
-        }
-        facts.closed.entry(event).or_insert_with(Instant::now);
-    }
-
-    /// Whether `destination` has taken another message since `event` first closed a channel. What it took before says nothing: a
-    /// permission may have been revoked in between.
-    pub fn is_convicted(&self, event: Uuid, destination: &Destination) -> bool {
+    /// How suspicious an event of `flow` is that becomes so by being blamed `times`. Only what its flow took since the first time proves
+    /// anything: a permission may have been revoked before.
+    pub fn suspicion(&self, event: Uuid, flow: &Flow, times: u32) -> Suspicion {
         let facts = self.facts();
-        match (facts.closed.get(&event), facts.accepted.get(destination)) {
-            (Some(first), Some(accepted)) => accepted > first,
-            (Some(_) | None, _) => false,
-        }
-    }
-
-    /// The connection was lost while `event` was the only message in flight.
-    pub fn struck(&self, event: Uuid, destination: &Destination) -> Suspicion {
-        let mut facts = self.facts();
-        if facts.strikes.len() >= REMEMBERED_MAX {
-            facts.strikes.clear();
-        }
-        let accepted = facts.accepted.get(destination).copied();
-        let strikes = facts.strikes.entry(event).or_insert_with(|| Strikes { count: 0, since: Instant::now() });
-        strikes.count += 1;
-        if strikes.count < STRIKES_TO_SUSPECT {
+        let confirmed = facts.flows.get(flow).and_then(|past| past.confirmed_at);
+        let Some(blame) = facts.blamed.get(&event) else { return Suspicion::None };
+        if blame.times < times {
             Suspicion::None
-        } else if accepted.is_some_and(|at| at > strikes.since) {
+        } else if confirmed.is_some_and(|at| at > blame.since) {
             Suspicion::Proved
         } else {
             Suspicion::Unproved
@@ -181,49 +233,103 @@ impl Evidence {
     }
 }
 
+impl Facts {
+    fn past(&mut self, flow: &Flow) -> &mut Past {
+        if !self.flows.contains_key(flow) {
+            if self.flows.len() >= REMEMBERED_MAX {
+                // The database remembers what counts.
+                self.flows.clear();
+            }
+            self.flows.insert(flow.clone(), Past::default());
+        }
+        self.flows.get_mut(flow).expect("it was just added")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn there() -> Destination {
-        Destination { exchange: "e".into(), routing_key: "k".into() }
+    fn there(key: &str) -> (Flow, Destination) {
+        let destination = Destination { exchange: "e".into(), routing_key: key.into() };
+        (Flow { exchange: "e".into(), template: "a.{key}".into() }, destination)
+    }
+
+    fn seen<'a>((flow, destination): &'a (Flow, Destination)) -> Seen<'a> {
+        Seen { flow, destination, sent: Instant::now() }
+    }
+
+    async fn pass() {
+        tokio::time::advance(Duration::from_secs(1)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_streak_counts_different_events_and_ends_when_one_is_routed() {
-        let evidence = Evidence::default();
-        let event = Uuid::new_v4();
-        assert_eq!(evidence.returned(&there(), event), 1);
-        assert_eq!(evidence.returned(&there(), event), 1);
-        assert_eq!(evidence.returned(&there(), Uuid::new_v4()), 2);
-        evidence.accepted(&there(), 1);
-        assert_eq!(evidence.streak(&there()), 0);
+    async fn returns_are_counted_by_flow_and_end_when_one_is_routed() {
+        let (evidence, one, two) = (Evidence::default(), there("a.1"), there("a.2"));
+        evidence.returned(&one.0);
+        evidence.returned(&two.0);
+        assert_eq!(evidence.returns(&one.0), 2);
+        assert!(!evidence.was_confirmed(&one.0));
+        evidence.accepted([seen(&one)], 1);
+        assert_eq!(evidence.returns(&one.0), 0);
+        assert!(evidence.was_confirmed(&two.0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_is_suspected_after_three_lost_connections_and_convicted_only_if_others_passed() {
-        let evidence = Evidence::default();
-        let event = Uuid::new_v4();
-        assert_eq!(evidence.struck(event, &there()), Suspicion::None);
-        assert_eq!(evidence.struck(event, &there()), Suspicion::None);
-        assert_eq!(evidence.struck(event, &there()), Suspicion::Unproved);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        evidence.accepted(&there(), 1);
-        assert_eq!(evidence.struck(event, &there()), Suspicion::Proved);
+    async fn a_flow_is_to_be_saved_once_when_it_was_not_known_to_be_confirmed() {
+        let (evidence, one, two) = (Evidence::default(), there("a.1"), there("a.2"));
+        evidence.accepted([seen(&one), seen(&two)], 1);
+        let unsaved = evidence.take_unsaved();
+        assert_eq!(unsaved.as_slice(), std::slice::from_ref(&one.0));
+        assert!(evidence.take_unsaved().is_empty());
+        evidence.give_back(unsaved);
+        assert_eq!(evidence.take_unsaved().len(), 1);
+        let known = Evidence::default();
+        known.learn_confirmed([&one.0]);
+        known.accepted([seen(&one)], 1);
+        assert!(known.take_unsaved().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_its_destination_took_after_the_first_close_convicts_a_message() {
-        let (evidence, event) = (Evidence::default(), Uuid::new_v4());
-        evidence.accepted(&there(), 1);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        evidence.closed_over(event);
-        assert!(!evidence.is_convicted(event, &there()));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        evidence.accepted(&there(), 1);
-        evidence.closed_over(event);
-        assert!(evidence.is_convicted(event, &there()));
+    async fn trouble_is_of_routing_keys_until_it_is_of_the_flow() {
+        let (evidence, keys) = (Evidence::default(), ["a.1", "a.2", "a.3"].map(there));
+        for (place, way) in keys.iter().enumerate() {
+            evidence.failed(seen(way));
+            let expected = if place < 2 { HoldScope::Key(way.1.clone()) } else { HoldScope::Flow(way.0.clone()) };
+            assert_eq!(evidence.scope(&way.0, &way.1), expected);
+        }
+        let constant = Destination { exchange: "e".into(), routing_key: "k".into() };
+        let flow = Flow::of(&constant);
+        for _ in 0..9 {
+            evidence.failed(Seen { flow: &flow, destination: &constant, sent: Instant::now() });
+        }
+        assert_eq!(evidence.scope(&flow, &constant), HoldScope::Key(constant));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_suspected_after_its_times_and_proved_only_if_others_passed_since() {
+        let (evidence, event, way) = (Evidence::default(), Uuid::new_v4(), there("a.1"));
+        let suspicion = || evidence.suspicion(event, &way.0, LOST_TO_SUSPECT);
+        for expected in [Suspicion::None, Suspicion::None, Suspicion::Unproved] {
+            evidence.blame(event);
+            assert_eq!(suspicion(), expected);
+        }
+        pass().await;
+        evidence.accepted([seen(&way)], 1);
+        assert_eq!(suspicion(), Suspicion::Proved);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_its_flow_took_before_the_first_time_proves_nothing() {
+        let (evidence, event, way) = (Evidence::default(), Uuid::new_v4(), there("a.1"));
+        evidence.accepted([seen(&way)], 1);
+        pass().await;
+        evidence.blame(event);
+        assert_eq!(evidence.suspicion(event, &way.0, CLOSED_TO_SUSPECT), Suspicion::Unproved);
+        pass().await;
+        evidence.accepted([seen(&there("a.2"))], 1);
+        assert_eq!(evidence.suspicion(event, &way.0, CLOSED_TO_SUSPECT), Suspicion::Proved);
     }
 
     #[tokio::test(start_paused = true)]

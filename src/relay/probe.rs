@@ -18,6 +18,7 @@ use crate::message;
 use crate::net::jitter::Jitter;
 use crate::outbox::broker::{Broker, Channel, ChannelUser, LinkState};
 use crate::outbox::event::{Event, HoldId};
+use crate::outbox::flow::Flow;
 use crate::outbox::hold::{HoldKind, HoldScope};
 use crate::outbox::route::RouteTable;
 use crate::outbox::store::{
@@ -39,10 +40,11 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
     let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
     let (mut silence, mut owed) = (None, Vec::<ConfirmedCopy>::new());
+    let mut seen = None;
     let heart = relay.vitals.heart("the probe".to_owned());
     while !relay.draining.is_cancelled() {
         heart.works();
-        let probing = AssertUnwindSafe(probe_once(&relay, &mut silence, &mut owed)).catch_unwind();
+        let probing = AssertUnwindSafe(probe_once(&relay, &mut seen, &mut silence, &mut owed)).catch_unwind();
         let probed = probing.await.unwrap_or_else(|_| {
             relay.metrics.worker_panic();
             relay.evidence.forget_in_flight();
@@ -90,6 +92,7 @@ type Silence = Option<(u64, Instant)>;
 /// Sends one probe, if one is due.
 async fn probe_once<S: Store, B: Broker>(
     relay: &Arc<Relay<S, B>>,
+    seen: &mut Option<u64>,
     silence: &mut Silence,
     owed: &mut Vec<ConfirmedCopy>,
 ) -> Result<bool, StoreError> {
@@ -99,7 +102,12 @@ async fn probe_once<S: Store, B: Broker>(
         relay.land_marked(owed);
         owed.clear();
     }
-    let LinkState::Up(_) = *relay.broker.link().borrow() else { return Ok(false) };
+    let LinkState::Up(connection) = *relay.broker.link().borrow() else { return Ok(false) };
+    // The confirms that the last connection owed will never come.
+    if *seen != Some(connection) {
+        relay.store.probe_unconfirmed().await?;
+        *seen = Some(connection);
+    }
     let looked = Instant::now();
     let Some(claim) = relay.store.claim_probe(&relay.limits).await? else { return Ok(false) };
     crash::point(crash::Point::InProbe);
@@ -141,7 +149,8 @@ fn routes_to_try(table: &RouteTable, event: &Event, payload_bytes_max: usize, sc
     let Ok((_, ways)) = message::draft(table, event, payload_bytes_max) else { return Vec::new() };
     let tried = ways
         .into_iter()
-        .filter(|(route, destination)| scope.covers(&route.name, destination) && !event.has_confirmed(&route.name));
+        .filter(|(route, destination)| scope.covers(&route.name, &route.flow(event, destination), destination))
+        .filter(|(route, _)| !event.has_confirmed(&route.name));
     tried.map(|(route, _)| Arc::clone(&route.name)).collect()
 }
 
@@ -211,7 +220,11 @@ struct ProbeBatch<T, F> {
     lifted: Arc<AtomicBool>,
 }
 
-impl<T: Batch, F: Fn() -> bool + Send + 'static> Batch for ProbeBatch<T, F> {
+impl<T: Batch, F: Fn() -> bool + Send + Sync + 'static> Batch for ProbeBatch<T, F> {
+    async fn confirmed_flows(&self, flows: &[Flow]) -> Result<Vec<Flow>, StoreError> {
+        self.batch.confirmed_flows(flows).await
+    }
+
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut settlement = settlement.clone();
         let is_accepted = is_accepted(&self.routes, &settlement);

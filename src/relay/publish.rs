@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use crate::crash;
 use crate::outbox::broker::{Channel, Message, Reply, Token};
 use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
 use crate::quick::QuickMap;
 use crate::relay::halt::Halt;
-use crate::relay::pace::{Pace, Permit};
+use crate::relay::pace::{Pace, Permit, Stuck};
 use crate::relay::work::Index;
 
 /// Messages polled in one go before the socket is awaited: a batch as it is by default. Each wait costs two changes of thread, so that
@@ -45,8 +46,19 @@ pub enum Composed {
 pub struct Ends<'a> {
     /// Makes an event's messages when its turn comes.
     pub compose: &'a mut (dyn FnMut(Index) -> Composed + Send),
-    /// Where a message of an earlier batch went, if its answer is owed.
-    pub owed: &'a (dyn Fn(Token) -> Option<Destination> + Sync),
+    /// A message of an earlier batch, if its window still waits for its answer.
+    pub owed: &'a (dyn Fn(Token) -> Option<Owed> + Sync),
+}
+
+/// What the windows need to know of a message of an earlier batch.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    /// Its flow.
+    pub flow: Flow,
+    /// Where it went.
+    pub destination: Destination,
+    /// When it was sent.
+    pub sent: Instant,
 }
 
 /// What became of one message.
@@ -56,9 +68,12 @@ pub enum Outcome {
     Replied(Reply),
     /// Sent, but not answered yet.
     Unconfirmed,
-    /// Not sent: its destination is silent while others answer.
-    Stalled,
-    /// Not sent: the broker refused another message for the same destination.
+    /// Not sent: its routing key, or everywhere in its flow, is silent while others answer.
+    Stalled {
+        /// Whether it is the flow.
+        everywhere: bool,
+    },
+    /// Not sent: the broker refused another message for the same routing key, or several of the flow.
     Refused,
     /// Not sent, for a reason that has nothing to do with it.
     NotSent,
@@ -69,7 +84,7 @@ impl Outcome {
     pub fn was_sent(&self) -> bool {
         match self {
             Self::Replied(_) | Self::Unconfirmed => true,
-            Self::Stalled | Self::Refused | Self::NotSent => false,
+            Self::Stalled { .. } | Self::Refused | Self::NotSent => false,
         }
     }
 }
@@ -81,6 +96,8 @@ pub struct Sent {
     pub token: Token,
     /// Where to.
     pub destination: Destination,
+    /// The flow that it is part of.
+    pub flow: Flow,
     /// Bytes of its body.
     pub body_bytes: usize,
     /// When it was handed over.
@@ -214,6 +231,7 @@ impl<C: Channel> Run<'_, C> {
         }
         self.ready.extend(self.parked.drain(..));
         let (mut burst, now) = (0, Instant::now());
+        self.pace.look(now);
         while burst < BURST {
             let Some(chain) = self.ready.pop_front() else { return };
             let Some(&index) = self.chains[chain].events.front() else { continue };
@@ -239,7 +257,7 @@ impl<C: Channel> Run<'_, C> {
     fn permit(&self, messages: &[Message], now: Instant) -> Permit {
         let mut strictest = Permit::Go;
         for message in messages {
-            match self.pace.permit(&message.destination, now) {
+            match self.pace.permit((&message.flow, &message.destination), now) {
                 Permit::Go => {}
                 Permit::Full if strictest == Permit::Go => strictest = Permit::Full,
                 Permit::Full => {}
@@ -259,11 +277,12 @@ impl<C: Channel> Run<'_, C> {
         }
         let mut sent = Vec::with_capacity(count);
         for message in messages {
-            self.pace.sent(&message.destination, now);
+            self.pace.sent((&message.flow, &message.destination), now);
             self.owner.insert(message.token, chain);
             sent.push(Sent {
                 token: message.token,
                 destination: message.destination.clone(),
+                flow: message.flow.clone(),
                 body_bytes: message.body.len(),
                 at: now,
                 answered: None,
@@ -281,20 +300,20 @@ impl<C: Channel> Run<'_, C> {
     /// Reports an event that is not sent in this batch: its destination refused another, is silent, or simply had no room.
     fn give_up(&mut self, index: Index, messages: Vec<Message>, now: Instant) {
         let sent = messages.into_iter().map(|message| {
-            let outcome = match self.pace.permit(&message.destination, now) {
+            let way = (&message.flow, &message.destination);
+            let outcome = match self.pace.permit(way, now) {
                 Permit::Refused => Outcome::Refused,
-                Permit::Stalled | Permit::Full | Permit::Go => {
-                    if self.pace.is_stuck(&message.destination, now) {
-                        Outcome::Stalled
-                    } else {
-                        Outcome::NotSent
-                    }
-                }
+                Permit::Stalled | Permit::Full | Permit::Go => match self.pace.stuck(way, now) {
+                    Some(Stuck::Key) => Outcome::Stalled { everywhere: false },
+                    Some(Stuck::Flow) => Outcome::Stalled { everywhere: true },
+                    None => Outcome::NotSent,
+                },
             };
             let body_bytes = message.body.len();
             Sent {
                 token: message.token,
                 destination: message.destination,
+                flow: message.flow,
                 body_bytes,
                 at: now,
                 answered: None,
@@ -312,8 +331,8 @@ impl<C: Channel> Run<'_, C> {
         }
         for (token, reply) in answers {
             let Some(chain) = self.owner.remove(&token) else {
-                if let Some(destination) = (ends.owed)(token) {
-                    self.pace.answered(&destination, reply == Reply::Confirmed, now);
+                if let Some(Owed { flow, destination, sent }) = (ends.owed)(token) {
+                    self.pace.answered((&flow, &destination), reply == Reply::Confirmed, sent, now);
                 }
                 self.report.late.push((token, reply));
                 continue;
@@ -325,12 +344,13 @@ impl<C: Channel> Run<'_, C> {
     fn answer(&mut self, chain: usize, token: Token, reply: Reply, now: Instant) {
         let Some(Open { sent, .. }) = &mut self.chains[chain].open else { return };
         if let Some(message) = sent.iter_mut().find(|message| message.token == token) {
-            self.pace.answered(&message.destination, reply == Reply::Confirmed, now);
+            let way = (&message.flow, &message.destination);
+            self.pace.answered(way, reply == Reply::Confirmed, message.at, now);
             if reply == Reply::Confirmed {
                 crash::point(crash::Point::AfterConfirm);
             }
             if reply == Reply::Nacked {
-                self.pace.refuse(&message.destination);
+                self.pace.refuse(way, now);
             }
             message.answered = Some(now);
             message.outcome = Outcome::Replied(reply);

@@ -74,6 +74,10 @@ fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDe
             let hold = Some(WaitsFor::New(scope));
             settlement.waits.push(wait(decision, WaitReason::Held, attempts, Until::Lifted, hold, Some(error)));
         }
+        Verdict::Pause { pause, error } => {
+            let end = Until::After(pause);
+            settlement.waits.push(wait(decision, WaitReason::Retry, attempts, end, None, Some(error)));
+        }
         Verdict::WaitForHold { hold } => {
             let hold = Some(WaitsFor::Existing(hold));
             settlement.waits.push(wait(decision, WaitReason::Held, attempts, Until::Lifted, hold, None));

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use crate::outbox::destination::{Destination, OnUnroutable};
+use crate::outbox::destination::OnUnroutable;
 use crate::outbox::event::FailureReason;
 use crate::outbox::hold::{HoldKind, HoldScope};
-use crate::outbox::outcome::{Answer, ChannelFault, Fate, Verdict};
+use crate::outbox::outcome::{Answer, ChannelFault, Fate, Past, Trouble, Verdict};
 use crate::relay::retry::RetrySteps;
 
 /// What an operator decided, and the limits.
@@ -22,9 +22,13 @@ pub struct Policy {
     pub steps: RetrySteps,
     /// How long a sent message may stay unconfirmed before it is sent again.
     pub confirm_timeout: Duration,
-    /// Events in a row that a destination returns before it counts as a missing binding.
+    /// Events in a row that come back from a flow that was never confirmed before it counts as a
+    /// missing binding.
     pub returns_in_a_row_max: u32,
 }
+
+/// How often a routing key is tried again that has no hold of its own, because there are too many like it.
+const CROWD_PAUSE: Duration = Duration::from_secs(10);
 
 /// Folds the answers of an event's routes into one fate. An answer that may still change decides first, then those that cost
 /// nothing, then the ones that charge: an event is never charged while one of its messages is still on its way.
@@ -87,6 +91,7 @@ pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind
         Verdict::Published
         | Verdict::Retry { .. }
         | Verdict::DeadLetter { .. }
+        | Verdict::Pause { .. }
         | Verdict::WaitForHold { .. }
         | Verdict::AwaitConfirm { .. }
         | Verdict::NoRoute
@@ -97,43 +102,56 @@ pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind
 fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
     match answer {
         Answer::Confirmed => Verdict::Published,
-        Answer::Returned { destination, on_unroutable, streak, is_probe, text } => {
-            // What is on hold sees one event at a time, so it has no streak; an exchange that was created again lacks its bindings, and
-            // the event that finds that out is not to blame. It waits for its own routing key from now on, out of the way of the exchange's.
-            let is_missing_binding = match on_unroutable {
-                OnUnroutable::Ignore => return Verdict::Published,
-                OnUnroutable::Hold => true,
-                OnUnroutable::DeadLetter => is_probe || streak >= policy.returns_in_a_row_max,
+        Answer::Returned { trouble, on_unroutable, past, is_probe, text } => {
+            // What is on hold sees one event at a time; an exchange that was created again lacks its bindings, and the event that finds
+            // that out is not to blame. It waits for its own flow from now on, out of the way of the exchange's.
+            let is_missing_binding = match (on_unroutable, past) {
+                (OnUnroutable::Ignore, _) => return Verdict::Published,
+                (OnUnroutable::Hold, _) | (OnUnroutable::DeadLetter, Past::Confirmed) => true,
+                (OnUnroutable::DeadLetter, Past::Returned(events)) => is_probe || events >= policy.returns_in_a_row_max,
             };
             if is_missing_binding {
-                return hold(HoldScope::Key(destination), HoldKind::Unroutable, text);
+                return wait_for(trouble, HoldKind::Unroutable, text);
             }
-            let error = format!("no queue is bound for {} ({text})", HoldScope::Key(destination));
+            let scope = match trouble {
+                Trouble::Of(scope) => scope,
+                Trouble::Another(destination) => HoldScope::Key(destination),
+            };
+            let error = format!("no queue is bound for {scope} ({text})");
             charge(FailureReason::Unroutable, attempts, error, policy)
         }
-        Answer::Nacked { destination } => hold(HoldScope::Key(destination), HoldKind::Refused, "nacked".into()),
-        Answer::Closed { destination, fault } => closed(destination, fault, attempts, policy),
+        Answer::Nacked { trouble } => wait_for(trouble, HoldKind::Refused, "nacked".into()),
+        Answer::Closed { trouble, fault } => closed(trouble, fault, attempts, policy),
         Answer::Unconfirmed => Verdict::AwaitConfirm { pause: policy.confirm_timeout },
         Answer::Held { hold } => Verdict::WaitForHold { hold },
-        Answer::Stalled { destination } => {
-            hold(HoldScope::Key(destination), HoldKind::Unconfirmed, "no confirm while others arrive".into())
-        }
+        Answer::Stalled { scope } => hold(scope, HoldKind::Unconfirmed, "no confirm while others arrive".into()),
         Answer::NotSent => Verdict::Leave,
     }
 }
 
-fn closed(destination: Destination, fault: ChannelFault, attempts: u32, policy: &Policy) -> Verdict {
+fn closed(trouble: Trouble, fault: ChannelFault, attempts: u32, policy: &Policy) -> Verdict {
     match fault {
         ChannelFault::ExchangeMissing { exchange, text } => {
             hold(HoldScope::Exchange(exchange), HoldKind::Missing, text)
         }
-        ChannelFault::Forbidden { scope, text } => hold(scope, HoldKind::Forbidden, text),
+        ChannelFault::Forbidden { exchange, text } => hold(HoldScope::Exchange(exchange), HoldKind::Forbidden, text),
+        ChannelFault::TopicForbidden { text } => wait_for(trouble, HoldKind::Forbidden, text),
         ChannelFault::TooLarge { text } => {
             Verdict::DeadLetter { reason: FailureReason::PayloadTooLarge, attempts, error: text }
         }
         ChannelFault::Culprit { text } => charge(FailureReason::ChannelClosed, attempts, text, policy),
-        ChannelFault::DestinationClosed { text } => hold(HoldScope::Key(destination), HoldKind::Closed, text),
+        ChannelFault::DestinationClosed { text } => wait_for(trouble, HoldKind::Closed, text),
         ChannelFault::Bystander => Verdict::Leave,
+    }
+}
+
+fn wait_for(trouble: Trouble, kind: HoldKind, error: String) -> Verdict {
+    match trouble {
+        Trouble::Of(scope) => hold(scope, kind, error),
+        Trouble::Another(destination) => {
+            let error = format!("{}: {} ({error})", HoldScope::Key(destination), kind.reason());
+            Verdict::Pause { pause: CROWD_PAUSE, error }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The verdict table, row by row.
 
 use super::*;
+use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
 
 fn policy() -> Policy {
     Policy {
@@ -15,12 +17,20 @@ fn there() -> Destination {
     Destination { exchange: "order.events".into(), routing_key: "order.paid".into() }
 }
 
-fn returned(on_unroutable: OnUnroutable, streak: u32) -> Answer {
-    Answer::Returned { destination: there(), on_unroutable, streak, is_probe: false, text: "NO_ROUTE".into() }
+fn its_key() -> Trouble {
+    Trouble::Of(HoldScope::Key(there()))
+}
+
+fn its_flow() -> HoldScope {
+    HoldScope::Flow(Flow { exchange: "order.events".into(), template: "a.{key}".into() })
+}
+
+fn returned(on_unroutable: OnUnroutable, past: Past) -> Answer {
+    Answer::Returned { trouble: its_key(), on_unroutable, past, is_probe: false, text: "NO_ROUTE".into() }
 }
 
 fn closed_by(fault: ChannelFault) -> Answer {
-    Answer::Closed { destination: there(), fault }
+    Answer::Closed { trouble: its_key(), fault }
 }
 
 fn judge(answers: Vec<Answer>, attempts: u32) -> Verdict {
@@ -33,6 +43,7 @@ fn held(verdict: &Verdict) -> Option<(&HoldScope, HoldKind)> {
         Verdict::Published
         | Verdict::Retry { .. }
         | Verdict::DeadLetter { .. }
+        | Verdict::Pause { .. }
         | Verdict::WaitForHold { .. }
         | Verdict::AwaitConfirm { .. }
         | Verdict::NoRoute
@@ -52,25 +63,57 @@ fn a_returned_event_is_retried_after_1_2_4_seconds_and_then_dead_lettered() {
     for (attempts, pause) in [(0, 1), (1, 2), (2, 4)] {
         let pause = Duration::from_secs(pause);
         let expected = Verdict::Retry { attempts: attempts + 1, pause, error: error.clone() };
-        assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, 1)], attempts), expected);
+        assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(1))], attempts), expected);
     }
     let expected = Verdict::DeadLetter { reason: FailureReason::Unroutable, attempts: 4, error };
-    assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, 1)], 3), expected);
+    assert_eq!(judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(1))], 3), expected);
 }
 
 #[test]
 fn twenty_returns_in_a_row_are_a_missing_binding_and_cost_nothing() {
-    assert!(matches!(judge(vec![returned(OnUnroutable::DeadLetter, 19)], 0), Verdict::Retry { .. }));
-    let verdict = judge(vec![returned(OnUnroutable::DeadLetter, 20)], 3);
+    assert!(matches!(judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(19))], 0), Verdict::Retry { .. }));
+    let verdict = judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(20))], 3);
     assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Unroutable)));
+}
+
+#[test]
+fn what_was_confirmed_before_and_comes_back_is_a_missing_binding_at_once() {
+    let verdict = judge(vec![returned(OnUnroutable::DeadLetter, Past::Confirmed)], 0);
+    assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Unroutable)));
+    let of_flow = Answer::Returned {
+        trouble: Trouble::Of(its_flow()),
+        on_unroutable: OnUnroutable::DeadLetter,
+        past: Past::Confirmed,
+        is_probe: false,
+        text: "NO_ROUTE".into(),
+    };
+    assert_eq!(held(&judge(vec![of_flow], 3)), Some((&its_flow(), HoldKind::Unroutable)));
+}
+
+#[test]
+fn one_of_too_many_keys_for_a_hold_each_waits_and_is_charged_nothing() {
+    for answer in [
+        Answer::Nacked { trouble: Trouble::Another(there()) },
+        Answer::Returned {
+            trouble: Trouble::Another(there()),
+            on_unroutable: OnUnroutable::DeadLetter,
+            past: Past::Confirmed,
+            is_probe: false,
+            text: "NO_ROUTE".into(),
+        },
+    ] {
+        let Verdict::Pause { pause, error } = judge(vec![answer], 3) else { panic!("a pause") };
+        assert_eq!(pause, Duration::from_secs(10));
+        assert!(error.contains("order.paid"), "{error}");
+    }
 }
 
 #[test]
 fn a_return_of_what_probed_a_hold_costs_nothing_and_holds_its_own_routing_key() {
     let probe = |on_unroutable| Answer::Returned {
-        destination: there(),
+        trouble: its_key(),
         on_unroutable,
-        streak: 1,
+        past: Past::Returned(1),
         is_probe: true,
         text: "NO_ROUTE".into(),
     };
@@ -82,14 +125,14 @@ fn a_return_of_what_probed_a_hold_costs_nothing_and_holds_its_own_routing_key() 
 
 #[test]
 fn a_return_holds_at_once_or_is_ignored_where_the_route_says_so() {
-    let verdict = judge(vec![returned(OnUnroutable::Hold, 1)], 0);
+    let verdict = judge(vec![returned(OnUnroutable::Hold, Past::Returned(1))], 0);
     assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Unroutable)));
-    assert_eq!(judge(vec![returned(OnUnroutable::Ignore, 40), Answer::Confirmed], 0), Verdict::Published);
+    assert_eq!(judge(vec![returned(OnUnroutable::Ignore, Past::Confirmed), Answer::Confirmed], 0), Verdict::Published);
 }
 
 #[test]
 fn a_nack_is_never_evidence_about_the_event() {
-    let verdict = judge(vec![Answer::Nacked { destination: there() }], 3);
+    let verdict = judge(vec![Answer::Nacked { trouble: its_key() }], 3);
     assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Refused)));
 }
 
@@ -100,9 +143,11 @@ fn a_404_or_403_holds_what_the_reply_text_names() {
         held(&judge(vec![closed_by(missing)], 3)),
         Some((&HoldScope::Exchange("gone".into()), HoldKind::Missing))
     );
-    let scope = HoldScope::Key(there());
-    let forbidden = ChannelFault::Forbidden { scope: scope.clone(), text: "ACCESS_REFUSED".into() };
-    assert_eq!(held(&judge(vec![closed_by(forbidden)], 3)), Some((&scope, HoldKind::Forbidden)));
+    let forbidden = ChannelFault::Forbidden { exchange: "e".into(), text: "ACCESS_REFUSED".into() };
+    let exchange = HoldScope::Exchange("e".into());
+    assert_eq!(held(&judge(vec![closed_by(forbidden)], 3)), Some((&exchange, HoldKind::Forbidden)));
+    let topic = ChannelFault::TopicForbidden { text: "ACCESS_REFUSED".into() };
+    assert_eq!(held(&judge(vec![closed_by(topic)], 3)), Some((&HoldScope::Key(there()), HoldKind::Forbidden)));
 }
 
 #[test]
@@ -140,14 +185,16 @@ fn infrastructure_costs_nothing() {
     assert_eq!(judge(vec![Answer::NotSent], 3), Verdict::Leave);
     assert_eq!(judge(vec![Answer::Unconfirmed], 3), Verdict::AwaitConfirm { pause: Duration::from_secs(15) });
     assert_eq!(judge(vec![Answer::Held { hold: 7 }], 3), Verdict::WaitForHold { hold: 7 });
-    let verdict = judge(vec![Answer::Stalled { destination: there() }], 3);
-    assert_eq!(held(&verdict), Some((&HoldScope::Key(there()), HoldKind::Unconfirmed)));
+    let verdict = judge(vec![Answer::Stalled { scope: its_flow() }], 3);
+    assert_eq!(held(&verdict), Some((&its_flow(), HoldKind::Unconfirmed)));
 }
 
 #[test]
 fn an_event_is_not_charged_while_one_of_its_messages_is_still_on_its_way() {
-    let verdict = judge(vec![returned(OnUnroutable::DeadLetter, 1), Answer::Unconfirmed, Answer::Confirmed], 3);
+    let verdict =
+        judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(1)), Answer::Unconfirmed, Answer::Confirmed], 3);
     assert_eq!(verdict, Verdict::AwaitConfirm { pause: Duration::from_secs(15) });
-    let verdict = judge(vec![returned(OnUnroutable::DeadLetter, 1), Answer::Nacked { destination: there() }], 3);
+    let verdict =
+        judge(vec![returned(OnUnroutable::DeadLetter, Past::Returned(1)), Answer::Nacked { trouble: its_key() }], 3);
     assert!(held(&verdict).is_some());
 }

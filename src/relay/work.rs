@@ -95,6 +95,14 @@ impl Work {
         chains
     }
 
+    /// The leg of an event that was sent as this message and has no answer yet.
+    pub fn leg(&self, index: Index, message: Token) -> Option<&Leg> {
+        match self.plans.get(&index)? {
+            Plan::Routes(legs) => legs.iter().find(|leg| leg.is_of(message)),
+            Plan::Judged(_) => None,
+        }
+    }
+
     /// Which copies of these events the batch sent.
     pub fn copies(&self, of: &[Uuid]) -> Vec<ConfirmedCopy> {
         let of: QuickSet<&Uuid> = of.iter().collect();

@@ -14,7 +14,7 @@ pub(super) async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(), StoreEr
     upkeep.vitals.saw_holds(holds.len());
     let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
     for route in upkeep.routes.all() {
-        upkeep.metrics.route_held(&route.name, holds.iter().any(|hold| route.is_held_by(&hold.scope)));
+        upkeep.metrics.route_held(&route.name, holds.iter().any(|hold| upkeep.routes.is_held_by(route, &hold.scope)));
     }
     Ok(())
 }

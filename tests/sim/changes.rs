@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::event::{HoldId, WaitReason};
 use outbox_relay::outbox::hold::{HoldKind, HoldScope};
 use outbox_relay::outbox::store::{
@@ -164,6 +163,9 @@ impl Table {
             self.dead_letter(letter, now);
         }
         self.settle_waits(&settlement.waits, &settlement.holds, now);
+        for flow in &settlement.flows {
+            self.flows.entry(flow.clone()).or_insert(now);
+        }
         match settlement.probe {
             // Its waits come after the commit.
             Some(ProbeResult::Accepted(hold)) => {
@@ -213,11 +215,10 @@ impl Table {
         }
     }
 
-    /// `hold_unconfirmed_waits`, destination by destination.
-    pub fn hold_unconfirmed(&mut self, stuck: &[(Uuid, Destination)], probe_after: Duration, now: Ms) {
-        for (id, destination) in stuck {
-            let scope = HoldScope::Key(destination.clone());
-            let hold = self.put_hold(&scope, HoldKind::Unconfirmed, probe_after, now);
+    /// `hold_unconfirmed_waits`, one after the other.
+    pub fn hold_unconfirmed(&mut self, stuck: &[(Uuid, HoldScope)], probe_after: Duration, now: Ms) {
+        for (id, scope) in stuck {
+            let hold = self.put_hold(scope, HoldKind::Unconfirmed, probe_after, now);
             let number = number_of(*id);
             let waits = self.waits.values_mut().filter(|wait| wait.reason == WaitReason::Unconfirmed);
             for wait in waits.filter(|wait| wait.number == number) {
@@ -227,16 +228,20 @@ impl Table {
     }
 
     /// `unconfirmed_holds`; answers with the holds that are gone, whose waits come after the commit.
-    pub fn lift_unconfirmed(&mut self, destinations: &[Destination]) -> Vec<HoldId> {
-        let disproved = |hold: &HoldRow| match &hold.scope {
-            HoldScope::Key(there) => hold.kind == HoldKind::Unconfirmed && destinations.contains(there),
-            HoldScope::Exchange(_) | HoldScope::Route(_) => false,
-        };
+    pub fn lift_unconfirmed(&mut self, scopes: &[HoldScope]) -> Vec<HoldId> {
+        let disproved = |hold: &HoldRow| hold.kind == HoldKind::Unconfirmed && scopes.contains(&hold.scope);
         let lifted: Vec<HoldId> = self.holds.iter().filter(|(_, hold)| disproved(hold)).map(|(id, _)| *id).collect();
         for hold in &lifted {
             self.holds.remove(hold);
         }
         lifted
+    }
+
+    /// `probe_unconfirmed`.
+    pub fn probe_unconfirmed(&mut self, now: Ms) {
+        for hold in self.holds.values_mut().filter(|hold| hold.kind == HoldKind::Unconfirmed) {
+            hold.next_probe_at = hold.next_probe_at.min(now + 1_000);
+        }
     }
 
     /// `end_orphaned_waits`.

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use outbox_relay::outbox::destination::{Destination, OnUnroutable};
 use outbox_relay::outbox::event::{FailureReason, WaitReason};
+use outbox_relay::outbox::flow::Flow;
 use outbox_relay::outbox::hold::HoldKind;
 
 use crate::events::Kind;
-use crate::rabbit::Delivery;
+use crate::rabbit::{Delivery, names};
 use crate::table::{Number, Row, Table};
 use crate::world::{Ms, NEVER, World};
 
 /// Attempts before an event is given up.
 const ATTEMPTS_MAX: u32 = 4;
+/// Four attempts, the pauses between them and what a slow database adds.
+const ATTEMPTS_TAKE: Ms = 60_000;
 /// An event of a healthy destination leaves within: a channel may be closed under it a few times, and a floor be swept.
 const PROGRESS_WITHIN: Ms = 10_000;
 /// The same where messages came back: `link::judge` keeps a confirm that carries another's return to itself for as long as a silent
@@ -43,9 +46,10 @@ fn no_collateral(world: &World, struck: &[Destination], found: &mut Vec<String>)
     }
     // Several events that close channels keep their destination shut until each has had its probes.
     let closers = world.table.rows.iter().any(|row| row.kind == Kind::Closer);
-    let closed = if closers { Kind::Closer.ways() } else { Vec::new() };
-    let is_well = |there: &Destination| !struck.contains(there) && closed.iter().all(|(other, _)| other != there);
-    let is_innocent = |row: &Row| row.kind.is_good() && row.kind.ways().iter().all(|(there, _)| is_well(there));
+    let closed = if closers { Kind::Closer.ways("k0") } else { Vec::new() };
+    let is_struck = |there: &Destination| struck.iter().any(|other| names(other) == names(there));
+    let is_well = |there: &Destination| !is_struck(there) && closed.iter().all(|(other, _)| other != there);
+    let is_innocent = |row: &Row| row.kind.is_good() && row.kind.ways(&row.key).iter().all(|(there, _)| is_well(there));
     for rows in by_key.values().filter(|rows| rows.iter().all(|(_, row)| is_innocent(row))) {
         let mut since = 0;
         for (number, row) in rows {
@@ -91,7 +95,7 @@ fn no_loss(world: &World, found: &mut Vec<String>) {
             found.push(format!("P1: e{number} is in {letters} dead letters and moved={}", row.moved));
         }
         let Some(at) = row.published_at else { continue };
-        for (there, on_unroutable) in row.kind.ways() {
+        for (there, on_unroutable) in row.kind.ways(&row.key) {
             if !has_reached(world, number, &there, on_unroutable, at) {
                 found.push(format!("P1: e{number} ({:?}) was marked published and {there} never got it", row.kind));
             }
@@ -135,13 +139,13 @@ fn is_done_with(world: &World, number: Number, row: &Row, order: u64, at: Ms) ->
     if world.table.letters.iter().any(|letter| letter.number == number && letter.at <= at) {
         return true;
     }
-    row.kind.ways().iter().all(|(there, on_unroutable)| {
+    row.kind.ways(&row.key).iter().all(|(there, on_unroutable)| {
         let mut copies = world.rabbit.copies.iter();
         let got = copies.any(|copy| copy.number == number && copy.destination == *there && copy.order < order);
         let mut returned = world.rabbit.returned.iter();
         let came_back = returned.any(|(of, from, place)| *of == number && from == there && *place < order);
         got || (*on_unroutable == OnUnroutable::Ignore && came_back)
-    }) && !row.kind.ways().is_empty()
+    }) && !row.kind.ways(&row.key).is_empty()
 }
 
 /// P3: each copy after the first has an incident of its own.
@@ -175,6 +179,13 @@ fn is_excused(world: &World, number: Number, first: &Delivery, second: &Delivery
     })
 }
 
+/// Whether the database knew so early that the event's flow had been confirmed that no attempt should have been charged.
+fn was_confirmed_before(world: &World, number: Number, letter_at: Ms) -> bool {
+    let row = world.table.row(number);
+    let known = |flow: &Flow| world.table.flows.get(flow).is_some_and(|at| at + ATTEMPTS_TAKE < letter_at);
+    row.kind.flows(&row.key).iter().any(known)
+}
+
 /// P4: nothing is charged that the broker did not judge, and nothing dead-lettered for a reason that it has not earned.
 fn outages_are_free(world: &World, found: &mut Vec<String>) {
     let judged = |number: Number| world.rabbit.judged.get(&number).copied().unwrap_or(0);
@@ -190,7 +201,9 @@ fn outages_are_free(world: &World, found: &mut Vec<String>) {
         let was_judged = judged(number) >= ATTEMPTS_MAX && letter.attempts >= ATTEMPTS_MAX;
         let was_returned = || world.rabbit.returned.iter().any(|(of, ..)| *of == number);
         let earned = match letter.reason {
-            FailureReason::Unroutable => was_judged && was_returned(),
+            FailureReason::Unroutable => {
+                was_judged && was_returned() && !was_confirmed_before(world, number, letter.at)
+            }
             FailureReason::ChannelClosed => was_judged && kind == Kind::Closer,
             FailureReason::PayloadTooLarge | FailureReason::InvalidEvent => kind.reasons().contains(&letter.reason),
             FailureReason::Operator => false,

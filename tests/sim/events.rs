@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use outbox_relay::outbox::destination::{Destination, OnUnroutable};
 use outbox_relay::outbox::event::{Event, FailureReason, Payload, Waited};
+use outbox_relay::outbox::flow::Flow;
 use outbox_relay::outbox::labels::Envelope;
 use outbox_relay::outbox::route::Route;
 use outbox_relay::outbox::route::RouteTable;
@@ -31,6 +32,10 @@ pub enum Kind {
     Ignored,
     /// Its destination goes on hold when it is not bound.
     Holding,
+    /// A routing key of its own for each key, all of them to one queue.
+    Many,
+    /// A queue for each tenant behind one template; a key is one tenant's.
+    Tenant,
     /// Nobody ever binds its destination.
     Unbound,
     /// No route names its type.
@@ -50,7 +55,7 @@ pub enum Kind {
 impl Kind {
     pub const BAD: [Self; 7] =
         [Self::Unbound, Self::NoRoute, Self::BadHeaders, Self::Null, Self::Large, Self::Oversize, Self::Closer];
-    pub const GOOD: [Self; 5] = [Self::A, Self::B, Self::Fan, Self::Ignored, Self::Holding];
+    pub const GOOD: [Self; 7] = [Self::A, Self::B, Self::Fan, Self::Ignored, Self::Holding, Self::Many, Self::Tenant];
 
     pub fn is_good(self) -> bool {
         Self::GOOD.contains(&self)
@@ -63,6 +68,8 @@ impl Kind {
             Self::Fan => "fan",
             Self::Ignored => "ignored",
             Self::Holding => "holding",
+            Self::Many => "many",
+            Self::Tenant => "tenant",
             Self::Unbound => "unbound",
             Self::NoRoute => "no-route",
         }
@@ -74,15 +81,29 @@ impl Kind {
             Self::BadHeaders | Self::Null => &[FailureReason::InvalidEvent],
             Self::Large | Self::Oversize => &[FailureReason::PayloadTooLarge],
             Self::Closer => &[FailureReason::ChannelClosed],
-            Self::A | Self::B | Self::Fan | Self::Ignored | Self::Holding | Self::Unbound | Self::NoRoute => &[],
+            Self::A | Self::B | Self::Fan | Self::Ignored | Self::Holding | Self::Many | Self::Tenant => &[],
+            Self::Unbound | Self::NoRoute => &[],
         }
     }
 
-    /// Where it goes, and what a return from there means.
-    pub fn ways(self) -> Vec<(Destination, OnUnroutable)> {
+    /// Where an event of `key` goes, and what a return from there means.
+    pub fn ways(self, key: &str) -> Vec<(Destination, OnUnroutable)> {
         let event_type = self.event_type();
         let ways = routes().into_iter().filter(|route| route.event_type.as_deref() == Some(event_type));
-        ways.map(|route| (there(&route.exchange, &route.routing_key.to_string()), route.on_unroutable)).collect()
+        let rendered = |route: &Route| {
+            route.routing_key.to_string().replace("{key}", key).replace("{header.tenant}", &tenant_of(key))
+        };
+        ways.map(|route| (there(&route.exchange, &rendered(&route)), route.on_unroutable)).collect()
+    }
+}
+
+impl Kind {
+    /// The flows that an event of `key` is part of.
+    pub fn flows(self, key: &str) -> Vec<Flow> {
+        let event = event(0, 0, 0, key, self, None);
+        let event_type = self.event_type();
+        let routes = routes().into_iter().filter(|route| route.event_type.as_deref() == Some(event_type));
+        routes.zip(self.ways(key)).map(|(route, (destination, _))| route.flow(&event, &destination)).collect()
     }
 }
 
@@ -90,9 +111,28 @@ pub fn there(exchange: &str, routing_key: &str) -> Destination {
     Destination { exchange: exchange.into(), routing_key: routing_key.into() }
 }
 
-/// What is bound in a broker where nothing is wrong.
-pub const BINDINGS: [(&str, &str); 7] =
-    [("e", "a"), ("e", "b"), ("e", "fan"), ("f", "fan"), ("e", "ignored"), ("e", "holding"), ("f", "spare")];
+/// What is bound in a broker where nothing is wrong; `many` stands for `many.#`.
+pub const BINDINGS: [(&str, &str); 12] = [
+    ("e", "a"),
+    ("e", "b"),
+    ("e", "fan"),
+    ("f", "fan"),
+    ("e", "ignored"),
+    ("e", "holding"),
+    ("f", "spare"),
+    ("e", "many"),
+    ("e", "tenant.t0"),
+    ("e", "tenant.t1"),
+    ("e", "tenant.t2"),
+    ("e", "tenant.t3"),
+];
+const TENANTS: u64 = 4;
+
+/// The tenant of a key.
+pub fn tenant_of(key: &str) -> String {
+    let number = key.trim_start_matches('k').parse::<u64>().unwrap_or(0);
+    format!("t{}", number % TENANTS)
+}
 
 fn routes() -> Vec<Route> {
     let route = |name: &str, event_type: &str, exchange: &str, routing_key: &str, on_unroutable| Route {
@@ -115,6 +155,8 @@ fn routes() -> Vec<Route> {
         route("ignored-e", "ignored", "e", "ignored", OnUnroutable::DeadLetter),
         route("ignored-f", "ignored", "f", "ignored", OnUnroutable::Ignore),
         route("holding", "holding", "e", "holding", OnUnroutable::Hold),
+        route("many", "many", "e", "many.{key}", OnUnroutable::DeadLetter),
+        route("tenant", "tenant", "e", "tenant.{header.tenant}", OnUnroutable::DeadLetter),
         route("unbound", "unbound", "e", "nobody", OnUnroutable::DeadLetter),
     ]
 }
@@ -144,6 +186,8 @@ pub fn event(number: usize, seq: i64, lane: i16, key: &str, kind: Kind, waited: 
         | Kind::Fan
         | Kind::Ignored
         | Kind::Holding
+        | Kind::Many
+        | Kind::Tenant
         | Kind::Unbound
         | Kind::NoRoute
         | Kind::BadHeaders
@@ -154,7 +198,11 @@ pub fn event(number: usize, seq: i64, lane: i16, key: &str, kind: Kind, waited: 
         lane,
         event_type: kind.event_type().into(),
         payload,
-        headers: (kind == Kind::BadHeaders).then(|| r#"{"x-death": 1}"#.to_owned()),
+        headers: match kind {
+            Kind::BadHeaders => Some(r#"{"x-death": 1}"#.to_owned()),
+            _ => Some(format!(r#"{{"tenant": "{}"}}"#, tenant_of(key))),
+        },
+        correlation_id: None,
         created_at: datetime!(2026-11-21 12:00 UTC),
         waited,
         ..fixtures::event(key, seq)

@@ -85,8 +85,8 @@ impl Fault {
     pub fn strikes(&self) -> Option<Vec<Destination>> {
         match self {
             Self::ExchangeMissing(exchange, _) | Self::ExchangeDeleted(exchange, _) | Self::Forbidden(exchange, _) => {
-                let ways = Kind::GOOD.iter().flat_map(|kind| kind.ways());
-                Some(ways.map(|(there, _)| there).filter(|there| *there.exchange == **exchange).collect())
+                let ways = Kind::GOOD.iter().flat_map(|kind| kind.ways("k0")).map(|(there, _)| there);
+                Some(ways.chain(struck()).filter(|there| *there.exchange == **exchange).collect())
             }
             Self::Unbound(place, _) | Self::Nacks(place, _) | Self::Silent(place, _) | Self::Slow(place, ..) => {
                 Some(vec![struck()[*place].clone()])

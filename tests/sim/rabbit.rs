@@ -140,8 +140,11 @@ impl Default for Rabbit {
     }
 }
 
+/// The exchange, and the routing key as it is bound.
 pub fn names(destination: &Destination) -> (String, String) {
-    (destination.exchange.to_string(), destination.routing_key.to_string())
+    let key = &*destination.routing_key;
+    let bound = if key.starts_with("many.") { "many" } else { key };
+    (destination.exchange.to_string(), bound.to_owned())
 }
 
 /// What the broker makes of one message.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::event::{Event, HoldId, Waited};
+use outbox_relay::outbox::flow::Flow;
 use outbox_relay::outbox::hold::{Hold, HoldScope, Holds};
 use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store,
@@ -337,7 +337,7 @@ impl Store for SimStore {
         self.commit(batch, "recheck", move |table, now| table.wake_waits(&ids, now)).await
     }
 
-    async fn hold_unconfirmed(&self, stuck: &[(Uuid, Destination)], probe_after: Duration) -> Result<(), StoreError> {
+    async fn hold_unconfirmed(&self, stuck: &[(Uuid, HoldScope)], probe_after: Duration) -> Result<(), StoreError> {
         self.sim.say(|| format!("p{} holds unconfirmed {}", self.process, names(stuck.iter().map(|(id, _)| *id))));
         let batch = self.begin().await?;
         let stuck = stuck.to_vec();
@@ -345,12 +345,12 @@ impl Store for SimStore {
         self.commit(batch, "hold unconfirmed", changes).await
     }
 
-    async fn lift_unconfirmed(&self, destinations: &[Destination]) -> Result<(), StoreError> {
+    async fn lift_unconfirmed(&self, scopes: &[HoldScope]) -> Result<(), StoreError> {
         let batch = self.begin().await?;
-        let (destinations, lifted) = (destinations.to_vec(), Arc::new(Mutex::new(Vec::new())));
+        let (scopes, lifted) = (scopes.to_vec(), Arc::new(Mutex::new(Vec::new())));
         let told = Arc::clone(&lifted);
         let changes = move |table: &mut Table, _| {
-            *told.lock().expect("nobody panics while it is held") = table.lift_unconfirmed(&destinations);
+            *told.lock().expect("nobody panics while it is held") = table.lift_unconfirmed(&scopes);
         };
         self.commit(batch, "lift unconfirmed", changes).await?;
         let lifted = lifted.lock().expect("nobody panics while it is held").clone();
@@ -358,6 +358,11 @@ impl Store for SimStore {
             self.lift_waits(hold).await?;
         }
         Ok(())
+    }
+
+    async fn probe_unconfirmed(&self) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        self.commit(batch, "probe unconfirmed", |table, now| table.probe_unconfirmed(now)).await
     }
 
     async fn lift_waits(&self, hold: HoldId) -> Result<(), StoreError> {
@@ -411,6 +416,14 @@ impl SimBatch {
 }
 
 impl Batch for SimBatch {
+    async fn confirmed_flows(&self, flows: &[Flow]) -> Result<Vec<Flow>, StoreError> {
+        let flows = flows.to_vec();
+        let known = self.store.call(Some(self.tx), "confirmed flows", move |world, _| {
+            flows.into_iter().filter(|flow| world.table.flows.contains_key(flow)).collect()
+        });
+        known.await
+    }
+
     async fn settle(self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let (store, lanes, has_waits) = (self.store.clone(), self.lanes.clone(), self.has_waits);
         let mut settlement = settlement.clone();

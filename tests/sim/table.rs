@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use outbox_relay::outbox::event::{FailureReason, HoldId, WaitReason, Waited};
+use outbox_relay::outbox::flow::Flow;
 use outbox_relay::outbox::hold::{HoldKind, HoldScope};
 use outbox_relay::outbox::store::ClaimLimits;
 
@@ -85,6 +86,8 @@ pub struct Table {
     pub rows: Vec<Row>,
     pub waits: BTreeMap<String, Wait>,
     pub holds: BTreeMap<HoldId, HoldRow>,
+    /// Flows that were confirmed, and since when that is known.
+    pub flows: BTreeMap<Flow, Ms>,
     pub letters: Vec<Letter>,
     pub floors: BTreeMap<i16, i64>,
     /// How far floors may move.

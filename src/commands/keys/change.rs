@@ -244,6 +244,7 @@ fn held(schema: &str, key: &str, hold: &HeldBy) -> AppError {
     };
     let name = match scope {
         HoldScope::Key(destination) => destination.to_string(),
+        HoldScope::Flow(flow) => flow.to_string(),
         HoldScope::Exchange(exchange) => exchange.to_string(),
         HoldScope::Route(route) => route.to_string(),
     };

@@ -73,17 +73,18 @@ impl<'a> Typist<'a> {
             }
             // A route may have the same name as an exchange.
             HoldScope::Route(_) => &["routes", "release", "--scope", "route"],
-            HoldScope::Key(_) | HoldScope::Exchange(_) => &["routes", "release"],
+            HoldScope::Key(_) | HoldScope::Flow(_) | HoldScope::Exchange(_) => &["routes", "release"],
         };
         self.command("lift the hold now", words, Some(&hold_operand(scope)))
     }
 }
 
-/// A hold's name for `routes release`: the route's name, `EXCHANGE/KEY`, or `EXCHANGE/` for a whole
-/// exchange.
+/// A hold's name for `routes release`: the route's name, `EXCHANGE/KEY`, `EXCHANGE/TEMPLATE`, or
+/// `EXCHANGE/` for a whole exchange.
 pub fn hold_operand(scope: &HoldScope) -> String {
     match scope {
         HoldScope::Key(destination) => destination.to_string(),
+        HoldScope::Flow(flow) => flow.to_string(),
         HoldScope::Exchange(exchange) => format!("{exchange}/"),
         HoldScope::Route(name) => name.to_string(),
     }

@@ -119,8 +119,9 @@ fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<
         (None, _)
         | (Some(Scope::Route), Some(HoldScope::Route(_)))
         | (Some(Scope::Exchange), Some(HoldScope::Exchange(_)))
-        | (Some(Scope::Key), Some(HoldScope::Key(_))) => true,
-        (Some(Scope::Route | Scope::Exchange | Scope::Key), _) => false,
+        | (Some(Scope::Key), Some(HoldScope::Key(_)))
+        | (Some(Scope::Flow), Some(HoldScope::Flow(_))) => true,
+        (Some(Scope::Route | Scope::Exchange | Scope::Flow | Scope::Key), _) => false,
     };
     let holds: Vec<&HoldRow> = holds.iter().filter(of_scope).collect();
     let bare = name.strip_suffix('/').unwrap_or(name);
@@ -143,7 +144,11 @@ fn choose<'a>(holds: &'a [HoldRow], name: &str, scope: Option<Scope>) -> Result<
             each.collect::<String>()
         )));
     }
-    let of_exchange = |hold: &&HoldRow| matches!(&hold.covers, Some(HoldScope::Key(there)) if *there.exchange == *bare);
+    let of_exchange = |hold: &&HoldRow| match &hold.covers {
+        Some(HoldScope::Key(there)) => *there.exchange == *bare,
+        Some(HoldScope::Flow(flow)) => *flow.exchange == *bare,
+        Some(HoldScope::Exchange(_) | HoldScope::Route(_)) | None => false,
+    };
     let keys: Vec<&HoldRow> = holds.iter().copied().filter(of_exchange).collect();
     match keys[..] {
         [] => Err(AppError::No(format!(

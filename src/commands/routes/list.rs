@@ -13,7 +13,7 @@ use crate::config::holds::RoutesListConfig;
 use crate::error::AppError;
 use crate::outbox::destination::Destination;
 use crate::outbox::hold::HoldScope;
-use crate::outbox::route::Route;
+use crate::outbox::route::{Route, RouteTable};
 use crate::postgres::call;
 
 /// Counting keys stops here.
@@ -72,7 +72,7 @@ pub async fn list(config: &RoutesListConfig) -> Result<(), AppError> {
     let session = Session::read(&config.common).await?;
     let rows = call::rows(&session.client, "listing the holds", &session.queries.show_holds, &[]).await?;
     let holds: Vec<HoldRow> = rows.iter().map(HoldRow::read).collect();
-    let routes = config.routes.all().map(|route| RouteRow::new(route, &holds)).collect();
+    let routes = config.routes.all().map(|route| RouteRow::new(route, &config.routes, &holds)).collect();
     let list = List { from_file: config.from_file, routes, holds };
     Output::new(config.common.json).answer(&list, || list.text());
     Ok(())
@@ -126,8 +126,9 @@ impl HoldRow {
 }
 
 impl RouteRow {
-    fn new(route: &Route, holds: &[HoldRow]) -> Self {
-        let in_the_way = holds.iter().filter(|hold| hold.covers.as_ref().is_some_and(|scope| route.is_held_by(scope)));
+    fn new(route: &Route, routes: &RouteTable, holds: &[HoldRow]) -> Self {
+        let in_the_way =
+            holds.iter().filter(|hold| hold.covers.as_ref().is_some_and(|scope| routes.is_held_by(route, scope)));
         Self {
             name: route.name.to_string(),
             event_type: route.event_type.as_deref().map(str::to_owned),

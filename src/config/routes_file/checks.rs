@@ -7,6 +7,7 @@ use lapin::ExchangeKind;
 
 use crate::config::routes_file::entry::Placed;
 use crate::config::routes_file::file::{ExchangeEntry, Text};
+use crate::outbox::destination::OnUnroutable;
 use crate::outbox::template::Template;
 
 /// Problems, each with its place in the file.
@@ -104,6 +105,9 @@ pub(super) fn exchanges(
         }
         match kind {
             Ok(kind) => {
+                if is_delayed(&kind) {
+                    delayed(found, &name, routes);
+                }
                 kinds.insert(name, kind);
             }
             Err(problem) => {
@@ -113,6 +117,25 @@ pub(super) fn exchanges(
         }
     }
     kinds
+}
+
+fn is_delayed(kind: &ExchangeKind) -> bool {
+    matches!(kind, ExchangeKind::Custom(name) if name == "x-delayed-message")
+}
+
+/// The plugin returns every mandatory message, also those that it delivers later: each would be sent again until it is a dead letter.
+fn delayed(found: &mut Found, exchange: &str, routes: &[Placed]) {
+    let is_charged =
+        |placed: &&Placed| *placed.route.exchange == *exchange && placed.route.on_unroutable != OnUnroutable::Ignore;
+    for placed in routes.iter().filter(is_charged) {
+        let name = &*placed.route.name;
+        found.add(
+            placed.at,
+            format_args!(
+                "the route '{name}' goes to '{exchange}', an x-delayed-message exchange, which returns every message, also those that it delivers later; set on_unroutable = \"ignore\" for it"
+            ),
+        );
+    }
 }
 
 fn read_kind(word: &str) -> Option<ExchangeKind> {

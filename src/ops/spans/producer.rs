@@ -86,6 +86,7 @@ fn failure(answer: &Answer) -> Option<(&'static str, &str)> {
             match fault {
                 Fault::ExchangeMissing { text, .. }
                 | Fault::Forbidden { text, .. }
+                | Fault::TopicForbidden { text }
                 | Fault::TooLarge { text }
                 | Fault::Culprit { text }
                 | Fault::DestinationClosed { text } => text,
@@ -132,25 +133,27 @@ fn parent(headers: Option<&str>) -> Context {
 mod tests {
     use super::*;
     use crate::outbox::destination::Destination;
-    use crate::outbox::outcome::ChannelFault;
+    use crate::outbox::hold::HoldScope;
+    use crate::outbox::outcome::{ChannelFault, Past, Trouble};
 
     #[test]
     fn what_did_not_reach_its_queue_is_a_failure_and_what_nobody_listens_to_is_none() {
-        let destination = || Destination { exchange: "e".into(), routing_key: "k".into() };
+        let destination = Destination { exchange: "e".into(), routing_key: "k".into() };
+        let trouble = || Trouble::Of(HoldScope::Key(destination.clone()));
         let returned = |on_unroutable| Answer::Returned {
-            destination: destination(),
+            trouble: trouble(),
             on_unroutable,
-            streak: 1,
+            past: Past::Returned(1),
             is_probe: false,
             text: "NO_ROUTE".into(),
         };
-        let closed = |fault| Answer::Closed { destination: destination(), fault };
+        let closed = |fault| Answer::Closed { trouble: trouble(), fault };
         for (answer, expected) in [
             (Answer::Confirmed, None),
             (returned(OnUnroutable::Ignore), None),
             (returned(OnUnroutable::Hold), Some(("returned", "NO_ROUTE"))),
             (returned(OnUnroutable::DeadLetter), Some(("returned", "NO_ROUTE"))),
-            (Answer::Nacked { destination: destination() }, Some(("nacked", ""))),
+            (Answer::Nacked { trouble: trouble() }, Some(("nacked", ""))),
             (closed(ChannelFault::Bystander), Some(("channel_closed", ""))),
             (closed(ChannelFault::TooLarge { text: "too large".into() }), Some(("channel_closed", "too large"))),
             (Answer::Unconfirmed, Some(("unconfirmed", ""))),

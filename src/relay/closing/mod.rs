@@ -12,11 +12,11 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use crate::outbox::broker::{Broker, Channel, CloseReason, Reply, Token};
-use crate::outbox::outcome::{Answer, ChannelFault};
+use crate::outbox::outcome::{Answer, ChannelFault, Trouble};
 use crate::outbox::store::Store;
 use crate::relay::closing::reply_text::{Finding, InFlight};
 use crate::relay::closing::trial::Trial;
-use crate::relay::evidence::Suspicion;
+use crate::relay::evidence::{LOST_TO_SUSPECT, Seen, Suspicion};
 use crate::relay::publish::{Outcome, Report};
 use crate::relay::work::{Index, LegState, Plan, Work};
 use crate::relay::{Desk, Relay, tally};
@@ -41,6 +41,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     InFlight {
                         token: message.token,
                         destination: message.destination.clone(),
+                        flow: message.flow.clone(),
                         body_bytes: message.body_bytes,
                     },
                 )
@@ -62,11 +63,20 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Finding::Named(faults) => in_flight
                 .into_iter()
                 .zip(faults)
-                .map(|(InFlight { token, destination, .. }, fault)| (token, Answer::Closed { destination, fault }))
+                .map(|(message, fault)| (message.token, self.closed_by(&message, work, fault)))
                 .collect(),
             Finding::Suspects => self.try_suspects(work, &unknown, &mut desk.next_token, deadline).await,
             Finding::NobodysFault => self.strike(work, &unknown, &reason),
         }
+    }
+
+    /// The answer to a message on a closed channel.
+    fn closed_by(&self, message: &InFlight, work: &Work, fault: ChannelFault) -> Answer {
+        let InFlight { flow, destination, .. } = message;
+        if let ChannelFault::TopicForbidden { .. } = fault {
+            self.evidence.failed(Seen { flow, destination, sent: Instant::now() });
+        }
+        Answer::Closed { trouble: Trouble::Of(self.scope(&work.holds, flow, destination)), fault }
     }
 
     /// A connection that is lost again and again with the same single message in flight casts suspicion on it.
@@ -75,14 +85,13 @@ impl<S: Store, B: Broker> Relay<S, B> {
         if self.evidence.in_flight_elsewhere(work.ids()) {
             return HashMap::new();
         }
-        let destination = message.destination.clone();
-        let answer = match self.evidence.struck(work.events[*index].id, &destination) {
+        let event = work.events[*index].id;
+        self.evidence.blame(event);
+        let answer = match self.evidence.suspicion(event, &message.flow, LOST_TO_SUSPECT) {
             Suspicion::None => return HashMap::new(),
             // Out of the way for a while, uncharged, so that others can show whether the broker takes anything.
             Suspicion::Unproved => Answer::Unconfirmed,
-            Suspicion::Proved => {
-                Answer::Closed { destination, fault: ChannelFault::Culprit { text: reason.text.clone() } }
-            }
+            Suspicion::Proved => self.closed_by(message, work, ChannelFault::Culprit { text: reason.text.clone() }),
         };
         HashMap::from([(message.token, answer)])
     }
@@ -105,25 +114,25 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 LegState::Held(_) | LegState::Answered(_) => None,
             });
             if let Some(message) = rebuilt.into_iter().find(|message| Some(message.token) == token) {
-                owners.insert(message.token, (suspect.token, suspect.destination.clone()));
+                owners.insert(message.token, suspect);
                 messages.push(message);
             }
         }
         let trials = trial::try_alone(&self.broker, &self.evidence, messages, deadline).await;
         let mut answers = HashMap::new();
         for (token, trial) in trials {
-            let Some((token, destination)) = owners.remove(&token) else { continue };
+            let Some(suspect) = owners.remove(&token) else { continue };
             let answer = match trial {
                 Trial::Answered(Reply::Confirmed) => Answer::Confirmed,
-                Trial::Closed(fault) => Answer::Closed { destination, fault },
+                Trial::Closed(fault) => self.closed_by(suspect, work, fault),
                 // At once it would be sent a third time, and so on for as long as its destination is silent.
                 Trial::Unanswered => Answer::Unconfirmed,
                 // It gets its verdict in the next batch, on a channel of many.
                 Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) => {
-                    Answer::Closed { destination, fault: ChannelFault::Bystander }
+                    self.closed_by(suspect, work, ChannelFault::Bystander)
                 }
             };
-            answers.insert(token, answer);
+            answers.insert(suspect.token, answer);
         }
         answers
     }

@@ -11,7 +11,7 @@
 
 use crate::outbox::broker::{CloseReason, Token};
 use crate::outbox::destination::Destination;
-use crate::outbox::hold::HoldScope;
+use crate::outbox::flow::Flow;
 use crate::outbox::outcome::ChannelFault;
 
 const NOT_FOUND: u16 = 404;
@@ -25,6 +25,8 @@ pub(super) struct InFlight {
     pub token: Token,
     /// Where to.
     pub destination: Destination,
+    /// The flow that it is part of.
+    pub flow: Flow,
     /// Bytes of its body.
     pub body_bytes: usize,
 }
@@ -86,14 +88,13 @@ fn forbidden(reason: &CloseReason, message: &InFlight) -> ChannelFault {
     if !names(&reason.text, "exchange", as_the_broker_says(exchange)) {
         return ChannelFault::Bystander;
     }
-    let scope = if !reason.text.contains("topic '") {
-        HoldScope::Exchange(exchange.clone())
+    if !reason.text.contains("topic '") {
+        ChannelFault::Forbidden { exchange: exchange.clone(), text: reason.text.clone() }
     } else if names(&reason.text, "topic", routing_key) {
-        HoldScope::Key(message.destination.clone())
+        ChannelFault::TopicForbidden { text: reason.text.clone() }
     } else {
-        return ChannelFault::Bystander;
-    };
-    ChannelFault::Forbidden { scope, text: reason.text.clone() }
+        ChannelFault::Bystander
+    }
 }
 
 fn too_large(reason: &CloseReason, in_flight: &[InFlight]) -> Finding {
@@ -117,7 +118,7 @@ mod tests {
 
     fn message(token: Token, exchange: &str, routing_key: &str, body_bytes: usize) -> InFlight {
         let destination = Destination { exchange: exchange.into(), routing_key: routing_key.into() };
-        InFlight { token, destination, body_bytes }
+        InFlight { token, flow: Flow::of(&destination), destination, body_bytes }
     }
 
     fn closed(code: u16, text: &str) -> CloseReason {

@@ -2,8 +2,8 @@
 //! nothing said which.
 //!
 //! Called by `closing`, within the batch's deadline. Only a message that closes its channel again
-//! is charged, and only if another message of its destination passes (hazard B6). The others are
-//! charged nothing.
+//! is charged, and only if another message of its flow passes (hazard B6). The others are charged
+//! nothing.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::deadline::deadline;
 use crate::outbox::broker::{Broker, Channel, ChannelUser, Message, Reply, Token};
-use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
 use crate::outbox::outcome::ChannelFault;
-use crate::relay::evidence::Evidence;
+use crate::relay::evidence::{CLOSED_TO_SUSPECT, Evidence, Seen, Suspicion};
 
 /// With less time than this left a suspect is not sent: an innocent one would wait for a confirm that nobody reads any more.
 const TRIAL_MIN: Duration = Duration::from_millis(200);
@@ -40,30 +40,36 @@ pub(super) async fn try_alone<B: Broker>(
     let mut trials = Vec::with_capacity(suspects.len());
     let mut channel = None;
     for suspect in suspects {
-        let (token, event, destination) = (suspect.token, suspect.event_id, suspect.destination.clone());
+        let (token, event, sent) = (suspect.token, suspect.event_id, Instant::now());
+        let (flow, destination) = (suspect.flow.clone(), suspect.destination.clone());
         // No channel or no time: the others would fare no better.
         let Some(trial) = try_one(broker, &mut channel, suspect, until).await else { break };
+        let seen = Seen { flow: &flow, destination: &destination, sent };
         match &trial {
             Trial::Answered(Reply::Confirmed) => {
                 let generation = channel.as_ref().map_or(0, B::Channel::generation);
-                evidence.accepted(&destination, generation);
+                evidence.accepted([seen], generation);
             }
-            Trial::Closed(_) => evidence.closed_over(event),
+            Trial::Closed(_) => {
+                evidence.blame(event);
+                evidence.failed(seen);
+            }
             Trial::Answered(Reply::Returned(_) | Reply::Nacked | Reply::Unknown) | Trial::Unanswered => {}
         }
-        trials.push((token, event, destination, trial));
+        trials.push((token, event, flow, trial));
     }
-    trials
-        .into_iter()
-        .map(|(token, event, destination, trial)| (token, weigh(evidence, event, &destination, trial)))
-        .collect()
+    // Weighed at the end: one that was tried later may have passed.
+    trials.into_iter().map(|(token, event, flow, trial)| (token, weigh(evidence, event, &flow, trial))).collect()
 }
 
-/// A message that nothing else of its destination speaks against shares the guilt with its destination.
-fn weigh(evidence: &Evidence, event: Uuid, destination: &Destination, trial: Trial) -> Trial {
+/// A message whose flow has taken nothing else since shares the guilt with it.
+fn weigh(evidence: &Evidence, event: Uuid, flow: &Flow, trial: Trial) -> Trial {
     match trial {
-        Trial::Closed(ChannelFault::Culprit { text }) if !evidence.is_convicted(event, destination) => {
-            Trial::Closed(ChannelFault::DestinationClosed { text })
+        Trial::Closed(ChannelFault::Culprit { text }) => {
+            Trial::Closed(match evidence.suspicion(event, flow, CLOSED_TO_SUSPECT) {
+                Suspicion::Proved => ChannelFault::Culprit { text },
+                Suspicion::None | Suspicion::Unproved => ChannelFault::DestinationClosed { text },
+            })
         }
         innocent @ (Trial::Answered(_) | Trial::Closed(_) | Trial::Unanswered) => innocent,
     }

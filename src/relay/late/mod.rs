@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::outbox::broker::{Reply, Token};
 use crate::outbox::destination::Destination;
+use crate::outbox::flow::Flow;
+use crate::outbox::hold::HoldScope;
 use crate::outbox::store::{ConfirmedCopy, LateRoute};
 use crate::quick::{QuickMap, QuickSet};
 
@@ -22,8 +24,8 @@ use crate::quick::{QuickMap, QuickSet};
 pub struct Late {
     messages: QuickMap<Token, LateMessage>,
     events: QuickMap<Uuid, LateEvent>,
-    /// Destinations that were put on hold because they did not confirm.
-    suspended: QuickSet<Destination>,
+    /// What was put on hold because it did not confirm.
+    suspended: QuickSet<HoldScope>,
 }
 
 /// A message whose confirm is owed.
@@ -39,6 +41,8 @@ pub struct Owed {
     pub route: Arc<str>,
     /// Where it went.
     pub destination: Destination,
+    /// The flow that it is part of.
+    pub flow: Flow,
     /// Whether its return would be as good as a confirm.
     pub may_be_unrouted: bool,
     /// The replay that its event was sent for, if any.
@@ -76,8 +80,8 @@ pub struct Settles {
     pub routes: Vec<LateRoute>,
     /// Answered, and not with a confirm: to be looked at again at once.
     pub recheck: Vec<Uuid>,
-    /// Destinations that were suspended and have confirmed.
-    pub alive: Vec<Destination>,
+    /// What was suspended and has confirmed.
+    pub alive: Vec<HoldScope>,
     /// Confirmed messages.
     pub messages: Vec<Owed>,
 }
@@ -93,9 +97,9 @@ impl Late {
         self.messages.insert(owed.token, LateMessage { owed, reported: false });
     }
 
-    /// Notes that a destination was put on hold because it does not confirm.
-    pub fn suspend(&mut self, destination: Destination) {
-        self.suspended.insert(destination);
+    /// Notes that this was put on hold because it does not confirm.
+    pub fn suspend(&mut self, scope: HoldScope) {
+        self.suspended.insert(scope);
     }
 
     /// Starts every clock anew: while the broker blocks the connection nothing can be confirmed.
@@ -114,9 +118,8 @@ impl Late {
             let (id, replay_id, route) = (message.owed.event, message.owed.replay_id, Arc::clone(&message.owed.route));
             let is_done = confirmed || (message.owed.may_be_unrouted && matches!(reply, Reply::Returned(_)));
             if confirmed {
-                if let Some(destination) = self.suspended.take(&message.owed.destination) {
-                    settles.alive.push(destination);
-                }
+                let Owed { route, flow, destination, .. } = &message.owed;
+                settles.alive.extend(self.suspended.extract_if(|scope| scope.covers(route, flow, destination)));
                 settles.messages.push(message.owed);
             }
             let Some(event) = self.events.get_mut(&id) else { continue };
@@ -142,9 +145,14 @@ impl Late {
         settles
     }
 
-    /// Where a message went, for its window.
-    pub fn destination(&self, token: Token) -> Option<&Destination> {
-        self.messages.get(&token).map(|message| &message.owed.destination)
+    /// What a message is, as long as its window waits for it.
+    pub fn owed(&self, token: Token) -> Option<&Owed> {
+        self.messages.get(&token).filter(|message| !message.reported).map(|message| &message.owed)
+    }
+
+    /// How many messages were reported as overdue and are still owed: they use the channel's credit at the broker up.
+    pub fn given_up(&self) -> usize {
+        self.messages.values().filter(|message| message.reported).count()
     }
 
     /// Messages that have been owed for longer than `timeout` and were not reported yet.
@@ -223,6 +231,7 @@ mod tests {
             event,
             event_type,
             route,
+            flow: Flow::of(&destination),
             destination,
             may_be_unrouted: false,
             replay_id: None,
@@ -306,7 +315,9 @@ mod tests {
         assert_eq!(late.overdue(timeout, Instant::now()).len(), 1);
         assert!(!late.keeps(&event), "it may be claimed again");
         assert!(late.overdue(timeout, Instant::now()).is_empty());
-        late.suspend(there("a"));
-        assert_eq!(late.answered(vec![(1, Reply::Confirmed)]).alive, [there("a")]);
+        assert_eq!((late.given_up(), late.owed(1)), (1, None));
+        late.suspend(HoldScope::Key(there("a")));
+        late.suspend(HoldScope::Key(there("b")));
+        assert_eq!(late.answered(vec![(1, Reply::Confirmed)]).alive, [HoldScope::Key(there("a"))]);
     }
 }

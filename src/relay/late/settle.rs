@@ -4,18 +4,20 @@
 //! came while a batch was published.
 
 use crate::outbox::broker::{Broker, Channel, Reply, Token};
-use crate::outbox::destination::Destination;
+use crate::outbox::hold::HoldScope;
 use crate::outbox::store::{Store, StoreError};
+use crate::relay::evidence::Seen;
 use crate::relay::{Desk, Relay, tally};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 impl<S: Store, B: Broker> Relay<S, B> {
-    /// Settles answers to messages of earlier batches, and opens their destinations' windows.
+    /// Settles answers to messages of earlier batches, and opens their flows' windows.
     pub async fn take_late(&self, desk: &mut Desk<B::Channel>, answers: Vec<(Token, Reply)>) {
         for (token, reply) in &answers {
-            if let Some(destination) = desk.late.destination(*token) {
-                desk.pace.answered(destination, *reply == Reply::Confirmed, Instant::now());
+            if let Some(owed) = desk.late.owed(*token) {
+                let way = (&owed.flow, &owed.destination);
+                desk.pace.answered(way, *reply == Reply::Confirmed, owed.sent_at, Instant::now());
             }
         }
         self.settle_late(desk, answers).await;
@@ -26,14 +28,10 @@ impl<S: Store, B: Broker> Relay<S, B> {
             return;
         }
         let generation = desk.channel.generation();
-        for (token, reply) in &answers {
-            if let Some(destination) = desk.late.destination(*token)
-                && *reply == Reply::Confirmed
-            {
-                self.evidence.accepted(destination, generation);
-            }
-        }
         let settles = desk.late.answered(answers);
+        let confirmed = settles.messages.iter();
+        let seen = confirmed.map(|owed| Seen { flow: &owed.flow, destination: &owed.destination, sent: owed.sent_at });
+        self.evidence.accepted(seen, generation);
         for message in &settles.messages {
             self.count_late(message);
         }
@@ -66,7 +64,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         self.metrics.in_flight(self.evidence.in_flight());
     }
 
-    pub(super) async fn go_on_after(&self, recheck: &[Uuid], alive: &[Destination]) -> Result<(), StoreError> {
+    pub(super) async fn go_on_after(&self, recheck: &[Uuid], alive: &[HoldScope]) -> Result<(), StoreError> {
         if !recheck.is_empty() {
             self.store.recheck(recheck).await?;
         }

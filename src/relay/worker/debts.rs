@@ -3,7 +3,10 @@
 
 use crate::crash;
 use crate::outbox::broker::{Broker, Channel, LinkState};
+use crate::outbox::hold::HoldScope;
 use crate::outbox::store::{Store, StoreError};
+use crate::relay::evidence::Seen;
+use crate::relay::late::Owed;
 use crate::relay::tally;
 use crate::relay::worker::Worker;
 use futures_util::FutureExt;
@@ -40,19 +43,24 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let timeout = self.relay.policy.confirm_timeout;
         let overdue = desk.late.overdue(timeout, Instant::now());
         let generation = desk.channel.generation();
-        let (mut stuck, mut probe_after) = (Vec::new(), timeout);
-        for message in overdue {
+        let mut probe_after = timeout;
+        for message in &overdue {
             if !self.relay.evidence.has_answered_since(generation, message.at) {
                 // The connection, or this destination: the probe on a new connection tells, and what waits for a silent destination
                 // does not come first again.
                 probe_after = Duration::ZERO;
                 self.relay.broker.end_generation(generation, "no confirm at all within the timeout");
             }
-            desk.late.suspend(message.destination.clone());
-            stuck.push((message.event, message.destination));
+            let Owed { flow, destination, sent_at, .. } = message;
+            self.relay.evidence.failed(Seen { flow, destination, sent: *sent_at });
         }
-        if stuck.is_empty() {
+        if overdue.is_empty() {
             return;
+        }
+        let scope = |owed: &Owed| self.relay.evidence.scope(&owed.flow, &owed.destination);
+        let stuck: Vec<(Uuid, HoldScope)> = overdue.iter().map(|owed| (owed.event, scope(owed))).collect();
+        for (_, scope) in &stuck {
+            desk.late.suspend(scope.clone());
         }
         let events: Vec<Uuid> = stuck.iter().map(|(event, _)| *event).collect();
         match self.relay.store.hold_unconfirmed(&stuck, probe_after).await {
@@ -60,6 +68,9 @@ impl<S: Store, B: Broker> Worker<S, B> {
             Ok(()) => {
                 self.relay.metrics.possible_duplicates(events.len());
                 self.relay.evidence.land(&events);
+                for owed in &overdue {
+                    desk.pace.give_up((&owed.flow, &owed.destination));
+                }
             }
             Err(error) => {
                 desk.late.unreport(&events);

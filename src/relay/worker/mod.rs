@@ -101,6 +101,10 @@ struct Worker<S: Store, B: Broker> {
     heart: Heart,
 }
 
+/// Confirms that a channel may owe and nobody waits for any more. They use up the credit that the broker gives a channel for a queue (`pace`),
+/// so that after as many again, sent when a probe was taken by mistake, the whole connection would stand still; a fresh channel has its own.
+const GIVEN_UP_MAX: usize = 100;
+
 /// What a step of the loop found.
 enum Step {
     /// Work was done; look again at once.
@@ -148,6 +152,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
             return Ok(Step::NoLink);
         }
         self.look_after_late().await;
+        if self.desk.as_ref().is_some_and(|desk| desk.late.given_up() >= GIVEN_UP_MAX) {
+            self.bury_desk().await;
+            return Ok(Step::Worked);
+        }
         let Some(desk) = &self.desk else { return Ok(Step::NoLink) };
         let generation = desk.channel.generation();
         // The first worker goes on, one message at a time (`pace`): only another destination's answer tells a silent connection from a
