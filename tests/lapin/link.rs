@@ -6,6 +6,7 @@ use std::time::Duration;
 use outbox_relay::net::tls::TlsFiles;
 use outbox_relay::outbox::broker::{Broker, Channel, ChannelUser, LinkState, Message, Properties, Reply, Token};
 use outbox_relay::outbox::destination::Destination;
+use outbox_relay::outbox::flow::Flow;
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::rabbitmq::connect::BrokerAddress;
 use outbox_relay::rabbitmq::supervisor::{BrokerSettings, RabbitMq};
@@ -73,10 +74,12 @@ impl Drop for Link {
 
 /// A message as the relay makes them.
 pub fn message(token: Token, exchange: &str, routing_key: &str, body: &[u8]) -> Message {
+    let destination = Destination { exchange: exchange.into(), routing_key: routing_key.into() };
     Message {
         token,
         event_id: Uuid::new_v4(),
-        destination: Destination { exchange: exchange.into(), routing_key: routing_key.into() },
+        flow: Flow::of(&destination),
+        destination,
         body: body.to_vec(),
         properties: Properties {
             message_type: "order.created".into(),
