@@ -150,7 +150,7 @@ fn sixteen_lanes_with_a_backlog_of_one_key_each_leave_a_seventeenth_its_turn() {
 #[test]
 fn a_due_hold_whose_only_lane_is_busy_keeps_no_other_hold_from_its_probe() {
     play(5, async |sim| {
-        let places = [Kind::A, Kind::B].map(|kind| names(&kind.ways()[0].0));
+        let places = [Kind::A, Kind::B].map(|kind| names(&kind.ways("k0")[0].0));
         for place in &places {
             sim.lock().rabbit.moods.insert(place.clone(), Mood::Nacks);
         }

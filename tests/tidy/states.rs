@@ -83,7 +83,7 @@ fn of_hold(kind: HoldKind) -> (&'static str, &'static str) {
             "start the queue's consumers or make room; restore the cluster",
         ),
         HoldKind::Unroutable => (
-            "20 different events in a row came back, or a probe of a held destination did: no \
+            "a message came back that had been routed before, or 20 events in a row that never were, or a probe of a held destination did: no \
             queue is bound. Also after an exchange was created again without its bindings",
             "bind a queue",
         ),
