@@ -9,9 +9,9 @@ use std::time::Duration;
 use outbox_relay::outbox::broker::{
     Broker, BrokerError, Channel, ChannelUser, CloseReason, LinkState, Message, Reply, Token,
 };
-use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::event::{Event, HoldId};
-use outbox_relay::outbox::hold::Holds;
+use outbox_relay::outbox::flow::Flow;
+use outbox_relay::outbox::hold::{HoldScope, Holds};
 use outbox_relay::outbox::store::{
     Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Settled, Settlement, Store, StoreError,
 };
@@ -101,11 +101,15 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn hold_unconfirmed(&self, _stuck: &[(Uuid, Destination)], _after: Duration) -> Result<(), StoreError> {
+    async fn hold_unconfirmed(&self, _stuck: &[(Uuid, HoldScope)], _after: Duration) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn lift_unconfirmed(&self, _destinations: &[Destination]) -> Result<(), StoreError> {
+    async fn lift_unconfirmed(&self, _scopes: &[HoldScope]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn probe_unconfirmed(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -121,6 +125,10 @@ pub struct FakeBatch {
 }
 
 impl Batch for FakeBatch {
+    async fn confirmed_flows(&self, _flows: &[Flow]) -> Result<Vec<Flow>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn settle(mut self, settlement: &Settlement) -> Result<Settled, StoreError> {
         assert!(settlement.waits.is_empty() && settlement.dead_letters.is_empty(), "{settlement:?}");
         self.store.mark(&settlement.published);

@@ -5,17 +5,15 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use crate::support::{Relay, Signal, TestBed};
+use testkit::{Relay, Signal, TestBed, program};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_outbox-relay");
-
-async fn program(args: &[&str]) -> Output {
-    Command::new(PROGRAM).args(args).output().await.expect("the program runs")
+async fn run(args: &[&str]) -> Output {
+    Command::new(program::relay()).args(args).output().await.expect("the program runs")
 }
 
 /// Its exit code, and what it said on either output.
 async fn health(admin: &str, more: &[&str]) -> (Option<i32>, String) {
-    let output = program(&[&["health", "--admin-addr", admin], more].concat()).await;
+    let output = run(&[&["health", "--admin-addr", admin], more].concat()).await;
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).expect("words"))
 }
@@ -58,12 +56,12 @@ async fn without_an_admin_port_nobody_can_say_and_a_wrong_address_is_a_usage_err
 #[tokio::test]
 async fn the_completions_of_a_shell_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
-        let output = program(&["completions", shell]).await;
+        let output = run(&["completions", shell]).await;
         let script = String::from_utf8(output.stdout).expect("a script is text");
         for command in ["run", "migrate", "dlq", "health", "completions"] {
             assert!(script.contains(command), "{shell}: {command}");
         }
         assert_eq!(output.status.code(), Some(0), "{shell}");
     }
-    assert_eq!(program(&["completions", "cmd"]).await.status.code(), Some(64));
+    assert_eq!(run(&["completions", "cmd"]).await.status.code(), Some(64));
 }
