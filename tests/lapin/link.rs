@@ -8,7 +8,7 @@ use outbox_relay::outbox::broker::{Broker, Channel, ChannelUser, LinkState, Mess
 use outbox_relay::outbox::destination::Destination;
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::rabbitmq::connect::BrokerAddress;
-use outbox_relay::rabbitmq::supervisor::{BrokerSettings, RabbitMq};
+use outbox_relay::rabbitmq::supervisor::{BrokerSettings, Declared, RabbitMq};
 use testkit::patience::SOON;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ impl Link {
         let settings = BrokerSettings {
             address: BrokerAddress { urls: vec![url.into()], user: None, password: None, files: TlsFiles::default() },
             connection_name: "outbox-relay/tests".into(),
-            declare: Vec::new(),
+            declare: Declared::default(),
         };
         let (broker, stop) = (RabbitMq::new(), CancellationToken::new());
         let supervisor = Some(tokio::spawn(broker.clone().supervise(settings, stop.clone())));
