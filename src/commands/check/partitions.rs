@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::deadline::deadline;
+use crate::outbox::partition::PARTITIONS_MAX;
 use crate::outbox::route::{PartitionQueues, Route};
-use crate::rabbitmq::inspect::{Inspection, Kind, QueueState};
+use crate::rabbitmq::inspect::{Inspection, Kind};
 
 /// All looks at the queues of one route.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
@@ -29,8 +30,9 @@ struct Seen {
     unconsumed: Vec<String>,
     /// Not as `--declare` makes them, with the broker's words.
     different: Vec<String>,
-    /// The queue after the last, which a larger number has left.
-    beyond: Option<(String, QueueState)>,
+    /// The queues after the last, which a larger number has left, and their ready messages.
+    beyond: Vec<String>,
+    messages_beyond: u64,
 }
 
 /// Every finding about the queues of `route`.
@@ -61,20 +63,25 @@ async fn look(inspection: &Inspection, queues: &PartitionQueues) -> Result<Seen,
             seen.unconsumed.push(name);
         }
     }
-    let (name, _) = queues.queue(seen.partitions);
-    seen.beyond = inspection.queue(&name).await?.map(|state| (name, state));
+    for partition in seen.partitions..PARTITIONS_MAX {
+        let (name, _) = queues.queue(partition);
+        let Some(state) = inspection.queue(&name).await? else { break };
+        seen.messages_beyond += u64::from(state.messages);
+        seen.beyond.push(name);
+    }
     Ok(seen)
 }
 
 fn judge(route: &str, seen: &Seen, is_declared: bool) -> Vec<Finding> {
     let partitions = seen.partitions;
     let mut findings = Vec::new();
-    if let Some((name, state)) = &seen.beyond {
-        let text = format!("route '{route}' has {partitions} partitions, and '{name}' is left of a larger number");
-        findings.push(match state.messages {
+    if !seen.beyond.is_empty() {
+        let left = names(&seen.beyond);
+        let text = format!("route '{route}' has {partitions} partitions; left of a larger number: {left}");
+        findings.push(match seen.messages_beyond {
             0 => found(Verdict::Warn, text).mend("delete the queues past the last partition"),
-            waiting => found(Verdict::Fail, format!("{text} and holds {waiting} messages")).mend(
-                "let its consumers empty it before the relay runs with this number, or keys are handled out of order",
+            waiting => found(Verdict::Fail, format!("{text}, with {waiting} messages")).mend(
+                "let consumers empty them before the relay runs with this number, or keys are handled out of order",
             ),
         });
     }
@@ -136,8 +143,8 @@ mod tests {
         let grown = Seen { partitions: 8, missing: names(4..8), messages: 3, ..Seen::default() };
         assert_eq!(verdicts(&grown, true), [Verdict::Fail], "four became eight, and three messages wait");
         assert_eq!(verdicts(&Seen { messages: 0, ..grown }, true), [Verdict::Ok]);
-        let beyond = |messages| Some(("q.4".to_owned(), QueueState { messages, consumers: 1 }));
-        let shrunk = |messages| Seen { partitions: 4, beyond: beyond(messages), ..Seen::default() };
+        let shrunk =
+            |messages_beyond| Seen { partitions: 4, beyond: names(4..8), messages_beyond, ..Seen::default() };
         assert_eq!(verdicts(&shrunk(1), true), [Verdict::Fail], "eight became four, and one message waits");
         assert_eq!(verdicts(&shrunk(0), true), [Verdict::Warn]);
     }
