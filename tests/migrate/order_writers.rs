@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use futures_util::future::join_all;
+use testkit::{TestBed, eventually};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::command::{migrate, migrated};
-use crate::support::{TestBed, eventually};
+use crate::migrate::command::{migrate, migrated};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const WORKERS: usize = 8;

@@ -1,9 +1,9 @@
 //! From version 1 to the newest and back: the events of version 1 survive, and so do the grants that somebody gave by hand.
 
+use testkit::TestBed;
 use tokio_postgres::Client;
 
-use crate::command::{migrate_at, migrated, versions};
-use crate::support::TestBed;
+use crate::migrate::command::{migrate_at, migrated, versions};
 
 const FIRST: &str = include_str!("../../sql/migrations/0001_outbox.up.sql");
 const SECOND_DOWN: &str = include_str!("../../sql/migrations/0002_both_ends.down.sql");

@@ -79,8 +79,8 @@ fn judge(route: &str, seen: &Seen, is_declared: bool) -> Vec<Finding> {
         let left = names(&seen.beyond);
         let text = format!("route '{route}' has {partitions} partitions; left of a larger number: {left}");
         findings.push(match seen.messages_beyond {
-            0 => found(Verdict::Warn, text).mend("delete the queues past the last partition"),
-            waiting => found(Verdict::Fail, format!("{text}, with {waiting} messages")).mend(
+            0 => found(Verdict::Warn, text).fix("delete the queues past the last partition"),
+            waiting => found(Verdict::Fail, format!("{text}, with {waiting} messages")).fix(
                 "let consumers empty them before the relay runs with this number, or keys are handled out of order",
             ),
         });
@@ -90,7 +90,7 @@ fn judge(route: &str, seen: &Seen, is_declared: bool) -> Vec<Finding> {
         findings.push(match is_declared {
             true => found(Verdict::Ok, format!("route '{route}': run declares its {partitions} queues (--declare)")),
             false => found(Verdict::Fail, format!("route '{route}': none of its {partitions} queues is there"))
-                .mend("create them, or run the relay with --declare"),
+                .fix("create them, or run the relay with --declare"),
         });
         return findings;
     }
@@ -98,20 +98,20 @@ fn judge(route: &str, seen: &Seen, is_declared: bool) -> Vec<Finding> {
         let text = format!("route '{route}' has {partitions} partitions, and {} are missing", names(&seen.missing));
         findings.push(match seen.messages {
             0 if is_declared => found(Verdict::Ok, format!("{text}; run declares them (--declare)")),
-            0 => found(Verdict::Fail, text).mend("create them, or run the relay with --declare"),
-            waiting => found(Verdict::Fail, format!("{text} while {waiting} messages wait in the others")).mend(
+            0 => found(Verdict::Fail, text).fix("create them, or run the relay with --declare"),
+            waiting => found(Verdict::Fail, format!("{text} while {waiting} messages wait in the others")).fix(
                 "the number has changed: let consumers empty the queues with the relays stopped, or keys are handled out of order",
             ),
         });
     }
     if !seen.unconsumed.is_empty() {
         let text = format!("route '{route}': no consumer takes from {}", names(&seen.unconsumed));
-        findings.push(found(Verdict::Warn, text).mend("start a consumer of every partition: their keys wait until then"));
+        findings.push(found(Verdict::Warn, text).fix("start a consumer of every partition: their keys wait until then"));
     }
     if !seen.different.is_empty() {
         let text = format!("route '{route}': not quorum queues with a single active consumer: {}", names(&seen.different));
         findings.push(
-            found(Verdict::Warn, text).mend("delete and declare them anew while they are empty, or run one consumer of each"),
+            found(Verdict::Warn, text).fix("delete and declare them anew while they are empty, or run one consumer of each"),
         );
     }
     if findings.is_empty() {

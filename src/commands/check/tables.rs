@@ -164,7 +164,7 @@ fn of_prepared(row: &Row) -> Finding {
     let age = span(row.get("age_seconds"));
     let literal = gid.replace('\'', "''");
     let text = format!("the transaction '{gid}' of {role} wrote events and has been prepared for {age}");
-    found("prepared transactions", Verdict::Warn, text).mend(format!(
+    found("prepared transactions", Verdict::Warn, text).fix(format!(
         "let its coordinator end it, or do it yourself: COMMIT PREPARED '{literal}' or ROLLBACK PREPARED '{literal}'"
     ))
 }
