@@ -150,25 +150,25 @@ fn partitioned(partitions: u16) -> String {
 
 #[tokio::test]
 async fn partitions_are_looked_at_and_a_number_that_changed_while_messages_wait_fails() {
-    let stage = Stage::new("checked_partitions").await;
-    let url = stage.bed.amqp_url();
+    let world = stage("checked_partitions").await;
+    let url = world.bed.amqp_url();
     let four = partitioned(4);
-    let (answer, findings) = check(&stage.bed, &url, &["--routes", &four, "--declare"]).await;
+    let (answer, findings) = check(&world.bed, &url, &["--routes", &four, "--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
     assert_finding(&findings, "partitions", "ok", "declares its 4 queues", "");
-    let (_, findings) = check(&stage.bed, &url, &["--routes", &four]).await;
+    let (_, findings) = check(&world.bed, &url, &["--routes", &four]).await;
     assert_finding(&findings, "partitions", "fail", "none of its 4 queues", "--declare");
-    let relay = Relay::start(&stage.bed, &["--routes", &four, "--declare"]).await;
-    let client = stage.bed.client().await;
+    let relay = Relay::start(&world.bed, &["--routes", &four, "--declare"]).await;
+    let client = world.bed.client().await;
     let emit = "SELECT outbox.emit('Order', 'order-42', 'order.created', '{}')";
     client.query_one(emit, &[]).await.expect("an event");
-    eventually(Duration::from_secs(60), "it is in its queue", async || stage.bed.pending().await == 0).await;
+    eventually(Duration::from_secs(60), "it is in its queue", async || world.bed.pending().await == 0).await;
     drop(relay);
-    let (answer, findings) = check(&stage.bed, &url, &["--routes", &four, "--declare"]).await;
+    let (answer, findings) = check(&world.bed, &url, &["--routes", &four, "--declare"]).await;
     assert_eq!(answer.code, Some(0), "{}", answer.stdout);
     assert_finding(&findings, "partitions", "warn", "no consumer takes from p.0", "start a consumer");
     for (other, words) in [(8, "p.4"), (2, "p.2")] {
-        let (answer, findings) = check(&stage.bed, &url, &["--routes", &partitioned(other), "--declare"]).await;
+        let (answer, findings) = check(&world.bed, &url, &["--routes", &partitioned(other), "--declare"]).await;
         assert_eq!(answer.code, Some(1), "{other}: {}", answer.stdout);
         assert_finding(&findings, "partitions", "fail", words, "out of order");
     }

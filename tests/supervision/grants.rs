@@ -108,20 +108,15 @@ async fn a_producer_inserts_and_emits_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_that_may_only_insert_reads_back_what_the_table_gave_and_no_payload() {
     let bed = TestBed::new("insert only").await;
-    bed.migrate().await;
     let role = unique("shop");
-    let mut migrate = tokio::process::Command::new(RELAY);
-    migrate.args(["migrate", "--database-url", &bed.database_url(), "--grants", "--create-roles"]);
-    migrate.args(["--writer-insert-only", "--writer-role", &role]);
-    let output = tokio::time::timeout(PATIENCE, migrate.kill_on_drop(true).output()).await.expect("in time");
-    assert!(output.expect("migrate runs").status.success());
+    bed.migrate_with(&["--grants", "--create-roles", "--writer-insert-only", "--writer-role", &role]).await;
     let writer = try_connect(&with_user(&bed.database_url(), &role)).await.expect("the role logs in");
     may(&writer, &[INSERT, "SELECT outbox.emit('Order', 'order-1', 'order.paid', '{}')"]).await;
     may_not(&writer, &["SELECT payload FROM outbox.events", "SELECT * FROM outbox.events"]).await;
     drop(writer);
     let owner = bed.client().await;
     let gone = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
-    eventually(PATIENCE, "the role is dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
+    eventually(SOON, "the role is dropped", async || owner.batch_execute(&gone).await.is_ok()).await;
 }
 
 /// A relay at rest only asks whether there is work, which row security would answer with no for ever.

@@ -219,7 +219,7 @@ fn queues(
     let name = name?;
     let (at, text) = (name.span().start, name.into_inner());
     let Some(partitions) = partitions else {
-        checked.problem(at, "queue is for the queues of partitions; give the route partitions = N, or leave it out");
+        checked.problem(at, "queue is for the queues of partitions; give the route partitions = N, or remove queue");
         return None;
     };
     let routing_key = if event_type == ANY_TYPE { routing_key.clone() } else { routing_key.for_type(event_type) };
