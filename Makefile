@@ -12,13 +12,14 @@ TEST_ARGS ?=
 CASES ?= all
 SCALE ?= 1
 ROUNDS ?= 5
+LANGUAGES ?= python,node,go,java
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # Optional features of both crates, which the tests and lints need.
 features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check-openapi test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
+.PHONY: help demo bench test check-openapi test-clients test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
 
 help: ## shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ test: services ## every test [TEST_ARGS='--test suite journey:: -- --nocapture']
 
 check-openapi: services ## tests the order service against its OpenAPI document with schemathesis, for a minute
 	dev/with-services openapi -- dev/check-openapi
+
+test-clients: ## writers and consumers in Python, Node, Go and Java against the relay, judged at both ends [LANGUAGES=python,node,go,java]
+	dev/test-clients $(LANGUAGES)
 
 test-pgbouncer: services ## runs every test with the relays behind pgbouncer, then with only the printed grants [TEST_ARGS=...]
 	dev/with-services pgbouncer --pgbouncer -- cargo test --no-fail-fast $(TEST_ARGS)

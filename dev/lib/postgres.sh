@@ -69,6 +69,7 @@ write_postgres_settings() {
 		unix_socket_directories = ''
 		fsync = ${fsync:-off}
 		max_connections = 200
+		max_prepared_transactions = 20
 		shared_buffers = ${buffers:-128MB}
 		dynamic_shared_memory_type = mmap
 		wal_level = logical

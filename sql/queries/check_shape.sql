@@ -7,6 +7,8 @@ SELECT (SELECT a.atttypid::regtype::text FROM pg_attribute a WHERE a.attrelid = 
        (SELECT array_agg(i.relname::text) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
         WHERE x.indrelid = e.oid AND x.indisvalid AND x.indisready) AS indexes,
        EXISTS (SELECT FROM pg_trigger g
-               WHERE g.tgrelid = e.oid AND NOT g.tgisinternal AND g.tgname = 'notify_relays' AND g.tgenabled <> 'D') AS has_notify_trigger
+               WHERE g.tgrelid = e.oid AND NOT g.tgisinternal AND g.tgname = 'notify_relays' AND g.tgenabled <> 'D') AS has_notify_trigger,
+       EXISTS (SELECT FROM pg_trigger g
+               WHERE g.tgrelid = e.oid AND NOT g.tgisinternal AND g.tgname = 'order_writers' AND g.tgenabled <> 'D') AS has_order_writers
 FROM pg_class e JOIN pg_namespace n ON n.oid = e.relnamespace
 WHERE n.nspname = $1 AND e.relname = 'events'

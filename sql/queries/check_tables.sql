@@ -16,7 +16,7 @@ SELECT t.name, 'trigger', g.tgname::text,
        concat_ws(' or ', CASE WHEN g.tgtype & 4 > 0 THEN 'INSERT' END, CASE WHEN g.tgtype & 8 > 0 THEN 'DELETE' END,
                  CASE WHEN g.tgtype & 16 > 0 THEN 'UPDATE' END, CASE WHEN g.tgtype & 32 > 0 THEN 'TRUNCATE' END)
 FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid
-WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND NOT (t.name = 'events' AND g.tgname = 'notify_relays')
+WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND NOT (t.name = 'events' AND g.tgname IN ('notify_relays', 'order_writers'))
 UNION ALL
 SELECT t.name, 'rule', r.rulename::text,
        CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' WHEN '4' THEN 'DELETE' ELSE 'SELECT' END

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use crate::commands::print::{print, say};
 use crate::commands::state::strangers::{MIGRATION, Stranger};
-use crate::config::migrate::{MigrateConfig, Mode, Notify};
+use crate::config::migrate::{MigrateConfig, Mode, OptionalTrigger, OptionalTriggers};
 use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::postgres::connect::{ConnectError, DatabaseSettings, chain};
@@ -48,13 +48,15 @@ const MIGRATIONS: &[Migration] = &[
 
 const NOTIFY_UP: &str = include_str!("../../sql/optional/notify.up.sql");
 const NOTIFY_DOWN: &str = include_str!("../../sql/optional/notify.down.sql");
+const ORDER_WRITERS_UP: &str = include_str!("../../sql/optional/order_writers.up.sql");
+const ORDER_WRITERS_DOWN: &str = include_str!("../../sql/optional/order_writers.down.sql");
 
 /// Does what was asked for, and prints what it did.
 pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
-    let MigrateConfig { mode, schema, notify, grants } = config;
+    let MigrateConfig { mode, schema, triggers, grants } = config;
     let database = match mode {
-        Mode::Print => {
-            print(&grants.map_or_else(|| print_up(&schema, notify), |grants| grants.sql(&schema)));
+        Mode::Print { transaction } => {
+            print(&grants.map_or_else(|| print_up(&schema, triggers, transaction), |grants| grants.sql(&schema)));
             return Ok(());
         }
         Mode::PrintDown => {
@@ -63,15 +65,20 @@ pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
         }
         Mode::Apply(database) => database,
     };
-    let applied = migrate(&database, &schema, notify, grants.as_ref()).await?;
+    let applied = migrate(&database, &schema, triggers, grants.as_ref()).await?;
     print(&match applied.last() {
         Some(version) => format!("schema '{schema}' is now at version {version}\n"),
         None => format!("schema '{schema}' is up to date\n"),
     });
-    print(match notify {
-        Notify::Keep => "",
-        Notify::With => "the trigger that wakes relays exists\n",
-        Notify::Without => "the trigger that wakes relays is gone\n",
+    print(match triggers.notify {
+        OptionalTrigger::Keep => "",
+        OptionalTrigger::With => "the trigger that wakes relays exists\n",
+        OptionalTrigger::Without => "the trigger that wakes relays is gone\n",
+    });
+    print(match triggers.order_writers {
+        OptionalTrigger::Keep => "",
+        OptionalTrigger::With => "the trigger that makes writers of a key take turns exists\n",
+        OptionalTrigger::Without => "the trigger that makes writers of a key take turns is gone\n",
     });
     if grants.is_some() {
         print("the roles have their grants\n");
@@ -79,19 +86,19 @@ pub async fn run(config: MigrateConfig) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The SQL that `migrate` would run on an empty database.
-fn print_up(schema: &str, notify: Notify) -> String {
-    let (mut sql, queries) = (String::from("BEGIN;\n"), Queries::new(schema));
+/// The SQL that `migrate` would run on an empty database, in a transaction of its own or in the caller's.
+fn print_up(schema: &str, triggers: OptionalTriggers, transaction: bool) -> String {
+    let queries = Queries::new(schema);
+    let mut sql = String::new();
     for migration in MIGRATIONS {
         for text in [&in_schema(migration.up, schema), &record(&queries, migration)] {
             push(&mut sql, text);
         }
     }
-    if let Some(text) = notify_sql(notify) {
+    for text in trigger_sql(triggers) {
         push(&mut sql, &in_schema(text, schema));
     }
-    sql.push_str("\nCOMMIT;\n");
-    sql
+    if transaction { format!("BEGIN;\n{sql}\nCOMMIT;\n") } else { sql.trim_start().to_owned() }
 }
 
 /// Appends a piece of SQL after a blank line.
@@ -110,14 +117,14 @@ fn print_down(schema: &str) -> String {
 async fn migrate(
     settings: &DatabaseSettings,
     schema: &str,
-    notify: Notify,
+    triggers: OptionalTriggers,
     grants: Option<&Grants>,
 ) -> Result<Vec<i32>, AppError> {
     let (client, connection) = settings.connect().await.map_err(|error| match error {
         ConnectError::Settings(error) => AppError::Config(vec![error]),
         ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
     })?;
-    let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, notify, grants)).await {
+    let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, triggers, grants)).await {
         Ok(done) => done,
         Err(error) => Err(AppError::Unreachable(error.to_string())),
     };
@@ -128,7 +135,12 @@ async fn migrate(
     done
 }
 
-async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Grants>) -> Result<Vec<i32>, AppError> {
+async fn apply(
+    client: &Client,
+    schema: &str,
+    triggers: OptionalTriggers,
+    grants: Option<&Grants>,
+) -> Result<Vec<i32>, AppError> {
     let failed = |error: tokio_postgres::Error| AppError::No(format!("the migration was refused: {}", chain(&error)));
     let queries = Queries::new(schema);
     // One transaction for everything, so that nothing is ever half done.
@@ -151,7 +163,7 @@ async fn apply(client: &Client, schema: &str, notify: Notify, grants: Option<&Gr
             }
         }
     }
-    if let Some(sql) = notify_sql(notify) {
+    for sql in trigger_sql(triggers) {
         client.batch_execute(&in_schema(sql, schema)).await.map_err(failed)?;
     }
     if let Some(grants) = grants {
@@ -201,12 +213,16 @@ fn record(queries: &Queries, migration: &Migration) -> String {
         .replace("$3", &checksum(migration))
 }
 
-fn notify_sql(notify: Notify) -> Option<&'static str> {
-    match notify {
-        Notify::Keep => None,
-        Notify::With => Some(NOTIFY_UP),
-        Notify::Without => Some(NOTIFY_DOWN),
-    }
+/// What creates or drops the triggers that were asked about.
+fn trigger_sql(triggers: OptionalTriggers) -> impl Iterator<Item = &'static str> {
+    let choose = |trigger, up, down| match trigger {
+        OptionalTrigger::Keep => None,
+        OptionalTrigger::With => Some(up),
+        OptionalTrigger::Without => Some(down),
+    };
+    let notify = choose(triggers.notify, NOTIFY_UP, NOTIFY_DOWN);
+    let order_writers = choose(triggers.order_writers, ORDER_WRITERS_UP, ORDER_WRITERS_DOWN);
+    notify.into_iter().chain(order_writers)
 }
 
 fn checksum(migration: &Migration) -> String {
@@ -234,11 +250,14 @@ mod tests {
 
     #[test]
     fn the_printed_sql_is_of_the_schema_asked_for() {
-        let sql = print_up("shop", Notify::With);
+        let triggers = OptionalTriggers { notify: OptionalTrigger::With, order_writers: OptionalTrigger::With };
+        let sql = print_up("shop", triggers, true);
         assert!(sql.contains("CREATE TABLE \"shop\".events"), "{sql}");
         assert!(sql.lines().all(|line| line.starts_with("--") || !line.contains("outbox.")), "{sql}");
         assert!(!sql.contains("\n\n\n") && !sql.lines().any(|line| line.ends_with(' ')), "{sql}");
         assert!(sql.contains("-- The outbox:"), "prose stays prose: {sql}");
         assert!(print_down("shop").contains("DROP SCHEMA \"shop\""));
+        let body = print_up("shop", triggers, false);
+        assert_eq!(sql, format!("BEGIN;\n\n{body}\nCOMMIT;\n"), "the same without the transaction");
     }
 }

@@ -5,12 +5,12 @@ use crate::config::problems::Problems;
 use crate::net::secret::Secret;
 use crate::net::tls::TlsFiles;
 use crate::rabbitmq::connect::BrokerAddress;
-use crate::rabbitmq::supervisor::{BrokerSettings, Exchange};
+use crate::rabbitmq::supervisor::{BrokerSettings, Declared};
 
 pub(super) fn broker(
     problems: &mut Problems,
     args: &BrokerArgs,
-    declare: Vec<Exchange>,
+    declare: Declared,
     connection_name: String,
 ) -> Option<BrokerSettings> {
     let address = address(problems, args)?;

@@ -7,9 +7,9 @@ use crate::config::problems::Problems;
 use crate::postgres::connect::DatabaseSettings;
 use crate::postgres::grants::{Grants, refusal};
 
-/// What to do about the optional trigger.
+/// What to do about an optional trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notify {
+pub enum OptionalTrigger {
     /// Keep it as it is.
     Keep,
     /// Create it.
@@ -18,13 +18,35 @@ pub enum Notify {
     Without,
 }
 
+impl OptionalTrigger {
+    fn of(with: bool, without: bool) -> Self {
+        match (with, without) {
+            (true, _) => Self::With,
+            (false, true) => Self::Without,
+            (false, false) => Self::Keep,
+        }
+    }
+}
+
+/// The optional triggers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionalTriggers {
+    /// Wakes relays that listen.
+    pub notify: OptionalTrigger,
+    /// Makes writers of one key take turns.
+    pub order_writers: OptionalTrigger,
+}
+
 /// What to do with the SQL.
 #[derive(Debug)]
 pub enum Mode {
     /// Run it there.
     Apply(DatabaseSettings),
     /// Print the SQL that creates the tables, or only the grants.
-    Print,
+    Print {
+        /// Whether the SQL opens and commits its own transaction.
+        transaction: bool,
+    },
     /// Print the SQL that undoes every migration.
     PrintDown,
 }
@@ -36,8 +58,8 @@ pub struct MigrateConfig {
     pub mode: Mode,
     /// The schema.
     pub schema: String,
-    /// The optional trigger.
-    pub notify: Notify,
+    /// The optional triggers.
+    pub triggers: OptionalTriggers,
     /// The grants, if asked for.
     pub grants: Option<Grants>,
 }
@@ -46,15 +68,14 @@ pub struct MigrateConfig {
 pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> {
     let mut problems = Problems::default();
     let mode = match (args.print, args.print_down) {
-        (true, _) => Some(Mode::Print),
+        (true, _) => Some(Mode::Print { transaction: !args.no_transaction }),
         (false, true) => Some(Mode::PrintDown),
         (false, false) => database(&mut problems, &args.database, &format!("{PROGRAM}/migrate")).map(Mode::Apply),
     };
     check_schema(&mut problems, &args.database.schema);
-    let notify = match (args.with_notify, args.without_notify) {
-        (true, _) => Notify::With,
-        (false, true) => Notify::Without,
-        (false, false) => Notify::Keep,
+    let triggers = OptionalTriggers {
+        notify: OptionalTrigger::of(args.with_notify, args.without_notify),
+        order_writers: OptionalTrigger::of(args.order_writers, args.without_order_writers),
     };
     let roles =
         [("writer-role", &args.writer_role), ("relay-role", &args.relay_role), ("admin-role", &args.admin_role)];
@@ -65,13 +86,14 @@ pub fn migrate_config(args: &MigrateArgs) -> Result<MigrateConfig, Vec<String>> 
     }
     let grants = args.grants.then(|| Grants {
         writer: args.writer_role.clone(),
+        writer_insert_only: args.writer_insert_only,
         relay: args.relay_role.clone(),
         admin: args.admin_role.clone(),
         create_roles: args.create_roles,
     });
     match mode {
         Some(mode) if problems.0.is_empty() => {
-            Ok(MigrateConfig { mode, schema: args.database.schema.clone(), notify, grants })
+            Ok(MigrateConfig { mode, schema: args.database.schema.clone(), triggers, grants })
         }
         Some(_) | None => Err(problems.0),
     }

@@ -73,7 +73,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let database = database(&mut problems, &args.database, &name);
     let listen = listen(&mut problems, args, &name);
     let routes = routes(&mut problems, &args.routes);
-    let declare = routes.as_ref().filter(|_| args.declare).map_or_else(Vec::new, |routes| routes.exchanges.clone());
+    let declare = routes.as_ref().filter(|_| args.declare).map(|routes| routes.declared.clone()).unwrap_or_default();
     let broker = broker(&mut problems, &args.broker, declare, name.clone());
     let (pace, failures, ops) = (&args.pace, &args.failures, &args.ops);
     let policy = policy(&mut problems, failures);

@@ -41,7 +41,7 @@ pub fn build(
 ) -> Result<Message, InvalidEvent> {
     short("the routing key", &destination.routing_key)?;
     short("the message type", &labels.message_type)?;
-    if let Some(correlation_id) = &event.correlation_id {
+    if let Some(correlation_id) = &labels.correlation_id {
         short("the correlation id", correlation_id)?;
     }
     add_relay_headers(&mut headers, event, now);
@@ -51,10 +51,10 @@ pub fn build(
     }
     let properties = Properties {
         message_type: labels.message_type.clone(),
-        timestamp_seconds: u64::try_from(event.created_at.unix_timestamp()).unwrap_or(0),
+        timestamp_seconds: u64::try_from(event.created_at.unix_timestamp()).ok(),
         app_id: labels.source.clone(),
-        correlation_id: event.correlation_id.clone(),
-        content_type: labels.content_type,
+        correlation_id: labels.correlation_id.clone(),
+        content_type: labels.content_type.clone(),
         headers,
     };
     Ok(Message { token, event_id: event.id, flow: Flow::of(&destination), destination, body, properties })
@@ -111,8 +111,23 @@ fn within_depth(value: &Value, depth_left: usize) -> Result<(), InvalidEvent> {
             within_depth(value, depth_left - 1)
         }),
         Value::Array(items) => items.iter().try_for_each(|item| within_depth(item, depth_left - 1)),
+        Value::Number(number) if !is_exact(number) => {
+            Err(InvalidEvent(format!("the header value {number} is beyond 64 signed bits; give it as a string")))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
+}
+
+/// Whether AMQP's signed 64 bits hold it, or it is a fraction that a double holds. A whole number beyond both would lose digits unseen.
+fn is_exact(number: &serde_json::Number) -> bool {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    number.is_i64() || (number.is_f64() && number.as_f64().is_some_and(|value| value.abs() < BEYOND))
+}
+
+/// Adds the route's name: two routes that lead into one queue give it one event twice, with one id.
+pub fn with_route(mut headers: Map<String, Value>, route: &str) -> Map<String, Value> {
+    headers.insert("x-outbox-route".into(), route.into());
+    headers
 }
 
 fn add_relay_headers(headers: &mut Map<String, Value>, event: &Event, now: OffsetDateTime) {
@@ -153,7 +168,8 @@ mod tests {
             message_type: event.event_type.as_str().into(),
             version: None,
             source: "order-service".into(),
-            content_type: "application/json",
+            content_type: "application/json".into(),
+            correlation_id: event.correlation_id.as_deref().map(Into::into),
         };
         let destination =
             Destination { exchange: "order.events".into(), routing_key: event.event_type.as_str().into() };
@@ -167,7 +183,9 @@ mod tests {
             build_from(|event| event.headers = Some(r#"{"traceparent":"00-ab","n":1}"#.into())).expect("valid");
         let names: Vec<&str> = message.properties.headers.keys().map(String::as_str).collect();
         assert_eq!(names, ["traceparent", "n", "x-outbox-key", "x-outbox-seq", "x-outbox-published-at"]);
-        assert_eq!(message.properties.timestamp_seconds, 1_795_264_496);
+        assert_eq!(message.properties.timestamp_seconds, Some(1_795_264_496));
+        let early = build_from(|event| event.created_at = OffsetDateTime::UNIX_EPOCH - time::Duration::SECOND);
+        assert_eq!(early.expect("valid").properties.timestamp_seconds, None, "1969 is not 1970");
     }
 
     #[test]
@@ -183,6 +201,8 @@ mod tests {
             (Box::new(|event| event.headers = Some(r#"{"CC":["a"]}"#.into())), "'CC' is reserved"),
             (Box::new(|event| event.headers = Some(r#"{"x-death":1}"#.into())), "'x-death' is reserved"),
             (Box::new(|event| event.headers = Some(r#"{"X-Outbox-Seq":1}"#.into())), "is reserved"),
+            (Box::new(|event| event.headers = Some(r#"{"n":9223372036854775808}"#.into())), "beyond 64 signed bits"),
+            (Box::new(|event| event.headers = Some(r#"{"n":[18446744073709551617]}"#.into())), "beyond 64 signed bits"),
             (Box::new(move |event| event.headers = Some(deep)), "nested deeper"),
             (Box::new(|event| event.correlation_id = Some("c".repeat(256))), "the correlation id has 256 bytes"),
         ];

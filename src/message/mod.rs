@@ -71,8 +71,10 @@ impl Draft<'_> {
         now: OffsetDateTime,
     ) -> Result<Message, Fate> {
         let labels = route.labels(self.event);
-        let body = envelope::render(route.envelope, self.event, self.text, &labels);
-        let headers = route.headers_over(&self.headers);
+        let body = envelope::render(route.envelope, self.event, self.text, &labels, &self.headers);
+        let headers = route.headers_over(self.event, &self.headers).map_err(|error| Fate::Invalid { error })?;
+        let headers = envelope::with_attributes(route.envelope, headers, self.event, &labels);
+        let headers = amqp::with_route(headers, &route.name);
         let message = amqp::build(token, self.event, &labels, destination, body, headers, now).map_err(invalid)?;
         Ok(Message { flow, ..message })
     }

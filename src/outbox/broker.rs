@@ -38,14 +38,14 @@ pub struct Message {
 pub struct Properties {
     /// `type`.
     pub message_type: Arc<str>,
-    /// `timestamp`: when the event occurred, in seconds.
-    pub timestamp_seconds: u64,
+    /// `timestamp`: when the event occurred, in seconds; none before 1970, which AMQP cannot say.
+    pub timestamp_seconds: Option<u64>,
     /// `app_id`.
     pub app_id: Arc<str>,
     /// `correlation_id`.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Arc<str>>,
     /// `content_type`.
-    pub content_type: &'static str,
+    pub content_type: Arc<str>,
     /// The row's headers, the route's and ours (`x-outbox-*`).
     pub headers: Map<String, Value>,
 }

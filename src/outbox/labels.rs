@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::outbox::event::Event;
+
 /// The shape of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
@@ -14,13 +16,16 @@ pub enum Envelope {
     Aggregate,
     /// CloudEvents 1.0, structured mode.
     CloudEvents,
+    /// CloudEvents 1.0, binary mode: only the payload, with the attributes in headers.
+    CloudEventsBinary,
     /// Only the payload.
     Raw,
 }
 
 impl Envelope {
     /// Every envelope, for the routes file, docs and tests.
-    pub const ALL: [Self; 5] = [Self::Standard, Self::Domain, Self::Aggregate, Self::CloudEvents, Self::Raw];
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::Domain, Self::Aggregate, Self::CloudEvents, Self::CloudEventsBinary, Self::Raw];
 
     /// The word in the routes file and in output.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +34,7 @@ impl Envelope {
             Self::Domain => "domain",
             Self::Aggregate => "aggregate",
             Self::CloudEvents => "cloudevents",
+            Self::CloudEventsBinary => "cloudevents-binary",
             Self::Raw => "raw",
         }
     }
@@ -41,8 +47,17 @@ impl Envelope {
     /// The media type of a body with this envelope.
     pub fn content_type(self) -> &'static str {
         match self {
-            Self::Standard | Self::Domain | Self::Aggregate | Self::Raw => "application/json",
+            Self::Standard | Self::Domain | Self::Aggregate | Self::CloudEventsBinary | Self::Raw => "application/json",
             Self::CloudEvents => "application/cloudevents+json",
+        }
+    }
+
+    /// The correlation id of body and property. Two envelopes require one, and use the aggregate id
+    /// where the row has none.
+    pub fn correlation_id(self, event: &Event) -> Option<&str> {
+        match self {
+            Self::Domain | Self::Aggregate => Some(event.correlation_id.as_deref().unwrap_or(&event.aggregate_id)),
+            Self::Standard | Self::CloudEvents | Self::CloudEventsBinary | Self::Raw => event.correlation_id.as_deref(),
         }
     }
 }
@@ -57,7 +72,9 @@ pub struct Labels {
     /// The publisher, for example `order-service`.
     pub source: Arc<str>,
     /// The body's media type.
-    pub content_type: &'static str,
+    pub content_type: Arc<str>,
+    /// The correlation id, in the body and in the property.
+    pub correlation_id: Option<Arc<str>>,
 }
 
 #[cfg(test)]

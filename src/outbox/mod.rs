@@ -1,6 +1,7 @@
 //! The ground that everything else stands on: the nouns of the outbox and the two seams behind which the services are.
 //!
-//! `event`, `destination`, `flow`, `hold`, `route`, `template`, `outcome`, `labels`, `time`, `hints`, `limits` and `link_report` are nouns: data
+//! `event`, `destination`, `flow`, `hold`, `route`, `template`, `partition`, `outcome`, `labels`, `time`, `hints`, `limits` and `link_report`
+//! are nouns: data
 //! and pure rules about it. `store` and `broker` are the seams: what the relay asks of PostgreSQL and of RabbitMQ. Imports nothing of
 //! this crate but `error` and `quick`.
 
@@ -16,6 +17,7 @@ pub mod labels;
 pub mod limits;
 pub mod link_report;
 pub mod outcome;
+pub mod partition;
 pub mod route;
 pub mod store;
 pub mod template;

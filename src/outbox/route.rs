@@ -5,6 +5,7 @@
 //! return names only id, exchange and routing key, so nobody could tell which of the two came back.
 
 use std::collections::HashMap;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -44,6 +45,31 @@ pub struct Route {
     pub on_unroutable: OnUnroutable,
     /// Headers of every message; they override the row's headers with the same name.
     pub headers: Map<String, Value>,
+    /// Headers with fields that each event fills in.
+    pub header_templates: Vec<(String, Template)>,
+    /// Overrides the envelope's media type.
+    pub content_type: Option<Arc<str>>,
+    /// The queues of its partitions, if the relay may declare them.
+    pub queues: Option<PartitionQueues>,
+}
+
+/// The queues of a route with partitions: each takes the keys of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionQueues {
+    /// How many.
+    pub partitions: NonZeroU16,
+    /// A queue's name; `{partition}` is its only field.
+    pub name: Template,
+    /// What binds it; `{partition}` is its only field.
+    pub routing_key: Template,
+}
+
+impl PartitionQueues {
+    /// The name of a partition's queue, and the routing key of its binding. A number past the last
+    /// names a queue that a larger number of partitions left behind.
+    pub fn queue(&self, partition: u16) -> (String, String) {
+        (self.name.of_partition(partition), self.routing_key.of_partition(partition))
+    }
 }
 
 impl Route {
@@ -53,7 +79,8 @@ impl Route {
             message_type: self.message_type.clone().unwrap_or_else(|| event.event_type.as_str().into()),
             version: self.version.clone(),
             source: self.source.clone(),
-            content_type: self.envelope.content_type(),
+            content_type: self.content_type.clone().unwrap_or_else(|| self.envelope.content_type().into()),
+            correlation_id: self.envelope.correlation_id(event).map(Into::into),
         }
     }
 
@@ -74,13 +101,19 @@ impl Route {
         }
     }
 
-    /// The headers of a message: the row's `own`, and the route's over them.
-    pub fn headers_over(&self, own: &Map<String, Value>) -> Map<String, Value> {
+    /// The headers of a message: the row's `own`, overridden by the route's. The error says why one of
+    /// the route's cannot be rendered.
+    pub fn headers_over(&self, event: &Event, own: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         // With room for the relay's headers.
-        let mut headers = Map::with_capacity(own.len() + self.headers.len() + 4);
+        let mut headers = Map::with_capacity(own.len() + self.headers.len() + self.header_templates.len() + 5);
         headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers
+        for (name, template) in &self.header_templates {
+            let value = template.render(event, own);
+            let value = value.map_err(|error| format!("the header '{name}' of route '{}' {error}", self.name))?;
+            headers.insert(name.clone(), value.into());
+        }
+        Ok(headers)
     }
 
     /// Whether a hold of this scope is in the way of messages of this route, or of some of them. `takes` says whether the route takes
@@ -125,6 +158,9 @@ impl RouteTable {
             source: source.into(),
             on_unroutable: OnUnroutable::DeadLetter,
             headers: Map::new(),
+            header_templates: Vec::new(),
+            content_type: None,
+            queues: None,
         };
         Self::new(vec![route], NO_FILE)
     }

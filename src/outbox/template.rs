@@ -1,12 +1,14 @@
 //! The template of a routing key: parsed once from the routes file, rendered for every event.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use serde_json::{Map, Value};
 
 use crate::outbox::event::Event;
+use crate::outbox::partition::partition;
 
-/// A routing key with fields: `{event_type}`, `{aggregate_type}`, `{aggregate_id}`, `{key}`, `{header.NAME}`.
+/// A text with fields: `{event_type}`, `{aggregate_type}`, `{aggregate_id}`, `{key}`, `{partition}`, `{header.NAME}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -17,15 +19,22 @@ enum Part {
     AggregateType,
     AggregateId,
     Key,
+    /// Of so many.
+    Partition(NonZeroU16),
     Header(String),
 }
 
 /// The fields of a template, for the fix in error messages.
-const FIELDS: &str = "{event_type}, {aggregate_type}, {aggregate_id}, {key} or {header.NAME}";
+const FIELDS: &str = "{event_type}, {aggregate_type}, {aggregate_id}, {key}, {partition} or {header.NAME}";
 
 impl Template {
-    /// Parses a template. The error says what is wrong with it.
+    /// Parses a template without partitions. The error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_for(text, None)
+    }
+
+    /// Parses a template of a route that may have partitions.
+    pub fn parse_for(text: &str, partitions: Option<NonZeroU16>) -> Result<Self, String> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some(open) = rest.find('{') {
             if open > 0 {
@@ -39,6 +48,10 @@ impl Template {
                 "aggregate_type" => Part::AggregateType,
                 "aggregate_id" => Part::AggregateId,
                 "key" => Part::Key,
+                "partition" => match partitions {
+                    Some(partitions) => Part::Partition(partitions),
+                    None => return Err(format!("'{text}' has {{partition}}; give the route partitions = N")),
+                },
                 other => match other.strip_prefix("header.").filter(|name| !name.is_empty()) {
                     Some(name) => Part::Header(name.to_owned()),
                     None => return Err(format!("'{text}' names the unknown field '{{{other}}}'; use {FIELDS}")),
@@ -64,7 +77,7 @@ impl Template {
             let text = match part {
                 Part::Text(text) => text,
                 Part::EventType => event_type,
-                Part::AggregateType | Part::AggregateId | Part::Key | Part::Header(_) => {
+                Part::AggregateType | Part::AggregateId | Part::Key | Part::Partition(_) | Part::Header(_) => {
                     let (Part::AggregateType, Some(aggregate_type)) = (part, aggregate_type) else {
                         parts.push(part.clone());
                         continue;
@@ -91,6 +104,7 @@ impl Template {
                 Part::AggregateType => key.push_str(&event.aggregate_type),
                 Part::AggregateId => key.push_str(&event.aggregate_id),
                 Part::Key => key.push_str(event.key()),
+                Part::Partition(of) => key.push_str(&partition(event.key(), *of).to_string()),
                 Part::Header(name) => match headers.get(name) {
                     Some(Value::String(text)) => key.push_str(text),
                     Some(Value::Number(number)) => key.push_str(&number.to_string()),
@@ -107,7 +121,7 @@ impl Template {
     /// Whether routing keys vary from row to row of one type.
     pub fn varies(&self) -> bool {
         self.0.iter().any(|part| match part {
-            Part::AggregateId | Part::Key | Part::Header(_) => true,
+            Part::AggregateId | Part::Key | Part::Partition(_) | Part::Header(_) => true,
             Part::Text(_) | Part::EventType | Part::AggregateType => false,
         })
     }
@@ -133,7 +147,7 @@ impl Template {
         for part in &self.0 {
             let part = match part {
                 Part::EventType | Part::AggregateType => part.clone(),
-                Part::Text(_) | Part::AggregateId | Part::Key | Part::Header(_) => Part::Text(part.to_string()),
+                Part::Text(_) | Part::AggregateId | Part::Key | Part::Partition(_) | Part::Header(_) => Part::Text(part.to_string()),
             };
             match (parts.last_mut(), part) {
                 (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
@@ -167,15 +181,40 @@ impl Template {
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Header(name) => Some(name.as_str()),
-            Part::Text(_) | Part::EventType | Part::AggregateType | Part::AggregateId | Part::Key => None,
+            Part::Text(_)
+            | Part::EventType
+            | Part::AggregateType
+            | Part::AggregateId
+            | Part::Key
+            | Part::Partition(_) => None,
         })
+    }
+
+    /// Whether it has the field `{partition}`.
+    pub fn has_partition(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Partition(_)))
+    }
+
+    /// Whether it has no field, or `{partition}` alone.
+    pub fn is_fixed(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_) | Part::Partition(_)))
+    }
+
+    /// The text of one partition; other fields stay as they are written.
+    pub fn of_partition(&self, number: u16) -> String {
+        self.to_string().replace("{partition}", &number.to_string())
     }
 
     /// The least bytes that it can have.
     pub fn text_bytes(&self) -> usize {
         let bytes = |part: &Part| match part {
             Part::Text(text) => text.len(),
-            Part::EventType | Part::AggregateType | Part::AggregateId | Part::Key | Part::Header(_) => 0,
+            Part::EventType
+            | Part::AggregateType
+            | Part::AggregateId
+            | Part::Key
+            | Part::Partition(_)
+            | Part::Header(_) => 0,
         };
         self.0.iter().map(bytes).sum()
     }
@@ -195,6 +234,7 @@ impl fmt::Display for Part {
             Self::AggregateType => f.write_str("{aggregate_type}"),
             Self::AggregateId => f.write_str("{aggregate_id}"),
             Self::Key => f.write_str("{key}"),
+            Self::Partition(_) => f.write_str("{partition}"),
             Self::Header(name) => write!(f, "{{header.{name}}}"),
         }
     }
@@ -231,6 +271,19 @@ mod tests {
             let error = Template::parse(text).expect_err(text);
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_partition_is_a_field_where_the_route_has_some_and_binds_one_queue() {
+        let event = fixtures::event("order-42", 1);
+        let eight = NonZeroU16::new(8);
+        let template = Template::parse_for("orders.{partition}", eight).expect("valid");
+        let of = eight.expect("not zero");
+        assert_eq!(template.render(&event, &Map::new()), Ok(format!("orders.{}", partition("order-42", of))));
+        assert!(template.has_partition() && template.is_fixed() && template.may_render("orders.7"));
+        assert_eq!((template.to_string().as_str(), template.of_partition(3).as_str()), ("orders.{partition}", "orders.3"));
+        assert!(!Template::parse_for("{key}.{partition}", eight).expect("valid").is_fixed());
+        assert!(Template::parse("orders.{partition}").expect_err("no number").contains("partitions = N"));
     }
 
     #[test]

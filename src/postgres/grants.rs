@@ -7,6 +7,7 @@ use crate::postgres::queries::in_schema;
 
 const CREATE_ROLE: &str = include_str!("../../sql/grants/create_role.sql");
 const WRITER: &str = include_str!("../../sql/grants/writer.sql");
+const WRITER_INSERT_ONLY: &str = include_str!("../../sql/grants/writer_insert_only.sql");
 const RELAY: &str = include_str!("../../sql/grants/relay.sql");
 const ADMIN: &str = include_str!("../../sql/grants/admin.sql");
 /// The placeholder for the role in those files.
@@ -19,6 +20,8 @@ const NAME_BYTES_MAX: usize = 63;
 pub struct Grants {
     /// Inserts events.
     pub writer: Option<String>,
+    /// Whether the writer reads back only the columns that the table filled in.
+    pub writer_insert_only: bool,
     /// Runs the relay.
     pub relay: Option<String>,
     /// Inspects and repairs.
@@ -30,7 +33,8 @@ pub struct Grants {
 impl Grants {
     /// The statements.
     pub fn sql(&self, schema: &str) -> String {
-        let given = [(&self.writer, WRITER), (&self.relay, RELAY), (&self.admin, ADMIN)];
+        let writer = if self.writer_insert_only { WRITER_INSERT_ONLY } else { WRITER };
+        let given = [(&self.writer, writer), (&self.relay, RELAY), (&self.admin, ADMIN)];
         let mut sql = String::new();
         for (role, grants) in given {
             let Some(role) = role else { continue };

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, Event, ExchangeKind};
 
@@ -16,7 +16,7 @@ use crate::deadline::deadline;
 use crate::outbox::broker::CloseReason;
 use crate::rabbitmq::channel::close_reason;
 use crate::rabbitmq::connect::Node;
-use crate::rabbitmq::supervisor::{BrokerSettings, connect_to};
+use crate::rabbitmq::supervisor::{BrokerSettings, Declared, connect_to, declare_queue};
 use crate::rabbitmq::wire;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +50,15 @@ pub enum Access {
     Unknown(String),
 }
 
+/// What a queue holds and who takes from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Messages that are ready.
+    pub messages: u32,
+    /// Consumers, active or not.
+    pub consumers: u32,
+}
+
 /// Whether an exchange has the kind that `--declare` would give it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -64,7 +73,7 @@ pub enum Kind {
 impl Inspection {
     /// Connects to one node of the settings: logs in and opens the vhost, but declares nothing.
     pub(crate) async fn open(settings: &BrokerSettings, node: Node) -> Result<Self, String> {
-        let undeclared = BrokerSettings { declare: Vec::new(), ..settings.clone() };
+        let undeclared = BrokerSettings { declare: Declared::default(), ..settings.clone() };
         let is_tls = node.is_tls();
         let connection = match deadline(CONNECT_TIMEOUT, "connecting", connect_to(node, &undeclared)).await {
             Ok(connected) => connected?,
@@ -111,6 +120,38 @@ impl Inspection {
     /// is refused if it differs.
     pub async fn kind(&self, exchange: &str, kind: ExchangeKind) -> Kind {
         match deadline(TRY_TIMEOUT, "comparing an exchange", self.try_declare(exchange, kind)).await {
+            Ok(Ok(None)) => Kind::Same,
+            Ok(Ok(Some(reason))) if reason.code == Some(PRECONDITION_FAILED) => Kind::Different(reason.text),
+            Ok(Ok(Some(reason))) => Kind::Unknown(reason.text),
+            Ok(Err(error)) => Kind::Unknown(error),
+            Err(error) => Kind::Unknown(error.to_string()),
+        }
+    }
+
+    /// Looks at a queue by its name alone; `None` is that there is none.
+    pub async fn queue(&self, name: &str) -> Result<Option<QueueState>, String> {
+        let looking = async {
+            let channel = self.channel().await.map_err(|error| error.to_string())?;
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let name = wire::short(name).map_err(|error| error.to_string())?;
+            match channel.queue_declare(name, options, FieldTable::default()).await {
+                Ok(queue) => Ok(Some(QueueState { messages: queue.message_count(), consumers: queue.consumer_count() })),
+                Err(error) => match close_reason(&error) {
+                    reason if reason.code == Some(NOT_FOUND) => Ok(None),
+                    reason => Err(reason.text),
+                },
+            }
+        };
+        deadline(TRY_TIMEOUT, "looking at a queue", looking).await.map_err(|error| error.to_string())?
+    }
+
+    /// Compares a queue that is known to be there with what `--declare` would make: quorum, with a single active consumer.
+    pub async fn queue_kind(&self, name: &str) -> Kind {
+        let comparing = async {
+            let channel = self.channel().await.map_err(|error| error.to_string())?;
+            Ok(declare_queue(&channel, name).await?.err().map(|error| close_reason(&error)))
+        };
+        match deadline(TRY_TIMEOUT, "comparing a queue", comparing).await {
             Ok(Ok(None)) => Kind::Same,
             Ok(Ok(Some(reason))) if reason.code == Some(PRECONDITION_FAILED) => Kind::Different(reason.text),
             Ok(Ok(Some(reason))) => Kind::Unknown(reason.text),

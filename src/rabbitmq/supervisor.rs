@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
-use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties, Event, ExchangeKind};
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties, Event, ExchangeKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,8 +43,28 @@ pub struct BrokerSettings {
     pub address: BrokerAddress,
     /// The name shown in the broker's management UI.
     pub connection_name: String,
-    /// Exchanges to declare after each connect.
-    pub declare: Vec<Exchange>,
+    /// What to declare after each connect.
+    pub declare: Declared,
+}
+
+/// What the relay may declare.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// Exchanges, before the queues.
+    pub exchanges: Vec<Exchange>,
+    /// The queues of partitions, each with its binding.
+    pub queues: Vec<Queue>,
+}
+
+/// A queue of a partition: durable, quorum, with a single active consumer, which keeps the order where several processes consume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// What it is bound to.
+    pub exchange: String,
+    /// With which key.
+    pub routing_key: String,
 }
 
 /// An exchange that the relay may declare.
@@ -379,8 +399,11 @@ async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
 pub(crate) async fn connect_to(node: Node, settings: &BrokerSettings) -> Result<Connection, String> {
     let properties = ConnectionProperties::default().with_connection_name(settings.connection_name.as_str().into());
     let connection = node.connect(properties).await?;
-    for exchange in &settings.declare {
+    for exchange in &settings.declare.exchanges {
         declare(&connection, exchange).await;
+    }
+    for queue in &settings.declare.queues {
+        declare_and_bind(&connection, queue).await;
     }
     Ok(connection)
 }
@@ -402,4 +425,34 @@ async fn declare(connection: &Connection, exchange: &Exchange) {
         let exchange = &exchange.name;
         tracing::warn!(exchange, error, "cannot declare the exchange; continuing as if it existed");
     }
+}
+
+/// The same for a queue of a partition, and its binding.
+async fn declare_and_bind(connection: &Connection, queue: &Queue) {
+    let declaring = async {
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+        declare_queue(&channel, &queue.name).await?.map_err(|error| error.to_string())?;
+        if queue.exchange.is_empty() {
+            return Ok(()); // the default exchange has every queue bound by its name
+        }
+        let short = |text: &str| wire::short(text).map_err(|error| error.to_string());
+        let (name, exchange, key) = (short(&queue.name)?, short(&queue.exchange)?, short(&queue.routing_key)?);
+        let bound = channel.queue_bind(name, exchange, key, QueueBindOptions::default(), FieldTable::default()).await;
+        bound.map_err(|error| error.to_string())
+    };
+    let declared = deadline(OPEN_TIMEOUT, "declaring", declaring).await;
+    if let Err(error) = declared.map_err(|error| error.to_string()).and_then(|declared| declared) {
+        let queue = &queue.name;
+        tracing::warn!(queue, error, "the queue could not be declared and bound; going on as if it were there");
+    }
+}
+
+/// Declares a queue of a partition on `channel`; the outer error is a name that AMQP cannot carry.
+pub(crate) async fn declare_queue(channel: &Channel, name: &str) -> Result<lapin::Result<()>, String> {
+    let short = |text: &str| wire::short(text).map_err(|error| error.to_string());
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-queue-type")?, AMQPValue::LongString("quorum".into()));
+    arguments.insert(short("x-single-active-consumer")?, AMQPValue::Boolean(true));
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    Ok(channel.queue_declare(short(name)?, options, arguments).await.map(|_| ()))
 }

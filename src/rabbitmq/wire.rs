@@ -61,11 +61,13 @@ fn properties(from: &Properties, message_id: &str) -> Result<BasicProperties, To
     let mut properties = BasicProperties::default()
         .with_message_id(short(message_id)?)
         .with_delivery_mode(PERSISTENT)
-        .with_content_type(short(from.content_type)?)
+        .with_content_type(short(&from.content_type)?)
         .with_type(short(&from.message_type)?)
         .with_app_id(short(&from.app_id)?)
-        .with_timestamp(from.timestamp_seconds)
         .with_headers(table(&from.headers)?);
+    if let Some(seconds) = from.timestamp_seconds {
+        properties = properties.with_timestamp(seconds);
+    }
     if let Some(correlation_id) = &from.correlation_id {
         properties = properties.with_correlation_id(short(correlation_id)?);
     }

@@ -154,6 +154,12 @@ impl TestBed {
         }
     }
 
+    /// The same with flags of the test's own.
+    pub async fn migrate_with(&self, args: &[&str]) {
+        self.run_migrate(args).await;
+        self.grant(&[]).await;
+    }
+
     async fn run_migrate(&self, args: &[&str]) {
         let mut migrate = Command::new(program::relay());
         migrate.args(["migrate", "--database-url", &self.database_url()]).args(args).kill_on_drop(true);

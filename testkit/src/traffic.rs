@@ -21,6 +21,8 @@ pub struct Load {
     pub keys: usize,
     /// A transaction holds one to so many events.
     pub events_at_most: usize,
+    /// Whether a transaction inserts its events before it changes the order, as an ORM's flush does.
+    pub event_first: bool,
     /// Between two transactions of a producer.
     pub pause: Duration,
     /// One transaction of so many is rolled back.
@@ -37,6 +39,7 @@ impl Default for Load {
             producers: 4,
             keys: 50,
             events_at_most: 3,
+            event_first: false,
             pause: Duration::from_millis(5),
             roll_back_one_in: Some(10),
             poison_one_in: None,
@@ -56,7 +59,8 @@ impl Traffic {
         let mut producers = JoinSet::new();
         for number in 0..load.producers {
             let random = Rng::with_seed(load.seed.wrapping_add(number as u64));
-            let (url, writer) = (database_url.to_owned(), Writer::new(history));
+            let url = database_url.to_owned();
+            let writer = if load.event_first { Writer::event_first(history) } else { Writer::new(history) };
             producers.spawn(produce(url, writer, load.clone(), random, stopped.clone()));
         }
         Self { stop, producers }

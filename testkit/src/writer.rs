@@ -69,11 +69,17 @@ pub fn of_type(event_type: &str, count: usize) -> Vec<NewEvent> {
 #[derive(Clone)]
 pub struct Writer {
     history: History,
+    event_first: bool,
 }
 
 impl Writer {
     pub fn new(history: &History) -> Self {
-        Self { history: history.clone() }
+        Self { history: history.clone(), event_first: false }
+    }
+
+    /// One that inserts the events before it changes the order, as the flush of a unit of work does.
+    pub fn event_first(history: &History) -> Self {
+        Self { history: history.clone(), event_first: true }
     }
 
     /// Commits the next `count` events of the order in one transaction; returns their ids in order.
@@ -89,7 +95,7 @@ impl Writer {
     /// The same while the database may fail. Without an answer to COMMIT the events are recorded as uncertain.
     pub async fn try_commit(&self, client: &mut Client, key: &str, events: Vec<NewEvent>) -> Result<Vec<Uuid>, Error> {
         let transaction = client.transaction().await?;
-        let rows = insert(&transaction, key, events).await?;
+        let rows = insert(&transaction, key, events, self.event_first).await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         self.history.committing(rows);
         let outcome = transaction.commit().await;
@@ -104,7 +110,7 @@ impl Writer {
     /// A transaction that changes its mind: nothing of it may ever arrive.
     pub async fn roll_back(&self, client: &mut Client, key: &str, count: usize) -> Result<(), Error> {
         let transaction = client.transaction().await?;
-        insert(&transaction, key, good(key, count)).await?;
+        insert(&transaction, key, good(key, count), self.event_first).await?;
         transaction.rollback().await
     }
 }
@@ -118,12 +124,14 @@ async fn insert(
     transaction: &tokio_postgres::Transaction<'_>,
     key: &str,
     events: Vec<NewEvent>,
+    event_first: bool,
 ) -> Result<Vec<Committed>, Error> {
     let count = i64::try_from(events.len()).expect("a small transaction");
     // Locks the order's row until the end, which makes the version the business order of its events.
     let lock = "INSERT INTO orders AS o (id, version) VALUES ($1, $2)
                 ON CONFLICT (id) DO UPDATE SET version = o.version + $2 RETURNING version - $2";
-    let before: i64 = transaction.query_one(lock, &[&key, &count]).await?.get(0);
+    let change = async || transaction.query_one(lock, &[&key, &count]).await.map(|row| row.get::<_, i64>(0));
+    let changed = if event_first { None } else { Some(change().await?) };
     let ids: Vec<Uuid> = events.iter().map(|_| Uuid::new_v4()).collect();
     let types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
     let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
@@ -133,6 +141,10 @@ async fn insert(
                   FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS e (id, type, payload, headers, place)
                   ORDER BY place";
     transaction.execute(insert, &[&key, &ids, &types, &payloads, &headers]).await?;
+    let before = match changed {
+        Some(before) => before,
+        None => change().await?,
+    };
     let ordinals = (before as u64)..;
     Ok(ids
         .into_iter()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::command::{Ended, run};
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_addr, with_path, with_user};
-use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Stall, TestBed, Topology};
+use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Relay, Stall, TestBed, Topology, eventually};
 
 use crate::commands_reading::stage::{stage, without_exchange};
 
@@ -135,4 +135,41 @@ async fn a_broker_with_an_alarm_takes_no_messages_and_the_reading_commands_need_
     }
     let (_, findings) = check(&bed, &bed.amqp_url(), &[]).await;
     assert_finding(&findings, "reachable", "fail", "", "whether the node is running");
+}
+
+/// A routes file of four partitions, or of another number of them.
+fn partitioned(partitions: u16) -> String {
+    let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", unique("partitions")));
+    let routes = format!(
+        "[[route]]\nevent_type = \"*\"\nexchange = \"order.events\"\nrouting_key = \"p.{{partition}}\"\n\
+         partitions = {partitions}\nqueue = \"p.{{partition}}\"\n"
+    );
+    std::fs::write(&path, routes).expect("the routes file is written");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+#[tokio::test]
+async fn partitions_are_looked_at_and_a_number_that_changed_while_messages_wait_fails() {
+    let world = stage("checked_partitions").await;
+    let url = world.bed.amqp_url();
+    let four = partitioned(4);
+    let (answer, findings) = check(&world.bed, &url, &["--routes", &four, "--declare"]).await;
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+    assert_finding(&findings, "partitions", "ok", "declares its 4 queues", "");
+    let (_, findings) = check(&world.bed, &url, &["--routes", &four]).await;
+    assert_finding(&findings, "partitions", "fail", "none of its 4 queues", "--declare");
+    let relay = Relay::start(&world.bed, &["--routes", &four, "--declare"]).await;
+    let client = world.bed.client().await;
+    let emit = "SELECT outbox.emit('Order', 'order-42', 'order.created', '{}')";
+    client.query_one(emit, &[]).await.expect("an event");
+    eventually(Duration::from_secs(60), "it is in its queue", async || world.bed.pending().await == 0).await;
+    drop(relay);
+    let (answer, findings) = check(&world.bed, &url, &["--routes", &four, "--declare"]).await;
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+    assert_finding(&findings, "partitions", "warn", "no consumer takes from p.0", "start a consumer");
+    for (other, words) in [(8, "p.4"), (2, "p.2")] {
+        let (answer, findings) = check(&world.bed, &url, &["--routes", &partitioned(other), "--declare"]).await;
+        assert_eq!(answer.code, Some(1), "{other}: {}", answer.stdout);
+        assert_finding(&findings, "partitions", "fail", words, "out of order");
+    }
 }

@@ -46,6 +46,7 @@ async fn an_outbox_in_order_passes() {
         "row security",
         "indexes",
         "wake",
+        "writers",
         "pooler",
         "names",
     ] {
@@ -270,4 +271,32 @@ async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
         "the role may open only 5",
         &format!("ALTER ROLE {role} CONNECTION LIMIT 10"),
     );
+}
+
+#[tokio::test]
+async fn it_says_whether_the_database_orders_writers_and_names_prepared_transactions_with_their_fix() {
+    let bed = TestBed::new("check_writers").await;
+    bed.migrate().await;
+    let (_, findings) = check(&bed, &[]).await;
+    assert_finding(&findings, "writers", "ok", "no trigger orders writers", "");
+    bed.migrate_with(&["--order-writers"]).await;
+    let client = bed.client().await;
+    let gid = bed.name();
+    let prepare = format!(
+        "BEGIN; SELECT outbox.emit('Order', 'order-1', 'order.created', '{{}}'); PREPARE TRANSACTION '{gid}'"
+    );
+    client.batch_execute(&prepare).await.expect("a prepared transaction");
+    let (_, findings) = check(&bed, &[]).await;
+    assert_finding(&findings, "writers", "ok", "take turns", "");
+    assert!(!findings.iter().any(|finding| finding["check"] == "triggers"), "the trigger is ours: {findings:#?}");
+    eventually(Duration::from_secs(30), "the prepared transaction is named", async || {
+        let (_, findings) = check(&bed, &[]).await;
+        findings.iter().any(|finding| finding["check"] == "prepared transactions")
+    })
+    .await;
+    let (_, findings) = check(&bed, &[]).await;
+    assert_finding(&findings, "prepared transactions", "warn", gid, &format!("ROLLBACK PREPARED '{gid}'"));
+    client.batch_execute(&format!("ROLLBACK PREPARED '{gid}'")).await.expect("its fix");
+    let (_, findings) = check(&bed, &[]).await;
+    assert!(!findings.iter().any(|finding| finding["check"] == "prepared transactions"));
 }

@@ -18,7 +18,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 fn insert_of(block: &str) -> String {
     let from = block.find("INSERT INTO outbox.events").expect("the block inserts an event");
     let line = block[from..].lines().next().expect("a line");
-    let end = line.find("::json)").expect("the payload is given as text") + "::json)".len();
+    let end = line.find("AS json))").expect("the payload is given as text") + "AS json))".len();
     let mut parts = line[..end].split('?');
     let mut statement = parts.next().expect("a first part").to_owned();
     for (number, part) in parts.enumerate() {

@@ -9,7 +9,7 @@ use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::flow::Flow;
 use outbox_relay::rabbitmq::channel::LapinChannel;
 use outbox_relay::rabbitmq::connect::BrokerAddress;
-use outbox_relay::rabbitmq::supervisor::{BrokerSettings, RabbitMq};
+use outbox_relay::rabbitmq::supervisor::{BrokerSettings, Declared, RabbitMq};
 use testkit::patience::SOON;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -32,7 +32,7 @@ impl Link {
         let settings = BrokerSettings {
             address: BrokerAddress { urls: vec![url.into()], user: None, password: None, files: TlsFiles::default() },
             connection_name: "outbox-relay/tests".into(),
-            declare: Vec::new(),
+            declare: Declared::default(),
         };
         let (broker, stop) = (RabbitMq::new(), CancellationToken::new());
         let supervisor = Some(tokio::spawn(broker.clone().supervise(settings, stop.clone())));

@@ -3,6 +3,8 @@
 mod command;
 
 mod applied;
+mod order_writers;
 mod printed;
 mod schemas;
 mod trigger;
+mod upgraded;

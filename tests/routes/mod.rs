@@ -9,6 +9,8 @@ mod documents;
 
 mod fan_out;
 
+mod partitions;
+
 mod places;
 
 mod render;

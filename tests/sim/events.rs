@@ -146,6 +146,9 @@ fn routes() -> Vec<Route> {
         source: Arc::from("sim"),
         on_unroutable,
         headers: Map::new(),
+        header_templates: Vec::new(),
+        content_type: None,
+        queues: None,
     };
     vec![
         route("a", "a", "e", "a", OnUnroutable::DeadLetter),

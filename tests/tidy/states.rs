@@ -117,8 +117,11 @@ fn of_dead_letter(reason: FailureReason) -> (&'static str, &'static str) {
             "send a reference instead of the content, then `dlq discard` with a note",
         ),
         FailureReason::InvalidEvent => (
-            "it cannot become an AMQP message: payload `null`, a routing key or type over 255 \
-            bytes, headers that are reserved or not an object",
+            "it cannot become an AMQP message: a payload `null`; a routing key, type or correlation \
+            id over 255 bytes or with a NUL; headers that are reserved, not an object, nested deeper \
+            than 16 levels, larger than a frame, with a name over 255 bytes or a number beyond 64 \
+            signed bits; a routing key or a route's header that needs a header which is missing or \
+            not a string or number; two routes to one destination; a time outside the years 1 to 9999",
             "fix the producer and write the event again, then `dlq discard` with a note",
         ),
         FailureReason::Operator => {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::commands::check::finding::{Area, Finding, Verdict};
+use crate::commands::check::partitions;
 use crate::config::run::RunConfig;
 use crate::rabbitmq::inspect::{Access, Inspection, Kind};
 
@@ -67,13 +68,16 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
     }
     let exchanges: BTreeSet<&str> = run.routes.all().map(|route| &*route.exchange).collect();
     for exchange in exchanges {
-        let declared = run.broker.declare.iter().find(|declared| declared.name == exchange);
+        let declared = run.broker.declare.exchanges.iter().find(|declared| declared.name == exchange);
         let access = inspection.access(exchange, "outbox-relay.check").await;
         let is_there = matches!(access, Access::Writable | Access::TopicForbidden(_));
         findings.push(of_access(exchange, access, declared.is_some()));
         if let (Some(declared), true) = (declared, is_there) {
             findings.push(of_kind(exchange, inspection.kind(exchange, declared.kind.clone()).await));
         }
+    }
+    for route in run.routes.all() {
+        findings.extend(partitions::findings(&inspection, route, !run.broker.declare.queues.is_empty()).await);
     }
     findings.push(match inspection.blocked() {
         Some(reason) => found("alarms", Verdict::Fail, format!("the broker takes no messages: {reason}"))

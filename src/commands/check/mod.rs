@@ -8,6 +8,7 @@
 mod broker;
 mod database;
 pub mod finding;
+mod partitions;
 mod routes;
 mod tables;
 

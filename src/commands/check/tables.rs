@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::commands::print::next::Typist;
+use crate::commands::print::words::span;
 use crate::commands::session::read::Reader;
 use crate::config::run::RunConfig;
 use crate::error::AppError;
@@ -58,6 +59,9 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
     let shape = reader.one("looking at the events table", &queries.check_shape, &params).await?;
     findings.extend(of_shape(&shape, schema));
     findings.extend(of_wake(run, shape.get("has_notify_trigger"), &migrate));
+    findings.push(of_writers(shape.get("has_order_writers")));
+    let prepared = reader.rows("looking at prepared transactions", &queries.prepared_writers, &[]).await?;
+    findings.extend(prepared.iter().map(of_prepared));
     // With row-level security, reading fails: the relay switches it off, so that it fails rather
     // than sees nothing.
     Ok(!in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security"))
@@ -143,6 +147,26 @@ fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
         found("indexes", Verdict::Fail, format!("missing or invalid: {}", missing.join(", "))).fix(fix)
     });
     findings
+}
+
+fn of_writers(has_trigger: bool) -> Finding {
+    let text = if has_trigger {
+        "writers of one key take turns (the trigger order_writers)"
+    } else {
+        "no trigger orders writers: each must lock the aggregate before it adds the event (migrate --order-writers)"
+    };
+    found("writers", Verdict::Ok, text)
+}
+
+/// A transaction that is prepared for a commit in two phases, and that nobody ends.
+fn of_prepared(row: &Row) -> Finding {
+    let (gid, role): (&str, &str) = (row.get("gid"), row.get("role"));
+    let age = span(row.get("age_seconds"));
+    let literal = gid.replace('\'', "''");
+    let text = format!("the transaction '{gid}' of {role} wrote events and has been prepared for {age}");
+    found("prepared transactions", Verdict::Warn, text).fix(format!(
+        "let its coordinator end it, or do it yourself: COMMIT PREPARED '{literal}' or ROLLBACK PREPARED '{literal}'"
+    ))
 }
 
 fn of_wake(run: &RunConfig, has_trigger: bool, migrate: &str) -> Vec<Finding> {

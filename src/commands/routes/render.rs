@@ -66,12 +66,14 @@ fn properties(message: &Message) -> Map<String, Value> {
     let mut properties = Map::new();
     properties.insert("message_id".into(), message.event_id.to_string().into());
     properties.insert("type".into(), (&*from.message_type).into());
-    properties.insert("timestamp".into(), from.timestamp_seconds.into());
+    if let Some(seconds) = from.timestamp_seconds {
+        properties.insert("timestamp".into(), seconds.into());
+    }
     properties.insert("app_id".into(), (&*from.app_id).into());
     if let Some(correlation_id) = &from.correlation_id {
-        properties.insert("correlation_id".into(), correlation_id.as_str().into());
+        properties.insert("correlation_id".into(), (&**correlation_id).into());
     }
-    properties.insert("content_type".into(), from.content_type.into());
+    properties.insert("content_type".into(), (&*from.content_type).into());
     properties.insert("delivery_mode".into(), 2.into());
     properties
 }

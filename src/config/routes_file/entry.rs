@@ -1,9 +1,11 @@
 //! One `[[route]]`: checks its values one by one, and makes a route of them. Called by `routes`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 use crate::config::routes_file::checks::Found;
 use crate::config::routes_file::file::{RouteEntry, Text};
@@ -11,12 +13,15 @@ use crate::message::amqp::{is_reserved, table_bytes};
 use crate::outbox::destination::OnUnroutable;
 use crate::outbox::labels::Envelope;
 use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
-use crate::outbox::route::Route;
+use crate::outbox::partition::PARTITIONS_MAX;
+use crate::outbox::route::{PartitionQueues, Route};
 use crate::outbox::template::Template;
 
 /// Matches every type that no other route names.
 pub(super) const ANY_TYPE: &str = "*";
 const NAME_MAX: usize = 40;
+/// Largest name of a queue, without its number.
+const QUEUE_BYTES_MAX: usize = 250;
 /// Largest static headers of a route; the rest of a frame is for the row's headers.
 const HEADERS_BYTES_MAX: usize = 16 << 10;
 
@@ -106,7 +111,12 @@ pub(super) fn route(
     }
     let event_type = event_type.unwrap_or_default();
     let exchange = exchange(&mut checked, entry.exchange, defaults.exchange);
-    let routing_key = routing_key(&mut checked, entry.routing_key);
+    let partitions = partitions(&mut checked, entry.partitions);
+    let routing_key = routing_key(&mut checked, entry.routing_key, partitions);
+    if partitions.is_some() && !routing_key.has_partition() {
+        checked.problem(at, "partitions without {partition} in routing_key: every key would go the same way");
+    }
+    let queues = queues(&mut checked, entry.queue, partitions, &routing_key, &event_type);
     let envelopes = Envelope::ALL.map(Envelope::as_str).join(", ");
     let envelope = checked.word("envelope", entry.envelope, Envelope::Standard, Envelope::parse, &envelopes);
     let choices = OnUnroutable::ALL.map(OnUnroutable::as_str).join(", ");
@@ -115,11 +125,12 @@ pub(super) fn route(
     let message_type = checked.text("type", entry.message_type);
     let version = checked.text("version", entry.version);
     let source = checked.text("source", entry.source).unwrap_or_else(|| defaults.source.to_owned());
-    if envelope == Envelope::CloudEvents && !is_uri_reference(&source) {
+    if matches!(envelope, Envelope::CloudEvents | Envelope::CloudEventsBinary) && !is_uri_reference(&source) {
         let fix = "CloudEvents requires one, such as /order-service or urn:shop:orders";
         checked.problem(source_at, format_args!("the source '{source}' is not a URI reference; {fix}"));
     }
-    let headers = headers(&mut checked, entry.headers);
+    let (headers, header_templates) = headers(&mut checked, entry.headers, partitions);
+    let content_type = checked.text("content_type", entry.content_type);
     let name = match entry.name {
         Some(name) => self::name(&mut checked, &name),
         None => derived_name(&event_type, &exchange, &routing_key),
@@ -139,6 +150,9 @@ pub(super) fn route(
             source: source.into(),
             on_unroutable,
             headers,
+            header_templates,
+            content_type: content_type.map(Into::into),
+            queues,
         },
     })
 }
@@ -183,11 +197,56 @@ fn exchange(checked: &mut Entry<'_>, text: Option<Text>, default: &str) -> Strin
     text.into_inner()
 }
 
-fn routing_key(checked: &mut Entry<'_>, text: Option<Text>) -> Template {
+fn partitions(checked: &mut Entry<'_>, number: Option<Spanned<i64>>) -> Option<NonZeroU16> {
+    let number = number?;
+    let (at, number) = (number.span().start, number.into_inner());
+    let partitions = u16::try_from(number).ok().filter(|number| *number <= PARTITIONS_MAX).and_then(NonZeroU16::new);
+    if partitions.is_none() {
+        checked.problem(at, format_args!("partitions must be 1 to {PARTITIONS_MAX}, got {number}"));
+    }
+    // A stand-in, so that the wrong number is the only problem.
+    Some(partitions.unwrap_or(NonZeroU16::MIN))
+}
+
+/// The queues that `--declare` makes, one for each partition.
+fn queues(
+    checked: &mut Entry<'_>,
+    name: Option<Text>,
+    partitions: Option<NonZeroU16>,
+    routing_key: &Template,
+    event_type: &str,
+) -> Option<PartitionQueues> {
+    let name = name?;
+    let (at, text) = (name.span().start, name.into_inner());
+    let Some(partitions) = partitions else {
+        checked.problem(at, "queue is for the queues of partitions; give the route partitions = N, or remove queue");
+        return None;
+    };
+    let routing_key = if event_type == ANY_TYPE { routing_key.clone() } else { routing_key.for_type(event_type) };
+    if !routing_key.is_fixed() {
+        checked.problem(at, "queue needs a routing_key of text and {partition} alone: nothing else can be bound");
+        return None;
+    }
+    match Template::parse_for(&text, Some(partitions)) {
+        Ok(name) if name.is_fixed() && name.has_partition() && name.text_bytes() <= QUEUE_BYTES_MAX => {
+            Some(PartitionQueues { partitions, name, routing_key })
+        }
+        Ok(_) => {
+            checked.problem(at, format_args!("queue '{text}' must be text and {{partition}}, {QUEUE_BYTES_MAX} bytes at most"));
+            None
+        }
+        Err(error) => {
+            checked.problem(at, format_args!("queue {error}"));
+            None
+        }
+    }
+}
+
+fn routing_key(checked: &mut Entry<'_>, text: Option<Text>, partitions: Option<NonZeroU16>) -> Template {
     let default = Template::parse("{event_type}").expect("the default routing key is a valid template");
     let Some(text) = text else { return default };
     let at = text.span().start;
-    let template = match Template::parse(text.get_ref()) {
+    let template = match Template::parse_for(text.get_ref(), partitions) {
         Ok(template) => template,
         Err(error) => {
             checked.problem(at, format_args!("routing_key {error}"));
@@ -210,8 +269,14 @@ fn routing_key(checked: &mut Entry<'_>, text: Option<Text>) -> Template {
     template
 }
 
-fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map<String, Value> {
+/// The static headers, and those with fields.
+fn headers(
+    checked: &mut Entry<'_>,
+    entries: BTreeMap<Text, toml::Value>,
+    partitions: Option<NonZeroU16>,
+) -> (Map<String, Value>, Vec<(String, Template)>) {
     let mut headers = Map::new();
+    let mut templates = Vec::new();
     for (name, value) in entries {
         let (at, name) = (name.span().start, name.into_inner());
         if is_reserved(&name) {
@@ -221,6 +286,13 @@ fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map
             checked.problem(at, "a header has an empty name");
         }
         checked.short(at, "a header's name", &name);
+        if let Some(text) = value.as_str().filter(|text| text.contains('{')) {
+            match Template::parse_for(text, partitions) {
+                Ok(template) => templates.push((name, template)),
+                Err(error) => checked.problem(at, format_args!("the header '{name}': {error}")),
+            }
+            continue;
+        }
         match header(value) {
             Some(value) => drop(headers.insert(name, value)),
             None => {
@@ -233,7 +305,7 @@ fn headers(checked: &mut Entry<'_>, entries: BTreeMap<Text, toml::Value>) -> Map
             break;
         }
     }
-    headers
+    (headers, templates)
 }
 
 fn header(value: toml::Value) -> Option<Value> {

@@ -31,6 +31,9 @@ pub(super) struct RouteEntry {
     pub(super) version: Option<Text>,
     pub(super) source: Option<Text>,
     pub(super) on_unroutable: Option<Text>,
+    pub(super) content_type: Option<Text>,
+    pub(super) partitions: Option<Spanned<i64>>,
+    pub(super) queue: Option<Text>,
     #[serde(default)]
     pub(super) headers: BTreeMap<Text, toml::Value>,
 }

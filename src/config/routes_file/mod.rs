@@ -20,7 +20,7 @@ use crate::config::problems::Problems;
 use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
 use crate::outbox::route::Route;
 use crate::outbox::route::RouteTable;
-use crate::rabbitmq::supervisor::Exchange;
+use crate::rabbitmq::supervisor::{Declared, Exchange, Queue};
 use entry::Defaults;
 
 /// People read routes files, so they are small.
@@ -38,7 +38,7 @@ pub struct Routes {
     /// The routes.
     pub table: RouteTable,
     /// To declare, if `--declare` is given.
-    pub exchanges: Vec<Exchange>,
+    pub declared: Declared,
 }
 
 /// Reads the routes that `args` name.
@@ -53,8 +53,8 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
     let defaults = Defaults { exchange: &args.exchange, source: &args.source };
     let Some(path) = &args.routes else {
         let table = RouteTable::single(&args.exchange, &args.source);
-        let exchanges = exchanges_of(table.all(), &BTreeMap::new());
-        return is_sound.then_some(Routes { table, exchanges });
+        let declared = declared(&table, &BTreeMap::new());
+        return is_sound.then_some(Routes { table, declared });
     };
     let text = match read(path) {
         Ok(text) => text,
@@ -111,8 +111,21 @@ fn parse(text: &str, defaults: &Defaults<'_>) -> Result<Routes, Vec<(usize, Stri
     let sha: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
     let routes: Vec<Route> = routes.into_iter().map(|placed| placed.route).collect();
     let table = RouteTable::new(routes, &sha[..SHA_DIGITS]);
-    let exchanges = exchanges_of(table.all(), &kinds);
-    Ok(Routes { table, exchanges })
+    let declared = declared(&table, &kinds);
+    Ok(Routes { table, declared })
+}
+
+/// What the routes use: exchanges, and the queues of partitions.
+fn declared(table: &RouteTable, kinds: &BTreeMap<String, ExchangeKind>) -> Declared {
+    let mut queues = Vec::new();
+    for route in table.all() {
+        let Some(of_route) = &route.queues else { continue };
+        for partition in 0..of_route.partitions.get() {
+            let (name, routing_key) = of_route.queue(partition);
+            queues.push(Queue { name, exchange: route.exchange.to_string(), routing_key });
+        }
+    }
+    Declared { exchanges: exchanges_of(table.all(), kinds), queues }
 }
 
 /// The exchanges that routes use, each once, without the default exchange.

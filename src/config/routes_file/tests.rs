@@ -159,7 +159,7 @@ fn what_is_no_toml_is_said_with_its_line() {
 #[test]
 fn exchanges_to_declare_are_those_of_the_routes_each_once() {
     let file = "[exchanges.\"a\"]\nkind = \"x-consistent-hash\"\n[[route]]\nevent_type = \"t\"\nexchange = \"a\"\n[[route]]\nevent_type = \"u\"\nexchange = \"a\"\n[[route]]\nevent_type = \"v\"\n[[route]]\nevent_type = \"w\"\nexchange = \"\"\n";
-    let exchanges = parse(file, &DEFAULTS).expect("valid").exchanges;
+    let exchanges = parse(file, &DEFAULTS).expect("valid").declared.exchanges;
     let seen: Vec<_> = exchanges.iter().map(|exchange| (exchange.name.as_str(), exchange.kind.clone())).collect();
     assert_eq!(seen, [("a", ExchangeKind::Custom("x-consistent-hash".into())), ("order.events", ExchangeKind::Topic)]);
 }
@@ -168,7 +168,7 @@ fn exchanges_to_declare_are_those_of_the_routes_each_once() {
 fn the_shipped_routes_of_the_order_service_are_sound() {
     let routes = parse(include_str!("../../../routes/order-service.toml"), &DEFAULTS);
     let routes = routes.unwrap_or_else(|problems| panic!("{problems:#?}"));
-    assert!(routes.exchanges.iter().all(|exchange| exchange.kind == ExchangeKind::Direct));
+    assert!(routes.declared.exchanges.iter().all(|exchange| exchange.kind == ExchangeKind::Direct));
     let table = &routes.table;
     let keys = |event_type| -> Vec<String> {
         let key = |route: &Arc<Route>| route.routing_key.for_type(event_type).to_string();
@@ -181,4 +181,37 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
         table.all().filter(|route| route.on_unroutable.as_str() == "dead_letter").map(|route| &*route.name).collect();
     assert_eq!(reports.len(), 9 + 4 + 3 + 2, "the consumers that the documents name: {reports:#?}");
     assert!(table.all().all(|route| (route.envelope == Envelope::Standard) == (&*route.source == "OrderService")));
+}
+
+#[test]
+fn partitions_spread_over_queues_that_are_declared() {
+    let file = "[[route]]\nevent_type = \"order.paid\"\nexchange = \"e\"\nrouting_key = \"{event_type}.{partition}\"\npartitions = 3\nqueue = \"paid.{partition}\"\n";
+    let routes = parse(file, &DEFAULTS).expect("valid");
+    let queues: Vec<_> = routes.declared.queues.iter().map(|queue| (&*queue.name, &*queue.routing_key)).collect();
+    assert_eq!(queues, [("paid.0", "order.paid.0"), ("paid.1", "order.paid.1"), ("paid.2", "order.paid.2")]);
+    let route = "[[route]]\nevent_type = \"a\"\n";
+    for (keys, line, words) in [
+        ("routing_key = \"{partition}\"\n", 3, ["partitions = N", "{partition}"]),
+        ("partitions = 0\nrouting_key = \"{partition}\"\n", 3, ["1 to 1024", "got 0"]),
+        ("partitions = 1025\nrouting_key = \"{partition}\"\n", 3, ["1 to 1024", "got 1025"]),
+        ("partitions = 2\n", 1, ["{partition}", "routing_key"]),
+        ("queue = \"q.{partition}\"\n", 3, ["partitions = N", "queue"]),
+        ("partitions = 2\nrouting_key = \"{key}.{partition}\"\nqueue = \"q.{partition}\"\n", 5, ["{partition} alone", "queue"]),
+        ("partitions = 2\nrouting_key = \"{partition}\"\nqueue = \"q\"\n", 5, ["'q'", "{partition}"]),
+    ] {
+        assert_problem(&format!("{route}{keys}"), line, &words);
+    }
+}
+
+#[test]
+fn a_header_may_have_fields_and_a_route_its_own_content_type() {
+    let file = "[[route]]\nevent_type = \"*\"\ncontent_type = \"application/json\"\nenvelope = \"cloudevents\"\nsource = \"/shop\"\nheaders = { __TypeId__ = \"{event_type}\", x-tier = 2 }\n";
+    let routes = parse(file, &DEFAULTS).expect("valid");
+    let route = routes.table.all().next().expect("a route");
+    let event = crate::outbox::fixtures::event("order-1", 1);
+    assert_eq!(&*route.labels(&event).content_type, "application/json");
+    let headers = route.headers_over(&event, &serde_json::Map::new()).expect("headers");
+    assert_eq!((&headers["__TypeId__"], &headers["x-tier"]), (&"order.created".into(), &2.into()));
+    let wrong = "[[route]]\nevent_type = \"a\"\nheaders = { x = \"{colour}\" }\n";
+    assert_problem(wrong, 3, &["'x'", "{colour}"]);
 }

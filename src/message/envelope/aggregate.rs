@@ -11,7 +11,7 @@ use crate::outbox::time::timestamp;
 /// The aggregate id stands in for a missing correlation id.
 pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     let mut metadata = Object::with_capacity(AROUND_BYTES);
-    metadata.string("correlationId", event.correlation_id.as_deref().unwrap_or(&event.aggregate_id));
+    metadata.string("correlationId", labels.correlation_id.as_deref().unwrap_or_default());
     metadata.string("source", &labels.source);
     let mut body = Object::with_capacity(text.len() + AROUND_BYTES);
     body.id("eventId", "", event.id);

@@ -14,7 +14,7 @@ pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     body.string("source", &labels.source);
     body.string("dataVersion", version(event, labels));
     body.string("timestamp", &timestamp(event.created_at));
-    body.string("correlationId", event.correlation_id.as_deref().unwrap_or(&event.aggregate_id));
+    body.string("correlationId", labels.correlation_id.as_deref().unwrap_or_default());
     body.unparsed("data", text.as_bytes());
     body.finish()
 }

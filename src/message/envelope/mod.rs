@@ -9,6 +9,8 @@ mod domain;
 mod object;
 mod standard;
 
+use serde_json::{Map, Value};
+
 use crate::outbox::event::Event;
 use crate::outbox::labels::{Envelope, Labels};
 
@@ -17,14 +19,27 @@ const VERSION_DEFAULT: &str = "1.0";
 /// Space reserved for the envelope around the payload, in bytes. Exceeding it is only slower.
 const AROUND_BYTES: usize = 400;
 
-/// Renders the body of `event` around its payload's `text`.
-pub fn render(envelope: Envelope, event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
+/// Renders the body of `event`, whose own headers are `headers`, around its payload's `text`.
+pub fn render(envelope: Envelope, event: &Event, text: &str, labels: &Labels, headers: &Map<String, Value>) -> Vec<u8> {
     match envelope {
         Envelope::Standard => standard::render(event, text, labels),
         Envelope::Domain => domain::render(event, text, labels),
         Envelope::Aggregate => aggregate::render(event, text, labels),
-        Envelope::CloudEvents => cloud_events::render(event, text, labels),
-        Envelope::Raw => text.as_bytes().to_vec(),
+        Envelope::CloudEvents => cloud_events::render(event, text, labels, headers),
+        Envelope::CloudEventsBinary | Envelope::Raw => text.as_bytes().to_vec(),
+    }
+}
+
+/// The headers with those that the envelope itself adds.
+pub fn with_attributes(
+    envelope: Envelope,
+    headers: Map<String, Value>,
+    event: &Event,
+    labels: &Labels,
+) -> Map<String, Value> {
+    match envelope {
+        Envelope::CloudEventsBinary => cloud_events::with_attributes(headers, event, labels),
+        Envelope::Standard | Envelope::Domain | Envelope::Aggregate | Envelope::CloudEvents | Envelope::Raw => headers,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn render(event: &Event, text: &str, labels: &Labels) -> Vec<u8> {
     body.string("messageVersion", version(event, labels));
     body.string("timestamp", &timestamp(event.created_at));
     body.string("source", &labels.source);
-    if let Some(correlation_id) = &event.correlation_id {
+    if let Some(correlation_id) = &labels.correlation_id {
         body.string("correlationId", correlation_id);
     }
     body.string("partitionKey", event.key());

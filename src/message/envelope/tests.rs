@@ -1,28 +1,34 @@
 //! The envelopes against the seed documents' own examples (`tests/routes/golden`), and the payload byte for byte.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::macros::datetime;
 use uuid::{Uuid, uuid};
 
-use crate::message::envelope::render;
+use crate::message::envelope::{render, with_attributes};
 use crate::outbox::event::{Event, Payload};
 use crate::outbox::fixtures;
 use crate::outbox::labels::{Envelope, Labels};
 
 const ID: Uuid = uuid!("f47ac10b-58cc-4372-a567-0e02b2c3d479");
 
-fn labels(envelope: Envelope, message_type: &str, source: &str) -> Labels {
+fn labels(envelope: Envelope, event: &Event, message_type: &str, source: &str) -> Labels {
     Labels {
         message_type: message_type.into(),
         version: None,
         source: source.into(),
-        content_type: envelope.content_type(),
+        content_type: envelope.content_type().into(),
+        correlation_id: envelope.correlation_id(event).map(Into::into),
     }
+}
+
+/// What the message stage reads of the row.
+fn own_headers(event: &Event) -> Map<String, Value> {
+    event.headers.as_deref().map_or_else(Map::new, |text| serde_json::from_str(text).expect("an object"))
 }
 
 fn body(envelope: Envelope, event: &Event, message_type: &str, source: &str) -> String {
     let Payload::Text(text) = &event.payload else { panic!("the payload is there") };
-    let body = render(envelope, event, text, &labels(envelope, message_type, source));
+    let body = render(envelope, event, text, &labels(envelope, event, message_type, source), &own_headers(event));
     String::from_utf8(body).expect("utf-8")
 }
 
@@ -102,6 +108,27 @@ fn cloudevents_has_the_attributes_of_its_specification() {
 }
 
 #[test]
+fn cloudevents_carries_the_trace_in_its_body_and_the_binary_mode_its_attributes_in_headers() {
+    let mut event = fixtures::event("order-1", 7);
+    event.id = ID;
+    event.headers = Some(r#"{"traceparent":"00-ab-cd-01","tracestate":"k=v","region":"eu"}"#.into());
+    let structured: Value =
+        serde_json::from_str(&body(Envelope::CloudEvents, &event, "order.created", "order-service")).expect("JSON");
+    assert_eq!((&structured["traceparent"], &structured["tracestate"]), (&json!("00-ab-cd-01"), &json!("k=v")));
+    assert_eq!(structured.get("region"), None, "other headers are no attributes");
+    let labels = labels(Envelope::CloudEventsBinary, &event, "order.created", "order-service");
+    let headers = with_attributes(Envelope::CloudEventsBinary, own_headers(&event), &event, &labels);
+    // The same attributes with the same values; datacontenttype is a property, data the body.
+    for (name, value) in structured.as_object().expect("an object") {
+        if !["datacontenttype", "data"].contains(&name.as_str()) {
+            assert_eq!(headers.get(&format!("cloudEvents_{name}")), Some(value), "{name}");
+        }
+    }
+    assert_eq!(body(Envelope::CloudEventsBinary, &event, "order.created", "order-service"), "{\"orderId\":\"1\"}");
+    assert_eq!(&*labels.content_type, "application/json");
+}
+
+#[test]
 fn every_envelope_passes_the_payload_on_byte_for_byte() {
     let payload = "{\"price\": 50.00,  \"tax\":79.5,\"big\":9007199254740993,\"z\":1e400,\"a\":\"ü\\u00fc 漢字 🚚\",\"a\":2,\n \"b\":[ ]}";
     for envelope in Envelope::ALL {
@@ -111,7 +138,13 @@ fn every_envelope_passes_the_payload_on_byte_for_byte() {
         assert_eq!(body.matches(payload).count(), 1, "{envelope:?}: {body}");
     }
     assert_eq!(
-        render(Envelope::Raw, &fixtures::event("k", 1), " [1, 2] ", &labels(Envelope::Raw, "t", "s")),
+        render(
+            Envelope::Raw,
+            &fixtures::event("k", 1),
+            " [1, 2] ",
+            &labels(Envelope::Raw, &fixtures::event("k", 1), "t", "s"),
+            &Map::new()
+        ),
         b" [1, 2] "
     );
 }
@@ -131,9 +164,9 @@ fn a_row_without_a_correlation_id_has_none_or_its_aggregates() {
 fn the_routes_version_overrules_the_rows_and_texts_are_escaped() {
     let mut event = fixtures::event("order-\"1\"\n", 7);
     event.event_version = Some("1.1".into());
-    let mut labels = labels(Envelope::Standard, "t", "s");
+    let mut labels = labels(Envelope::Aggregate, &event, "t", "s");
     let version = |envelope, labels: &Labels, name: &str| {
-        let body: Value = serde_json::from_slice(&render(envelope, &event, "{}", labels)).expect("JSON");
+        let body: Value = serde_json::from_slice(&render(envelope, &event, "{}", labels, &Map::new())).expect("JSON");
         body[name].as_str().map(str::to_owned)
     };
     assert_eq!(version(Envelope::Aggregate, &labels, "eventVersion").as_deref(), Some("1.1.0"));

@@ -1,0 +1,55 @@
+//! Partitions: every key stays in one queue, in order, through the deaths of consumers; and `--declare` makes queues that see to it.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use outbox_relay::outbox::partition::partition;
+use testkit::traffic::Load;
+use testkit::{Consumer, History, Relay, TestBed, Traffic, eventually, judge};
+
+use crate::routes::stand::{SOON, routes_file};
+
+const PARTITIONS: u16 = 8;
+/// A consumer's whole prefetch comes again when it dies with all of it unacknowledged.
+const COPIES_MAX: usize = 2 * 8 * 1_000;
+
+const ROUTES: &str = "[[route]]\nevent_type = \"*\"\nexchange = \"order.events\"\nrouting_key = \"orders.{partition}\"\n\
+                      partitions = 8\nqueue = \"orders.{partition}\"\n";
+
+fn queues() -> Vec<String> {
+    (0..PARTITIONS).map(|number| format!("orders.{number}")).collect()
+}
+
+/// What one process of consumers does: it takes from every queue, and the broker says which of them it is active for.
+fn process(bed: &TestBed, history: &History) -> Vec<Consumer> {
+    queues().iter().map(|queue| Consumer::start(&bed.amqp_url(), queue, history)).collect()
+}
+
+async fn handled(history: &History, events: usize) {
+    eventually(SOON, &format!("{events} events are handled"), async || history.progress().distinct >= events).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_three_consumers_of_eight_partitions_two_die_one_after_the_other_and_every_key_stays_in_order() {
+    let bed = TestBed::new("partitions").await;
+    bed.migrate().await;
+    let history = History::default();
+    let mut relay = Relay::start(&bed, &["--routes", &routes_file(ROUTES), "--declare"]).await;
+    let mut processes: Vec<Vec<Consumer>> = (0..3).map(|_| process(&bed, &history)).collect();
+    let load = Load { producers: 4, keys: 200, pause: Duration::from_millis(1), ..Load::default() };
+    let traffic = Traffic::start(&bed.database_url(), &history, &load);
+    for events in [1_500, 3_000] {
+        handled(&history, events).await;
+        drop(processes.remove(0));
+    }
+    handled(&history, 4_500).await;
+    traffic.stop().await;
+    bed.quiet(&history, SOON).await;
+    judge(&history, &bed.expect(&[]).await).assert_clean(COPIES_MAX);
+    let partitions = NonZeroU16::new(PARTITIONS).expect("not zero");
+    for message in history.arrived() {
+        let key = message.key.expect("the header says the key");
+        assert_eq!(message.queue, format!("orders.{}", partition(&key, partitions)), "{key}");
+    }
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
