@@ -147,7 +147,9 @@ impl Template {
         for part in &self.0 {
             let part = match part {
                 Part::EventType | Part::AggregateType => part.clone(),
-                Part::Text(_) | Part::AggregateId | Part::Key | Part::Partition(_) | Part::Header(_) => Part::Text(part.to_string()),
+                Part::Text(_) | Part::AggregateId | Part::Key | Part::Partition(_) | Part::Header(_) => {
+                    Part::Text(part.to_string())
+                }
             };
             match (parts.last_mut(), part) {
                 (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
@@ -281,7 +283,10 @@ mod tests {
         let of = eight.expect("not zero");
         assert_eq!(template.render(&event, &Map::new()), Ok(format!("orders.{}", partition("order-42", of))));
         assert!(template.has_partition() && template.is_fixed() && template.may_render("orders.7"));
-        assert_eq!((template.to_string().as_str(), template.of_partition(3).as_str()), ("orders.{partition}", "orders.3"));
+        assert_eq!(
+            (template.to_string().as_str(), template.of_partition(3).as_str()),
+            ("orders.{partition}", "orders.3")
+        );
         assert!(!Template::parse_for("{key}.{partition}", eight).expect("valid").is_fixed());
         assert!(Template::parse("orders.{partition}").expect_err("no number").contains("partitions = N"));
     }

@@ -135,7 +135,9 @@ impl Inspection {
             let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
             let name = wire::short(name).map_err(|error| error.to_string())?;
             match channel.queue_declare(name, options, FieldTable::default()).await {
-                Ok(queue) => Ok(Some(QueueState { messages: queue.message_count(), consumers: queue.consumer_count() })),
+                Ok(queue) => {
+                    Ok(Some(QueueState { messages: queue.message_count(), consumers: queue.consumer_count() }))
+                }
                 Err(error) => match close_reason(&error) {
                     reason if reason.code == Some(NOT_FOUND) => Ok(None),
                     reason => Err(reason.text),

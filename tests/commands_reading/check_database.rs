@@ -282,9 +282,8 @@ async fn it_says_whether_the_database_orders_writers_and_names_prepared_transact
     bed.migrate_with(&["--order-writers"]).await;
     let client = bed.client().await;
     let gid = bed.name();
-    let prepare = format!(
-        "BEGIN; SELECT outbox.emit('Order', 'order-1', 'order.created', '{{}}'); PREPARE TRANSACTION '{gid}'"
-    );
+    let prepare =
+        format!("BEGIN; SELECT outbox.emit('Order', 'order-1', 'order.created', '{{}}'); PREPARE TRANSACTION '{gid}'");
     client.batch_execute(&prepare).await.expect("a prepared transaction");
     let (_, findings) = check(&bed, &[]).await;
     assert_finding(&findings, "writers", "ok", "take turns", "");

@@ -42,6 +42,9 @@ fn table(envelope: Envelope, routing_key: &str, headers: Map<String, Value>) -> 
         source: "order-service".into(),
         on_unroutable: OnUnroutable::DeadLetter,
         headers,
+        header_templates: Vec::new(),
+        content_type: None,
+        queues: None,
     };
     RouteTable::new(vec![route], "0123")
 }
@@ -52,7 +55,7 @@ fn assert_within_limits(message: &Message) -> Result<(), TestCaseError> {
     let properties = &message.properties;
     let short = |text: &str| text.len() <= SHORT_STRING_BYTES_MAX && !text.contains('\0');
     prop_assert!(short(&message.destination.exchange) && short(&message.destination.routing_key));
-    prop_assert!(short(&properties.message_type) && short(&properties.app_id) && short(properties.content_type));
+    prop_assert!(short(&properties.message_type) && short(&properties.app_id) && short(&properties.content_type));
     prop_assert!(properties.correlation_id.as_deref().is_none_or(short));
     prop_assert!(table_bytes(&properties.headers) <= HEADERS_BYTES_MAX);
     let frame = wire::frame(message).map_err(|error| TestCaseError::fail(format!("does not fit the wire: {error}")))?;
@@ -65,7 +68,7 @@ fn field(envelope: Envelope) -> Option<&'static str> {
     match envelope {
         Envelope::Standard | Envelope::Aggregate => Some("payload"),
         Envelope::Domain | Envelope::CloudEvents => Some("data"),
-        Envelope::Raw => None,
+        Envelope::Raw | Envelope::CloudEventsBinary => None,
     }
 }
 

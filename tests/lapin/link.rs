@@ -83,10 +83,10 @@ pub fn message(token: Token, exchange: &str, routing_key: &str, body: &[u8]) -> 
         body: body.to_vec(),
         properties: Properties {
             message_type: "order.created".into(),
-            timestamp_seconds: 1_790_000_000,
+            timestamp_seconds: Some(1_790_000_000),
             app_id: "order-service".into(),
             correlation_id: None,
-            content_type: "application/json",
+            content_type: "application/json".into(),
             headers: serde_json::Map::new(),
         },
     }

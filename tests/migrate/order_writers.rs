@@ -44,8 +44,9 @@ async fn pid(client: &Client) -> i64 {
 }
 
 async fn waits_for_a_lock(watcher: &Client, pid: i64) {
-    let waiting =
-        format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock' AND state = 'active'");
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock' AND state = 'active'"
+    );
     eventually(PATIENCE, "the writer waits its turn", async || number(watcher, &waiting).await == 1).await;
 }
 
@@ -55,11 +56,8 @@ async fn event_first(bed: &TestBed, insert: &str) -> i64 {
         let client = bed.client().await;
         for _ in 0..TRANSACTIONS {
             run(&client, &format!("BEGIN; {insert};")).await;
-            let version = number(
-                &client,
-                "UPDATE orders SET version = version + 1 WHERE id = 'order-1' RETURNING version",
-            )
-            .await;
+            let version =
+                number(&client, "UPDATE orders SET version = version + 1 WHERE id = 'order-1' RETURNING version").await;
             let place = format!(
                 "UPDATE outbox.events SET correlation_id = '{version}' WHERE xmin = pg_current_xact_id()::xid; COMMIT"
             );
@@ -67,7 +65,8 @@ async fn event_first(bed: &TestBed, insert: &str) -> i64 {
         }
     });
     join_all(writers).await;
-    let misplaced = "SELECT count(*) FROM (SELECT correlation_id::bigint AS version, row_number() OVER (ORDER BY seq) AS place
+    let misplaced =
+        "SELECT count(*) FROM (SELECT correlation_id::bigint AS version, row_number() OVER (ORDER BY seq) AS place
                      FROM outbox.events WHERE aggregate_id = 'order-1') e WHERE version <> place";
     number(&bed.client().await, misplaced).await
 }
@@ -129,7 +128,8 @@ async fn a_copy_takes_the_turns_of_its_keys_and_keeps_the_order_of_its_lines() {
         sink.send(Cursor::new(line.into_bytes())).await.expect("a line");
     }
     sink.as_mut().finish().await.expect("the copy ends");
-    let turned = "SELECT count(*) FROM (SELECT (payload->>'n')::bigint AS n, row_number() OVER (ORDER BY seq) - 1 AS place
+    let turned =
+        "SELECT count(*) FROM (SELECT (payload->>'n')::bigint AS n, row_number() OVER (ORDER BY seq) - 1 AS place
                   FROM outbox.events) e WHERE n <> place";
     assert_eq!(number(&watcher, turned).await, 0);
     assert_eq!(number(&watcher, "SELECT count(*) FROM outbox.events").await, 500);

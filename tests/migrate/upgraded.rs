@@ -50,7 +50,7 @@ async fn contents(client: &Client) -> String {
 /// A database at version 1, as the first `migrate` left it.
 async fn at_version_1(name: &str) -> TestBed {
     let bed = TestBed::new(name).await;
-    let printed = migrate_at(&[], &["--print"]).await.stdout;
+    let printed = migrate_at(&["--print"]).await.stdout;
     let record = printed.lines().find(|line| line.contains("schema_version (version") && line.contains("VALUES (1,"));
     let client = bed.client().await;
     run(&client, FIRST).await;
@@ -67,7 +67,8 @@ async fn the_rows_of_version_1_survive_and_the_nil_uuid_gets_an_id_of_its_own() 
     assert!(before.lines().count() >= 8, "{before}");
     assert!(migrated(&bed, &[]).await.contains("is now at version 2"));
     assert_eq!(contents(&client).await, before);
-    let nil = "SELECT concat_ws(',', (SELECT count(*) FROM outbox.events WHERE id = '00000000-0000-0000-0000-000000000000'),
+    let nil =
+        "SELECT concat_ws(',', (SELECT count(*) FROM outbox.events WHERE id = '00000000-0000-0000-0000-000000000000'),
                (SELECT count(*) FROM outbox.dead_letters WHERE id = '00000000-0000-0000-0000-000000000000'),
                (SELECT count(*) FROM outbox.waits w JOIN outbox.events e ON e.id = w.event_id AND e.seq = w.seq))";
     assert_eq!(text(&client, nil).await, "0,0,1", "and the wait knows the new id");

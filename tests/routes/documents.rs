@@ -39,9 +39,10 @@ fn the_samples_are_what_the_envelopes_render() {
             message_type: "order.created".into(),
             version: None,
             source: "order-service".into(),
-            content_type: envelope.content_type(),
+            content_type: envelope.content_type().into(),
+            correlation_id: None,
         };
-        let body = envelope::render(envelope, &row(), PAYLOAD, &labels);
+        let body = envelope::render(envelope, &row(), PAYLOAD, &labels, &serde_json::Map::new());
         let sample = block_after(&format!("<!-- sample: {name} -->"), "json");
         assert_eq!(sample, String::from_utf8_lossy(&body), "{name}");
     }

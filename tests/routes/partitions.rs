@@ -4,10 +4,11 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use outbox_relay::outbox::partition::partition;
+use testkit::patience::SOON;
 use testkit::traffic::Load;
 use testkit::{Consumer, History, Relay, TestBed, Traffic, eventually, judge};
 
-use crate::routes::stand::{SOON, routes_file};
+use crate::routes::stand::routes_file;
 
 const PARTITIONS: u16 = 8;
 /// A consumer's whole prefetch comes again when it dies with all of it unacknowledged.

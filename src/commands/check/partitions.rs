@@ -41,7 +41,9 @@ pub(super) async fn findings(inspection: &Inspection, route: &Route, is_declared
     let name = &route.name;
     match deadline(LOOK_LIMIT, "looking at the queues", look(inspection, queues)).await {
         Ok(Ok(seen)) => judge(name, &seen, is_declared),
-        Ok(Err(error)) => vec![found(Verdict::Warn, format!("route '{name}': unknown, the broker did not say: {error}"))],
+        Ok(Err(error)) => {
+            vec![found(Verdict::Warn, format!("route '{name}': unknown, the broker did not say: {error}"))]
+        }
         Err(error) => vec![found(Verdict::Warn, format!("route '{name}': unknown: {error}"))],
     }
 }
@@ -106,12 +108,15 @@ fn judge(route: &str, seen: &Seen, is_declared: bool) -> Vec<Finding> {
     }
     if !seen.unconsumed.is_empty() {
         let text = format!("route '{route}': no consumer takes from {}", names(&seen.unconsumed));
-        findings.push(found(Verdict::Warn, text).fix("start a consumer of every partition: their keys wait until then"));
+        findings
+            .push(found(Verdict::Warn, text).fix("start a consumer of every partition: their keys wait until then"));
     }
     if !seen.different.is_empty() {
-        let text = format!("route '{route}': not quorum queues with a single active consumer: {}", names(&seen.different));
+        let text =
+            format!("route '{route}': not quorum queues with a single active consumer: {}", names(&seen.different));
         findings.push(
-            found(Verdict::Warn, text).fix("delete and declare them anew while they are empty, or run one consumer of each"),
+            found(Verdict::Warn, text)
+                .fix("delete and declare them anew while they are empty, or run one consumer of each"),
         );
     }
     if findings.is_empty() {
@@ -143,8 +148,7 @@ mod tests {
         let grown = Seen { partitions: 8, missing: names(4..8), messages: 3, ..Seen::default() };
         assert_eq!(verdicts(&grown, true), [Verdict::Fail], "four became eight, and three messages wait");
         assert_eq!(verdicts(&Seen { messages: 0, ..grown }, true), [Verdict::Ok]);
-        let shrunk =
-            |messages_beyond| Seen { partitions: 4, beyond: names(4..8), messages_beyond, ..Seen::default() };
+        let shrunk = |messages_beyond| Seen { partitions: 4, beyond: names(4..8), messages_beyond, ..Seen::default() };
         assert_eq!(verdicts(&shrunk(1), true), [Verdict::Fail], "eight became four, and one message waits");
         assert_eq!(verdicts(&shrunk(0), true), [Verdict::Warn]);
     }

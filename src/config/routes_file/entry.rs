@@ -232,7 +232,10 @@ fn queues(
             Some(PartitionQueues { partitions, name, routing_key })
         }
         Ok(_) => {
-            checked.problem(at, format_args!("queue '{text}' must be text and {{partition}}, {QUEUE_BYTES_MAX} bytes at most"));
+            checked.problem(
+                at,
+                format_args!("queue '{text}' must be text and {{partition}}, {QUEUE_BYTES_MAX} bytes at most"),
+            );
             None
         }
         Err(error) => {

@@ -72,7 +72,11 @@ fn every_wrong_value_is_named_with_its_line_its_route_and_its_fix() {
     for (line, words) in [
         (
             "envelope = \"Standard\"",
-            &["route 'a'", "'Standard' is unknown", "standard, domain, aggregate, cloudevents, raw"][..],
+            &[
+                "route 'a'",
+                "'Standard' is unknown",
+                "standard, domain, aggregate, cloudevents, cloudevents-binary, raw",
+            ][..],
         ),
         ("on_unroutable = \"drop\"", &["'drop' is unknown", "dead_letter, hold, ignore"]),
         ("routing_key = \"{colour}\"", &["{colour}", "{aggregate_id}"]),
@@ -196,7 +200,11 @@ fn partitions_spread_over_queues_that_are_declared() {
         ("partitions = 1025\nrouting_key = \"{partition}\"\n", 3, ["1 to 1024", "got 1025"]),
         ("partitions = 2\n", 1, ["{partition}", "routing_key"]),
         ("queue = \"q.{partition}\"\n", 3, ["partitions = N", "queue"]),
-        ("partitions = 2\nrouting_key = \"{key}.{partition}\"\nqueue = \"q.{partition}\"\n", 5, ["{partition} alone", "queue"]),
+        (
+            "partitions = 2\nrouting_key = \"{key}.{partition}\"\nqueue = \"q.{partition}\"\n",
+            5,
+            ["{partition} alone", "queue"],
+        ),
         ("partitions = 2\nrouting_key = \"{partition}\"\nqueue = \"q\"\n", 5, ["'q'", "{partition}"]),
     ] {
         assert_problem(&format!("{route}{keys}"), line, &words);
