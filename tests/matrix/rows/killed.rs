@@ -1,4 +1,4 @@
-//! A relay that dies, or stops, at a chosen moment of a batch, without help from inside: a lock holds its settle, a silent or a slow line
+//! A relay that dies, or stops, at a chosen moment of a batch, without help from inside: locked rows hold its settle, a silent or a slow line
 //! its confirms.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub fn rows() -> Vec<Row> {
     vec![
         Row::new(
             "relay_killed_settling",
-            "kill -9 between the confirms and the COMMIT, which a lock holds up",
+            "kill -9 between the confirms and the COMMIT, which locked rows hold up",
             settling,
         )
         .quick(),
@@ -55,17 +55,17 @@ async fn settling(trial: Trial) -> Outcome {
         let before = scene.history.progress().distinct;
         let mut client = scene.bed.client().await;
         let lock = client.transaction().await.expect("a transaction");
-        // Reading goes on, marking does not.
-        lock.batch_execute("LOCK TABLE outbox.events IN SHARE MODE").await.expect("the lock");
+        // Claims go on, marking does not.
+        lock.batch_execute("SELECT FROM outbox.events FOR UPDATE").await.expect("the rows' locks");
         scene.relay(&[]).await;
-        let is_settling = async || {
-            let sql = "SELECT count(*) FROM pg_locks
-                       WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT granted";
-            scene.bed.client().await.query_one(sql, &[]).await.expect("locks are counted").get::<_, i64>(0) > 0
-        };
-        eventually(IN_THE_END, "a settle waits for the lock", is_settling).await;
         let has_arrived = async || scene.history.progress().distinct > before;
-        eventually(IN_THE_END, "what it settles arrives", has_arrived).await;
+        eventually(IN_THE_END, "what is to be settled arrives", has_arrived).await;
+        let is_settling = async || {
+            let sql =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            scene.bed.client().await.query_one(sql, &[]).await.expect("waits are counted").get::<_, i64>(0) > 0
+        };
+        eventually(IN_THE_END, "a settle waits for a row", is_settling).await;
         scene.kill(0).await;
         lock.rollback().await.expect("the lock is given back");
         scene.relay(&[]).await;
