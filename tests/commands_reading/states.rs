@@ -46,11 +46,12 @@ async fn pending_while_a_relay_holds_its_lane() {
     let locker = world.bed.client().await;
     for key in ["order-1", "order-2", "order-3"] {
         world.commit(key, secret(&["order.created"])).await;
-        let lock = r#"BEGIN; SELECT pg_advisory_xact_lock(hashtext('"outbox".lanes'), lane) FROM outbox.events WHERE aggregate_id = "#;
+        // A session of another name would be called a stranger.
+        let lock = r#"SET application_name = 'outbox-relay/0/test'; BEGIN; SELECT pg_advisory_xact_lock(hashtext('"outbox".lanes'), lane) FROM outbox.events WHERE aggregate_id = "#;
         locker.batch_execute(&format!("{lock}'{key}'")).await.expect("the lane is locked as a claim does");
         let why = |events: &[Value]| text(&events[0], "why").to_owned();
         assert_eq!(why(&events(&world.bed, key).await), "a relay is publishing its lane now");
-        locker.batch_execute("ROLLBACK").await.expect("the lane is free");
+        locker.batch_execute("ROLLBACK; RESET application_name").await.expect("the lane is free");
         assert!(why(&events(&world.bed, key).await).contains("no relay is connected"));
     }
 }
