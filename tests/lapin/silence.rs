@@ -47,7 +47,9 @@ async fn the_relay_gives_a_deaf_connection_up_and_publishes_everything_on_a_new_
     eventually(Duration::from_secs(40), "everything is published", async || bed.pending().await == 0).await;
     assert!(broker.connections() >= 2, "on a new connection");
     let lines = relay.log();
-    assert!(lines.contains("no confirm at all within the timeout"), "by silence\n{lines}");
+    // Which of the two comes first depends on what was in flight when the last answer came.
+    let silence = ["no confirm at all within the timeout", "cannot open a channel in time"];
+    assert!(silence.iter().any(|words| lines.contains(words)), "by silence\n{lines}");
     let published = broker.published();
     assert_eq!(published.len(), 1_500, "every event was sent");
     assert!(published.values().all(|times| *times <= 3), "and hardly ever twice");
