@@ -6,7 +6,8 @@ use std::time::Duration;
 use outbox_relay::outbox::partition::partition;
 use testkit::patience::SOON;
 use testkit::traffic::Load;
-use testkit::{Consumer, History, Relay, TestBed, Traffic, eventually, judge};
+use testkit::urls::{addr_of, with_addr};
+use testkit::{Consumer, History, Proxy, Relay, TestBed, Traffic, eventually, judge};
 
 use crate::routes::stand::routes_file;
 
@@ -21,9 +22,26 @@ fn queues() -> Vec<String> {
     (0..PARTITIONS).map(|number| format!("orders.{number}")).collect()
 }
 
-/// What one process of consumers does: it takes from every queue, and the broker says which of them it is active for.
-fn process(bed: &TestBed, history: &History) -> Vec<Consumer> {
-    queues().iter().map(|queue| Consumer::start(&bed.amqp_url(), queue, history)).collect()
+/// One process of consumers: it takes from every queue, and the broker says which of them it is active for.
+struct Process {
+    line: Proxy,
+    consumers: Vec<Consumer>,
+}
+
+impl Process {
+    async fn start(bed: &TestBed, history: &History) -> Self {
+        let line = Proxy::start(addr_of(&bed.amqp_url())).await;
+        let url = with_addr(&bed.amqp_url(), line.addr());
+        let consumers = queues().iter().map(|queue| Consumer::start(&url, queue, history)).collect();
+        Self { line, consumers }
+    }
+
+    /// Its connections are cut, as they are when it is killed. Cancelling a consumer that still has messages would let the next one
+    /// overtake them.
+    fn die(self) {
+        self.line.reset_all();
+        drop(self.consumers);
+    }
 }
 
 async fn handled(history: &History, events: usize) {
@@ -36,12 +54,15 @@ async fn of_three_consumers_of_eight_partitions_two_die_one_after_the_other_and_
     bed.migrate().await;
     let history = History::default();
     let mut relay = Relay::start(&bed, &["--routes", &routes_file(ROUTES), "--declare"]).await;
-    let mut processes: Vec<Vec<Consumer>> = (0..3).map(|_| process(&bed, &history)).collect();
+    let mut processes = Vec::new();
+    for _ in 0..3 {
+        processes.push(Process::start(&bed, &history).await);
+    }
     let load = Load { producers: 4, keys: 200, pause: Duration::from_millis(1), ..Load::default() };
     let traffic = Traffic::start(&bed.database_url(), &history, &load);
     for events in [1_500, 3_000] {
         handled(&history, events).await;
-        drop(processes.remove(0));
+        processes.remove(0).die();
     }
     handled(&history, 4_500).await;
     traffic.stop().await;
