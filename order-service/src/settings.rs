@@ -41,7 +41,7 @@ pub struct Settings {
     #[arg(long, env = "ORDER_SERVICE_LOCK_SECONDS_MAX", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=300))]
     pub lock_seconds_max: u16,
     /// The broker, amqp://user:password@host:port/vhost; absent means that other services are not heard
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    #[arg(long, env = "ORDER_SERVICE_AMQP_URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
     /// Declare the exchanges of other services too; otherwise their owners do
     #[arg(long, env = "ORDER_SERVICE_DECLARE_TOPOLOGY")]

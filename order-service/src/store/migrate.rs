@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::{Store, StoreError};
 
+const PATIENCE: &str = include_str!("../../sql/migrate_patience.sql");
 const LOCK: &str = include_str!("../../sql/migrate_lock.sql");
 const STEPS: [&str; 17] = [
     include_str!("../../sql/migrations/0001_schema.sql"),
@@ -33,6 +34,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
+        transaction.query_typed(PATIENCE, &[]).await?;
         transaction.query_typed(LOCK, &[]).await?;
         for step in STEPS {
             transaction.batch_execute(step).await?;

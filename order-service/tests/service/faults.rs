@@ -65,7 +65,7 @@ async fn a_message_whose_service_is_killed_between_its_retry_copy_and_its_acknow
     let broker = crate::broker::Broker::new().await;
     let database = crate::database::Database::new().await;
     let proxy = Proxy::before(broker.address()).await;
-    let service = start(&database, &broker.url_by(proxy.address), &[]).await;
+    let service = start(&database, &broker.url_by(proxy.address), &PATIENT).await;
     let hearers = Hearers { broker, stage: Stage { database, service }, others: Vec::new() };
     hearers.until_consuming(1).await;
     let (id, item) = hearers.placed().await;

@@ -54,5 +54,5 @@ async fn statistics_count_orders_by_status_and_by_currency() {
 #[tokio::test]
 async fn the_service_says_that_it_is_up() {
     let stage = Stage::new().await;
-    assert_eq!(stage.get("/health").await.data(200), json!({ "status": "UP" }));
+    assert_eq!(stage.get("/health").await.data(200), json!({ "status": "UP", "consumers": [], "heard": [] }));
 }
