@@ -182,3 +182,18 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
     assert_eq!(reports.len(), 9 + 4 + 3 + 2, "the consumers that the documents name: {reports:#?}");
     assert!(table.all().all(|route| (route.envelope == Envelope::Standard) == (&*route.source == "OrderService")));
 }
+
+#[test]
+fn an_exchange_that_returns_every_message_is_only_for_routes_that_ignore_it() {
+    let file = |on_unroutable: &str| {
+        format!(
+            "[[route]]\nname = \"later\"\nevent_type = \"a\"\nexchange = \"delayed\"\n{on_unroutable}\n\
+             [exchanges.\"delayed\"]\nkind = \"x-delayed-message\"\n"
+        )
+    };
+    let words = ["'later'", "x-delayed-message", "returns every message", "on_unroutable = \"ignore\""];
+    for charged in ["", "on_unroutable = \"dead_letter\"", "on_unroutable = \"hold\""] {
+        assert_problem(&file(charged), 1, &words);
+    }
+    assert!(table(&file("on_unroutable = \"ignore\"")).has_name("later"));
+}
