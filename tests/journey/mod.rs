@@ -9,6 +9,7 @@ mod readme;
 
 mod bad_input;
 
+mod p5_flows;
 mod p5_holds;
 
 mod p5_no_collateral;

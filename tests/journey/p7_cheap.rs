@@ -64,7 +64,7 @@ async fn claims_use_the_pending_index_beside_a_million_published_rows_without_st
     let queries = Queries::new("outbox");
     let modes = ["force_custom_plan", "force_generic_plan"];
     assert_cheap_plan(&client, "has_work", "integer", &queries.has_work, "0", &modes).await;
-    assert_cheap_plan(&client, "claim_lanes", "bigint", &queries.claim_lanes, "16", &modes).await;
+    assert_cheap_plan(&client, "claim_lanes", "bigint, bigint", &queries.claim_lanes, "16, 0", &modes).await;
     let arguments = "'{0,7,21,63}', 125, 8192";
     assert_cheap_plan(&client, "claim_events", TYPES, &queries.claim_events, arguments, &modes).await;
     let analyzed: bool =
@@ -88,7 +88,7 @@ async fn claims_stop_at_their_limit_however_much_is_pending() {
     client.batch_execute(backlog).await.expect("a backlog with statistics");
     let (queries, modes) = (Queries::new("outbox"), ["force_custom_plan"]);
     assert_cheap_plan(&client, "has_work", "integer", &queries.has_work, "0", &modes).await;
-    assert_cheap_plan(&client, "claim_lanes", "bigint", &queries.claim_lanes, "16", &modes).await;
+    assert_cheap_plan(&client, "claim_lanes", "bigint, bigint", &queries.claim_lanes, "16, 0", &modes).await;
     let moving = "'{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}', 60000, '1'";
     assert_cheap_plan(&client, "move_floors", "smallint[], bigint, text", &queries.move_floors, moving, &modes).await;
     let arguments = "'{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}', 32, 8192";

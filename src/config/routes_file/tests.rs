@@ -188,6 +188,7 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn partitions_spread_over_queues_that_are_declared() {
     let file = "[[route]]\nevent_type = \"order.paid\"\nexchange = \"e\"\nrouting_key = \"{event_type}.{partition}\"\npartitions = 3\nqueue = \"paid.{partition}\"\n";
     let routes = parse(file, &DEFAULTS).expect("valid");
@@ -222,4 +223,18 @@ fn a_header_may_have_fields_and_a_route_its_own_content_type() {
     assert_eq!((&headers["__TypeId__"], &headers["x-tier"]), (&"order.created".into(), &2.into()));
     let wrong = "[[route]]\nevent_type = \"a\"\nheaders = { x = \"{colour}\" }\n";
     assert_problem(wrong, 3, &["'x'", "{colour}"]);
+=======
+fn an_exchange_that_returns_every_message_is_only_for_routes_that_ignore_it() {
+    let file = |on_unroutable: &str| {
+        format!(
+            "[[route]]\nname = \"later\"\nevent_type = \"a\"\nexchange = \"delayed\"\n{on_unroutable}\n\
+             [exchanges.\"delayed\"]\nkind = \"x-delayed-message\"\n"
+        )
+    };
+    let words = ["'later'", "x-delayed-message", "returns every message", "on_unroutable = \"ignore\""];
+    for charged in ["", "on_unroutable = \"dead_letter\"", "on_unroutable = \"hold\""] {
+        assert_problem(&file(charged), 1, &words);
+    }
+    assert!(table(&file("on_unroutable = \"ignore\"")).has_name("later"));
+>>>>>>> holds/main
 }
