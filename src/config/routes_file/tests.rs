@@ -188,7 +188,6 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn partitions_spread_over_queues_that_are_declared() {
     let file = "[[route]]\nevent_type = \"order.paid\"\nexchange = \"e\"\nrouting_key = \"{event_type}.{partition}\"\npartitions = 3\nqueue = \"paid.{partition}\"\n";
     let routes = parse(file, &DEFAULTS).expect("valid");
@@ -223,7 +222,9 @@ fn a_header_may_have_fields_and_a_route_its_own_content_type() {
     assert_eq!((&headers["__TypeId__"], &headers["x-tier"]), (&"order.created".into(), &2.into()));
     let wrong = "[[route]]\nevent_type = \"a\"\nheaders = { x = \"{colour}\" }\n";
     assert_problem(wrong, 3, &["'x'", "{colour}"]);
-=======
+}
+
+#[test]
 fn an_exchange_that_returns_every_message_is_only_for_routes_that_ignore_it() {
     let file = |on_unroutable: &str| {
         format!(
@@ -236,5 +237,4 @@ fn an_exchange_that_returns_every_message_is_only_for_routes_that_ignore_it() {
         assert_problem(&file(charged), 1, &words);
     }
     assert!(table(&file("on_unroutable = \"ignore\"")).has_name("later"));
->>>>>>> holds/main
 }
