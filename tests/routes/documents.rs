@@ -40,7 +40,7 @@ fn the_samples_are_what_the_envelopes_render() {
             version: None,
             source: "order-service".into(),
             content_type: envelope.content_type().into(),
-            correlation_id: None,
+            correlation_id: envelope.correlation_id(&row()).map(Into::into),
         };
         let body = envelope::render(envelope, &row(), PAYLOAD, &labels, &serde_json::Map::new());
         let sample = block_after(&format!("<!-- sample: {name} -->"), "json");

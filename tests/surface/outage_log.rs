@@ -85,7 +85,7 @@ async fn a_database_that_is_away_is_a_few_lines() {
         world.order(200, 10).await;
     })
     .await;
-    assert_few(&lines, "the database cannot be used");
+    assert_few(&lines, "cannot use the database");
     database.heal();
     world.quiet().await;
     let again = async || relay.log().contains("the database works again");
