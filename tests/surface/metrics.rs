@@ -61,6 +61,9 @@ async fn every_counter_is_there_from_the_start_and_no_label_is_an_id() {
         let page = relay.get("/metrics").await.body;
         assert!(page.contains(counter), "{counter} is missing:\n{page}");
     }
+    // The backlog's gauges are there once it was counted.
+    let counted = async || relay.get("/metrics").await.body.contains("outbox_pending_events ");
+    eventually(SOON, "the backlog is counted", counted).await;
     let before = relay.get("/metrics").await.body.lines().count();
     world.order(50, 2).await;
     world.quiet().await;
