@@ -61,7 +61,7 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let (vitals, listening) = (Vitals::default(), watch::Sender::new(false));
     let sources = sources(&broker, &listening, &vitals);
-    let admin = bind_admin(&config, &metrics, &hints, sources, &draining).await?;
+    let admin = bind_admin(&config, &metrics, &hints, sources, &draining)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         schema = config.schema,
@@ -146,7 +146,7 @@ fn sources(broker: &RabbitMq, listening: &watch::Sender<bool>, vitals: &Vitals) 
     Sources { link: broker.link(), report: broker.report(), listening: listening.subscribe(), vitals: vitals.clone() }
 }
 
-async fn bind_admin(
+fn bind_admin(
     config: &RunConfig,
     metrics: &Arc<Metrics>,
     hints: &Hints,

@@ -161,7 +161,7 @@ impl Pace {
             flow.is_stalled = flow.has_stalled();
         }
         // Another flow of the exchange may lead to the same queue: it feels its way anew.
-        let is_struck = |name: &Flow| struck.iter().any(|exchange| *exchange == name.exchange);
+        let is_struck = |name: &Flow| struck.contains(&name.exchange);
         for (_, flow) in self.flows.iter_mut().filter(|(name, flow)| flow.live == 0 && is_struck(name)) {
             flow.window = 1;
         }

@@ -157,16 +157,21 @@ fn a_due_hold_whose_only_lane_is_busy_keeps_no_other_hold_from_its_probe() {
         let (first, second) = (commit(&sim, "first".into(), 0, Kind::A), commit(&sim, "second".into(), 1, Kind::B));
         eventually(&sim, 60_000, "both wait for a hold", || sim.lock().table.holds.len() == 2).await;
         // A command works in the first one's lane.
-        let busy = loop {
+        let lock = || {
             let now = sim.now();
             let mut world = sim.lock();
             let tx = world.table.begin(usize::MAX, now);
             if world.table.try_lock_lane(tx, 0, now) {
                 world.table.txs.get_mut(&tx).expect("it has just begun").is_busy = true;
-                break tx;
+                return Some(tx);
             }
             world.table.end(tx);
-            drop(world);
+            None
+        };
+        let busy = loop {
+            if let Some(tx) = lock() {
+                break tx;
+            }
             sim.pause(7).await;
         };
         for place in &places {

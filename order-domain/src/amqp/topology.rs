@@ -31,7 +31,7 @@ pub const DEAD_LETTER_EXCHANGE: &str = "OrderService_DeadLetters";
 /// The queue in which a message of `queue` waits for `delay`.
 pub fn retry_queue(queue: &str, delay: Duration) -> String {
     let milliseconds = delay.as_millis();
-    if milliseconds % 1000 == 0 {
+    if milliseconds.is_multiple_of(1000) {
         format!("{queue}.retry.{}s", milliseconds / 1000)
     } else {
         format!("{queue}.retry.{milliseconds}ms")

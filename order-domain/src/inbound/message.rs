@@ -302,7 +302,7 @@ impl<'a> Envelope<'a> {
             version: field("version", version)?,
             occurred_at: field("timestamp", wire.timestamp)?,
             correlation_id,
-            payload: payload,
+            payload,
         })
     }
 
@@ -317,7 +317,7 @@ impl<'a> Envelope<'a> {
             version: field("eventVersion", wire.event_version)?,
             occurred_at: field("timestamp", wire.timestamp)?,
             correlation_id: field("correlationId", wire.correlation_id)?,
-            payload: payload,
+            payload,
         })
     }
 }
