@@ -6,7 +6,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = AFTER)]
 pub struct HealthArgs {
-    /// The admin port of the relay, as `run` has it; of [::] or 0.0.0.0 this host is asked
+    /// The address of the relay's admin port, as for `run`; a wildcard address means this host
     #[arg(
         long,
         env = "OUTBOX_ADMIN_ADDR",
