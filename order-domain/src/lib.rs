@@ -55,7 +55,15 @@
 //! let placed = Order::place(new, &context)?;
 //! assert_eq!(placed.order.status(), Status::PendingPayment);
 //! let types: Vec<_> = placed.events.iter().map(|event| event.event_type().as_str()).collect();
-//! assert_eq!(types, ["order.created", "order.placed_for_analytics", "order.confirmation_notification_requested"]);
+//! assert_eq!(
+//!     types,
+//!     [
+//!         "order.created",
+//!         "order.created_for_inventory",
+//!         "order.placed_for_analytics",
+//!         "order.confirmation_notification_requested",
+//!     ]
+//! );
 //! assert!(placed.events[0].payload().to_json().contains(r#""totalAmount":162.50,"currency":"USD","itemCount":1"#));
 //!
 //! // Stored as JSON text; what is read back is checked.

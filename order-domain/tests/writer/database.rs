@@ -10,6 +10,9 @@ use crate::support::samples::{a, order_in_parts};
 
 const MIGRATION: &str = include_str!("../../../sql/migrations/0001_outbox.up.sql");
 
+/// What one placed order tells: everybody, Inventory, Notification and Analytics.
+pub const PLACED_EVENTS: i64 = 4;
+
 /// Where the database of one test is.
 pub struct Database {
     url: String,

@@ -6,7 +6,7 @@ use order_domain::outbox::Outbox;
 use order_domain::sqlx::{append, lock};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::database::{Database, placed};
+use crate::database::{Database, PLACED_EVENTS, placed};
 use crate::support::samples::{a, life};
 
 async fn connect(database: &Database) -> PgConnection {
@@ -51,5 +51,5 @@ async fn two_transactions_on_one_unlocked_aggregate_are_found_out() {
     first.commit().await.expect("committed");
     append(&mut second, &placed("order-1", &Context::now())).await.expect("alone now");
     second.commit().await.expect("committed");
-    assert_eq!(database.events().await, 6);
+    assert_eq!(database.events().await, 2 * PLACED_EVENTS);
 }

@@ -9,7 +9,7 @@ use order_domain::postgres::{append, append_to, lock};
 use order_domain::{Context, Event, Order, product};
 use tokio_postgres::Row;
 
-use crate::database::{Database, placed};
+use crate::database::{Database, PLACED_EVENTS, placed};
 use crate::support::samples::{WHEN, a, at, custom_notification, life, order_in_parts};
 
 const ROWS: &str = "SELECT id::text, aggregate_type, aggregate_id, event_type, event_version, payload::text, headers::text,
@@ -98,7 +98,7 @@ async fn two_transactions_on_one_unlocked_aggregate_are_found_out() {
     append(&second, &placed("order-2", &Context::now())).await.expect("another aggregate is free");
     second.commit().await.expect("committed");
     first.commit().await.expect("committed");
-    assert_eq!(database.events().await, 6);
+    assert_eq!(database.events().await, 2 * PLACED_EVENTS);
 }
 
 /// The claim of a transaction ends a moment after its row lock: the next one must not be taken for a culprit.
@@ -115,7 +115,7 @@ async fn transactions_that_lock_the_aggregate_first_never_disturb_each_other() {
         writers.spawn(async move { append_often(client, ROUNDS).await });
     }
     writers.join_all().await;
-    assert_eq!(database.events().await, (WRITERS * ROUNDS * 3) as i64);
+    assert_eq!(database.events().await, (WRITERS * ROUNDS) as i64 * PLACED_EVENTS);
 }
 
 async fn append_often(mut client: tokio_postgres::Client, rounds: usize) {
@@ -158,7 +158,7 @@ async fn another_schema_is_another_outbox() {
     append_to(&outbox, &transaction, &placed("order-1", &Context::now())).await.expect("appended");
     transaction.commit().await.expect("committed");
     let row = client.query_one("SELECT count(*) FROM shop_outbox.events", &[]).await.expect("counted");
-    assert_eq!((row.get::<_, i64>(0), database.events().await), (3, 0));
+    assert_eq!((row.get::<_, i64>(0), database.events().await), (PLACED_EVENTS, 0));
     for wrong in ["", "Shop", "1a", "a-b", "a\"b", "a b"] {
         assert!(Outbox::in_schema(wrong).is_err(), "{wrong}");
     }
@@ -209,7 +209,7 @@ async fn a_role_that_may_only_insert_can_append() {
     let transaction = client.transaction().await.expect("begun");
     append(&transaction, &placed("order-1", &Context::now())).await.expect("appended");
     transaction.commit().await.expect("committed");
-    assert_eq!(database.events().await, 3);
+    assert_eq!(database.events().await, PLACED_EVENTS);
     let drop = format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}");
     client.batch_execute(&drop).await.expect("dropped");
 }
