@@ -101,6 +101,6 @@ async fn without_an_endpoint_nothing_is_started() {
         assert_eq!(relay.stop(IN_THE_END).await.code(), Some(0));
         assert_eq!(collector.requests() > asked, is_started, "{variables:?}");
         let is_refused = variables.iter().any(|(_, value)| *value == "grpc");
-        assert_eq!(lines_with(&relay, "http/protobuf alone").len(), usize::from(is_refused));
+        assert_eq!(lines_with(&relay, "only speaks http/protobuf").len(), usize::from(is_refused));
     }
 }
