@@ -62,7 +62,7 @@ fn the_reports_of_the_notification_document_are_read_in_every_shape() {
     {
         let flat = message(key, text);
         assert_eq!(flat.shape, Shape::Flat);
-        assert!(flat.id.starts_with("sha256-"), "the provider's messageId is no id of the event: {}", flat.id);
+        assert!(flat.id.starts_with("sha256-"), "the provider's messageId is not an id of the event: {}", flat.id);
         assert_eq!(flat.occurred_at, Some(a("2023-11-21T15:27:40.789Z")));
         for (shape, body) in shapes(text, key, class) {
             let read = message(key, &body);

@@ -34,7 +34,7 @@ pub async fn run(command: Command) -> Result<(), AppError> {
         ));
     }
     match command {
-        Command::Run(_) => Err(AppError::Bug("`run` is no command of an operator".into())),
+        Command::Run(_) => Err(AppError::Bug("`run` is not an operator command".into())),
         Command::Migrate(args) => migrate::run(checked(config::migrate::migrate_config(&args))?).await,
         Command::Check(args) => check::check(checked(config::check::check_config(&args))?).await,
         Command::Status(args) => status::status(checked(command_config(&args.common, "status"))?).await,

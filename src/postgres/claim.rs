@@ -101,7 +101,7 @@ impl Counts {
         self.due.values().chain(self.pending.values()).any(|count| *count >= per_lane)
     }
 
-    /// The lanes of which all that was read may be of few keys, with others behind it.
+    /// The lanes whose rows, as far as they were read, may all belong to few keys, with others behind them.
     fn crowded(&self, per_lane: usize, events_of_key: usize) -> Vec<i16> {
         // Where a lane's share is a single turn, no other key would find a place in it.
         if per_lane <= TURN {

@@ -21,7 +21,7 @@ const KEY_HOLDS_MAX: usize = 8;
 pub(super) type KeysHeld = QuickMap<Flow, QuickSet<Destination>>;
 
 impl<S: Store, B: Broker> Relay<S, B> {
-    /// Asks the database about the flows that returned something and of which this process does not know whether they were ever confirmed.
+    /// Asks the database whether the flows that returned something were ever confirmed, where this process does not know.
     /// False where it could not say: then nobody is charged.
     pub(super) async fn recall<T: Batch>(&self, batch: &T, work: &Work, report: &Report) -> bool {
         let mut unknown: Vec<Flow> = Vec::new();

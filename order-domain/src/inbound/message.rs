@@ -306,7 +306,7 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// The payload is the body, and `id`, `type` and so on are its own. A flat body has no id of the event: its `messageId` is
+    /// The payload is the body, and `id`, `type` and so on are its own. A flat body has not an id of the event: its `messageId` is
     /// the provider's.
     fn flat(wire: &Wire<'a>, text: &'a str) -> Result<Self, Dead> {
         let payload: &RawValue = serde_json::from_str(text).map_err(|e| json_error("the body is not JSON", &e))?;

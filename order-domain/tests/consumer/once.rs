@@ -69,7 +69,7 @@ async fn a_message_without_any_id_is_known_by_its_key_and_body() {
         stage.send("notification.events", "notification.sent", BasicProperties::default(), body.as_bytes()).await;
     }
     eventually(SOON, "all three are handled", async || ledger.said("applied") + ledger.said("duplicate") == 3).await;
-    // The provider's messageId is no id of the event: two reports of one notification are two messages.
+    // The provider's messageId is not an id of the event: two reports of one notification are two messages.
     assert_eq!((ledger.said("applied"), ledger.said("duplicate")), (2, 1));
     running.end().await;
 }
