@@ -26,6 +26,10 @@ const EXCHANGE_WINDOW_MAX: usize = 200;
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// What has owed a confirm for this long, while what was sent later is confirmed, is stuck.
 const STUCK_AFTER: Duration = Duration::from_millis(1_500);
+/// And so is what has owed one for this long while nothing at all is confirmed. Whether it is the queue or the connection nobody can tell
+/// then; but as long as its events are pending as they are, a backlog of them fills every batch, and nothing of another flow is ever sent
+/// that could tell. A hold costs nothing, and a confirm or a new connection lifts it.
+const STUCK_IN_SILENCE_AFTER: Duration = Duration::from_secs(2);
 /// What stalls does so by time alone, so it is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// So many stalled routing keys are the flow's trouble, if nothing that was sent later is confirmed.
@@ -289,12 +293,15 @@ impl Pace {
         flow.is_stalled = flow.has_stalled();
     }
 
-    /// Whether a message's routing key or flow owes a confirm for long, while something that was sent later was confirmed: a broker that is
-    /// slow with everything confirms in order.
+    /// Whether a message's routing key or flow owes a confirm for long, while something that was sent later was confirmed, or nothing is: a
+    /// broker that is slow with everything confirms in order.
     pub fn stuck(&self, (flow, destination): Way<'_>, now: Instant) -> Option<Stuck> {
         let flow = self.flows.get(flow)?;
         let is_stuck = |key: &KeyPace| {
-            key.owes_for(now) > STUCK_AFTER && self.confirmed_sent.is_some_and(|sent| sent > key.owing_since)
+            let is_passed_over = self.confirmed_sent.is_some_and(|sent| sent > key.owing_since);
+            let is_silence = self.last_confirm.is_none_or(|at| at <= key.owing_since);
+            (is_passed_over && key.owes_for(now) > STUCK_AFTER)
+                || (is_silence && key.owes_for(now) > STUCK_IN_SILENCE_AFTER)
         };
         if flow.is_stalled {
             return flow.keys.values().any(is_stuck).then_some(Stuck::Flow);

@@ -208,3 +208,14 @@ async fn a_confirm_that_nobody_waits_for_any_more_stands_in_nobodys_way() {
     line.0.give_up((&way.0, &way.1));
     assert_eq!(line.fill(&way), 1, "slowly");
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_at_all_is_confirmed_what_owes_for_two_seconds_is_stuck() {
+    let silent = there("silent");
+    let mut line = Line::warm(&[&silent]);
+    assert_eq!(line.fill(&silent), EXCHANGE_WINDOW_MAX);
+    pass(1_900).await;
+    assert_eq!((line.permit(&silent), line.stuck(&silent)), (Permit::Stalled, None));
+    pass(200).await;
+    assert_eq!(line.stuck(&silent), Some(Stuck::Key));
+}

@@ -244,6 +244,8 @@ impl<C: Channel> Run<'_, C> {
             };
             match self.permit(&staged.messages, now) {
                 Permit::Go => burst += self.send(chain, index, staged, now),
+                // It goes on hold, so that its batch need not wait for it any longer.
+                Permit::Stalled if self.has_stuck(&staged.messages, now) => self.give_up(index, staged.messages, now),
                 Permit::Full | Permit::Stalled => {
                     self.chains[chain].staged = Some(staged);
                     self.parked.push(chain);
@@ -266,6 +268,11 @@ impl<C: Channel> Run<'_, C> {
             }
         }
         strictest
+    }
+
+    /// Whether something where one of these was to go is stuck.
+    fn has_stuck(&self, messages: &[Message], now: Instant) -> bool {
+        messages.iter().any(|message| self.pace.stuck((&message.flow, &message.destination), now).is_some())
     }
 
     fn send(&mut self, chain: usize, index: Index, staged: Staged, now: Instant) -> usize {

@@ -124,7 +124,7 @@ fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
         Answer::Closed { trouble, fault } => closed(trouble, fault, attempts, policy),
         Answer::Unconfirmed => Verdict::AwaitConfirm { pause: policy.confirm_timeout },
         Answer::Held { hold } => Verdict::WaitForHold { hold },
-        Answer::Stalled { scope } => hold(scope, HoldKind::Unconfirmed, "no confirm while others arrive".into()),
+        Answer::Stalled { scope } => hold(scope, HoldKind::Unconfirmed, "no confirm".into()),
         Answer::NotSent => Verdict::Leave,
     }
 }

@@ -155,6 +155,28 @@ async fn a_silent_queue_behind_a_template_leaves_the_healthy_route_alone() {
 }
 
 #[tokio::test]
+async fn a_burst_to_a_warm_queue_that_falls_silent_does_not_stop_the_healthy_route() {
+    let services = PrivateServices::start("p5_flow_burst", &["rabbitmq"], None).await;
+    let world = World::on(&services, queues()).await;
+    let _relay = relay(&world).await;
+    commit(&world, "order.fixed", "warm-", 2_000, None).await;
+    commit(&world, "order.paid", "warm-paid-", 300, None).await;
+    all_published(&world, SOON).await;
+    suspend(&services, &world, "fixed", "suspend").await;
+    commit(&world, "order.fixed", "burst-", 8_000, None).await;
+    for round in 0..150 {
+        commit(&world, "order.paid", &format!("paid-{round}-"), 2, None).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let lag = worst_lag(&world, "event_type = 'order.paid'").await;
+    println!("healthy events waited {lag:.2} s at the most");
+    assert!(lag < 5.0, "a healthy event waited {lag} s");
+    suspend(&services, &world, "fixed", "resume").await;
+    all_published(&world, SOON).await;
+    nobody_was_charged(&world).await;
+}
+
+#[tokio::test]
 async fn a_missing_binding_of_a_template_is_held_at_once_and_charges_nobody_also_after_a_restart() {
     let world = World::new("p5_flow_unbound", queues()).await;
     let mut first = relay(&world).await;
