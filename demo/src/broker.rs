@@ -40,6 +40,8 @@ const HEARD_EXCHANGES: [&str; 6] = [
     "payment.events",
     "OrderService_DeadLetters",
 ];
+/// The last part of the name of the queue that stands in for every service without one.
+const OTHERS: &str = "others";
 const HEARD_SOURCES: [&str; 4] = ["Notification", "Inventory", "Product", "Payment"];
 
 /// The queue of each source, those in which messages wait to be tried again, and that of the dead letters.
@@ -93,6 +95,19 @@ impl Broker {
         within(ANSWER, "binding the demo's queue", bind).await
     }
 
+    /// Stands in for the services that are told and do not answer. A route that was confirmed once and has no queue any more goes on hold,
+    /// as a lost binding should. Returns the queue, which its caller deletes.
+    pub async fn bind_others(&self) -> Result<String, Failure> {
+        let queue = self.service_queue(OTHERS);
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        let declare = self.channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
+        within(ANSWER, "declaring the queue of the other services", declare).await?;
+        let (options, table) = (QueueBindOptions::default(), FieldTable::default());
+        let bind = self.channel.queue_bind(queue.as_str().into(), EXCHANGE.into(), "#".into(), options, table);
+        within(ANSWER, "binding the queue of the other services", bind).await?;
+        Ok(queue)
+    }
+
     /// Refuses to go on where an order service is at this broker already.
     pub async fn reserve_heard(&mut self) -> Result<(), Failure> {
         for queue in heard_queues() {
@@ -122,7 +137,8 @@ impl Broker {
     pub async fn close(self) -> Result<(), Failure> {
         // Deleting what is not there is no error, so an interrupted story is cleaned up too.
         let services = documents::ALL.iter().map(|document| self.service_queue(document.service));
-        for queue in services.chain([self.queue.clone(), self.ceiling_queue.clone()]) {
+        let own = [self.queue.clone(), self.ceiling_queue.clone(), self.service_queue(OTHERS)];
+        for queue in services.chain(own) {
             self.delete_queue(&queue).await?;
         }
         if self.heard_is_ours {

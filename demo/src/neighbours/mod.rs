@@ -34,6 +34,7 @@ pub async fn run(stage: &mut Stage) -> Result<bool, Failure> {
             .await?;
     let inventory =
         Neighbour::start(stage.broker(), "inventory", inventory::HEARS, Arc::clone(&told), inventory::answer).await?;
+    let others = stage.broker().bind_others().await?;
     stage.start_relay_with_routes()?.listening().await?;
     println!(
         "{ORDERS} orders at {REPLICAS} replicas of the order service; the neighbours answer by their own documents"
@@ -50,6 +51,7 @@ pub async fn run(stage: &mut Stage) -> Result<bool, Failure> {
         neighbour.close(stage.broker()).await?;
     }
     stage.stop_relay().await?;
+    stage.broker().delete_queue(&others).await?;
     stage.stop_services().await?;
     println!();
     Ok(accounts.is_kept() && shown.is_kept() && poison.is_kept())
