@@ -99,6 +99,24 @@ impl PrivateServices {
         self.run("ctl", args).await
     }
 
+    /// Stops a queue's process: from now on the queue takes messages, and neither confirms nor rejects any.
+    pub async fn suspend_queue(&self, vhost: &str, queue: &str) {
+        self.at_queue(vhost, queue, "suspend").await;
+    }
+
+    /// Lets a suspended queue's process go on.
+    pub async fn resume_queue(&self, vhost: &str, queue: &str) {
+        self.at_queue(vhost, queue, "resume").await;
+    }
+
+    async fn at_queue(&self, vhost: &str, queue: &str, what: &str) {
+        let eval = format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)), \
+             sys:{what}(amqqueue:get_pid(Q))."
+        );
+        self.ctl(&["eval", &eval]).await;
+    }
+
     /// Addresses of the services that were started, and the suite's own for the other.
     pub fn urls(&self) -> ServiceUrls {
         let own = self.env();

@@ -89,15 +89,6 @@ async fn all_published(world: &World, within: Duration) {
     eventually(within, "every event is published", async || world.bed.pending().await == 0).await;
 }
 
-/// Stops a queue's process, or lets it go on: it takes messages meanwhile, and neither confirms nor rejects any.
-async fn suspend(services: &PrivateServices, world: &World, queue: &str, what: &str) {
-    let vhost = world.bed.vhost();
-    let eval = format!(
-        "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)), sys:{what}(amqqueue:get_pid(Q))."
-    );
-    services.ctl(&["eval", &eval]).await;
-}
-
 async fn full(world: &World, queue: &str, is_full: bool) {
     let management = world.bed.management();
     if is_full {
@@ -134,7 +125,7 @@ async fn a_silent_queue_behind_a_template_leaves_the_healthy_route_alone() {
     commit(&world, "order.a", "warm-", 300, None).await;
     commit(&world, "order.paid", "warm-paid-", 300, None).await;
     all_published(&world, SOON).await;
-    suspend(&services, &world, "each", "suspend").await;
+    services.suspend_queue(world.bed.vhost(), "each").await;
     // The load: 100 events a second for the silent queue, each with a routing key of its own, and 20 a second beside them.
     for round in 0..200 {
         commit(&world, "order.a", &format!("silent-{round}-"), 10, None).await;
@@ -145,7 +136,7 @@ async fn a_silent_queue_behind_a_template_leaves_the_healthy_route_alone() {
     println!("healthy events waited {lag:.2} s at the most; on hold: {held:?}");
     assert!(lag < 5.0, "a healthy event waited {lag} s");
     assert!(held.len() <= 3 && held.iter().any(|hold| hold == "flow unconfirmed a.{key}"), "{held:?}");
-    suspend(&services, &world, "each", "resume").await;
+    services.resume_queue(world.bed.vhost(), "each").await;
     all_published(&world, IN_THE_END).await;
     nobody_was_charged(&world).await;
     // One copy of each, what was in flight on four channels, and one for each probe.
@@ -162,7 +153,7 @@ async fn a_burst_to_a_warm_queue_that_falls_silent_does_not_stop_the_healthy_rou
     commit(&world, "order.fixed", "warm-", 2_000, None).await;
     commit(&world, "order.paid", "warm-paid-", 300, None).await;
     all_published(&world, SOON).await;
-    suspend(&services, &world, "fixed", "suspend").await;
+    services.suspend_queue(world.bed.vhost(), "fixed").await;
     commit(&world, "order.fixed", "burst-", 8_000, None).await;
     for round in 0..150 {
         commit(&world, "order.paid", &format!("paid-{round}-"), 2, None).await;
@@ -171,7 +162,7 @@ async fn a_burst_to_a_warm_queue_that_falls_silent_does_not_stop_the_healthy_rou
     let lag = worst_lag(&world, "event_type = 'order.paid'").await;
     println!("healthy events waited {lag:.2} s at the most");
     assert!(lag < 5.0, "a healthy event waited {lag} s");
-    suspend(&services, &world, "fixed", "resume").await;
+    services.resume_queue(world.bed.vhost(), "fixed").await;
     all_published(&world, SOON).await;
     nobody_was_charged(&world).await;
 }
@@ -287,10 +278,10 @@ async fn a_tenants_silent_queue_delays_no_other_tenant() {
     let world = World::on(&services, queues()).await;
     let _relay = relay(&world).await;
     warm_tenants(&world).await;
-    suspend(&services, &world, "tenant-1", "suspend").await;
+    services.suspend_queue(world.bed.vhost(), "tenant-1").await;
     trade(&world).await;
     only_tenant_1_waits(&world, "unconfirmed").await;
-    suspend(&services, &world, "tenant-1", "resume").await;
+    services.resume_queue(world.bed.vhost(), "tenant-1").await;
     all_published(&world, SOON).await;
 }
 

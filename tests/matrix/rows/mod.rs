@@ -10,6 +10,7 @@ mod crashes;
 mod database;
 mod exchange;
 mod failover;
+mod flows;
 mod killed;
 mod network;
 mod relays;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Row> {
         database::rows(),
         failover::rows(),
         exchange::rows(),
+        flows::rows(),
         replay::rows(),
         killed::rows(),
         network::rows(),
