@@ -13,13 +13,16 @@ CASES ?= all
 SCALE ?= 1
 ROUNDS ?= 5
 LANGUAGES ?= python,node,go,java
+# PostgreSQL+RabbitMQ, see dev/server-versions.
+PAIRS ?= 13+3.10 17+4.0 18+4.3
+TESTS ?=
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # Optional features of both crates, which the tests and lints need.
 features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check-openapi test-clients test-pgbouncer faults lint docs fmt image chart dist release-check services services-stop rust-tools
+.PHONY: help demo bench test check-openapi test-clients test-pgbouncer test-versions faults lint docs fmt image chart dist release-check services services-stop rust-tools
 
 help: ## shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +61,10 @@ test-clients: ## writers and consumers in Python, Node, Go and Java against the 
 test-pgbouncer: services ## runs every test with the relays behind pgbouncer, then with only the printed grants [TEST_ARGS=...]
 	dev/with-services pgbouncer --pgbouncer -- cargo test --no-fail-fast $(TEST_ARGS)
 	dev/with-services grants --grants -- cargo test --no-fail-fast $(TEST_ARGS)
+
+test-versions: ## the suite on other versions of the servers, and its table in docs/versions.md [PAIRS='13+3.10 17+4.0 18+4.3'] [TESTS='journey:: lapin']
+	dev/install patchelf
+	TESTS='$(TESTS)' dev/test-versions $(PAIRS)
 
 # Has its own target folder: its relay has crash points, and must not be where the suite looks for its own.
 faults: export CARGO_TARGET_DIR := $(target)/faults

@@ -7,4 +7,6 @@ SET LOCAL lock_timeout = '2s';
 SET LOCAL tcp_user_timeout = '10s';
 SET LOCAL row_security = off;
 -- Statements take a few milliseconds, but their estimated costs may be high enough to have them compiled.
-SET LOCAL jit = off
+SET LOCAL jit = off;
+-- On 17 and later a server may limit how long a transaction lasts; one that waits for confirms has limits of its own.
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) IS NOT NULL

@@ -4,7 +4,6 @@ SELECT current_setting('server_version_num')::integer AS version_number, current
        pg_is_in_recovery() AS is_standby, current_setting('default_transaction_read_only')::boolean AS is_read_only,
        coalesce((SELECT s.ssl FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()), false) AS is_tls,
        coalesce(nullif(current_setting('idle_session_timeout', true), ''), '0') AS idle_session_timeout,
-       coalesce(nullif(current_setting('transaction_timeout', true), ''), '0') AS transaction_timeout,
        current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer AS connections_max,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' OR backend_type IS NULL) AS connections_used
 FROM pg_roles r

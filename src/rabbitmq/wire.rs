@@ -51,12 +51,6 @@ pub fn frame(message: &Message) -> Result<Frame, TooLong> {
     })
 }
 
-/// Properties that RabbitMQ refuses after it has checked permissions and before it routes: an
-/// expiration that is not a number, and, in case a broker does not check that, another user's name.
-pub fn refused_properties() -> Result<BasicProperties, TooLong> {
-    Ok(BasicProperties::default().with_expiration(short("never sent")?).with_user_id(short("outbox-relay check")?))
-}
-
 fn properties(from: &Properties, message_id: &str) -> Result<BasicProperties, TooLong> {
     let mut properties = BasicProperties::default()
         .with_message_id(short(message_id)?)

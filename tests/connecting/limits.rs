@@ -5,6 +5,8 @@ use testkit::bed::try_connect;
 use testkit::patience::SOON;
 use testkit::process::unique;
 use testkit::urls::{addr_of, with_user};
+use testkit::world::{ORDERS, orders};
+use testkit::writer::good;
 use testkit::{PrivateServices, Relay, World, eventually};
 
 #[tokio::test]
@@ -83,4 +85,25 @@ async fn a_role_without_a_connection_left_waits_for_one() {
     drop(relay);
     let gone = format!("DROP OWNED BY {role}; DROP ROLE {role}");
     eventually(SOON, "the role is dropped", async || client.batch_execute(&gone).await.is_ok()).await;
+}
+
+/// PostgreSQL 17 and later can limit how long any transaction lasts. A batch that waits for confirms has limits of its own.
+#[tokio::test]
+async fn a_servers_limit_on_transactions_ends_no_batch_that_waits_for_confirms() {
+    let services = PrivateServices::start("transaction_timeout", &["rabbitmq"], None).await;
+    let mut world = World::on(&services, [orders()]).await;
+    if world.value("SELECT current_setting('server_version_num')::integer >= 170000").await {
+        let limit = format!("ALTER DATABASE \"{}\" SET transaction_timeout = '200ms'", world.bed.name());
+        world.execute(&limit).await;
+    }
+    let relay = Relay::start(&world.bed, &[]).await;
+    world.commit("warm", good("warm", 5)).await;
+    eventually(SOON, "the queue is warm", async || world.bed.pending().await == 0).await;
+    services.suspend_queue(world.bed.vhost(), ORDERS).await;
+    world.commit("silent", good("silent", 5)).await;
+    let is_held = async || !world.holds().await.is_empty();
+    eventually(SOON, "a batch has waited for confirms, and has ended", is_held).await;
+    assert_eq!(relay.metric_where("outbox_failures_total", "reason=\"database\"").await, 0.0, "{}", relay.log());
+    services.resume_queue(world.bed.vhost(), ORDERS).await;
+    eventually(SOON, "everything is published", async || world.bed.pending().await == 0).await;
 }

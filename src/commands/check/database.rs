@@ -112,17 +112,16 @@ fn of_server(row: &Row) -> Vec<Finding> {
                 .fix("create a role for the relay: outbox-relay migrate --grants --print shows what it needs"),
         );
     }
-    for (setting, what) in [
-        ("transaction_timeout", "ends batches that wait for the broker"),
-        ("idle_session_timeout", "closes the connections that relays keep"),
-    ] {
-        let value: String = row.get(setting);
-        if value != "0" {
-            findings.push(
-                found("timeouts", Verdict::Warn, format!("{setting} is {value}, which {what}"))
-                    .fix(format!("ALTER ROLE {role} SET {setting} = 0")),
-            );
-        }
+    let idle: String = row.get("idle_session_timeout");
+    if idle != "0" {
+        findings.push(
+            found(
+                "timeouts",
+                Verdict::Warn,
+                format!("idle_session_timeout is {idle}, which closes the connections that relays keep"),
+            )
+            .fix(format!("ALTER ROLE {role} SET idle_session_timeout = 0")),
+        );
     }
     findings
 }
