@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::environment::{Unknown, unknown, variable_names};
 use crate::config::PROGRAM;
 use crate::config::run::RunConfig;
 use crate::config::visible::visible_secrets;
@@ -75,6 +76,9 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
             flag,
             "the secret on the command line is visible in the process list; use the variable or the file instead"
         );
+    }
+    for Unknown { name, nearest } in unknown(variable_names()) {
+        tracing::warn!(variable = name, nearest, "no flag has this variable's name, so it is not used");
     }
 
     let store = PgStore::new(Database::new(config.database.clone(), config.workers + 1), &config.schema);

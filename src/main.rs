@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use outbox_relay::cli::{self, Cli, Command};
 use outbox_relay::commands::print::{say, say_json};
 use outbox_relay::error::AppError;
@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let parsed = cli::environment::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, is_json) = match parsed {
         Ok((cli, matches)) => (cli, cli::wants_json(&matches)),
         Err(error) => return refuse(&error),

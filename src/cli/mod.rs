@@ -5,6 +5,7 @@ pub mod check;
 pub mod command;
 pub mod completions;
 pub mod dlq;
+pub mod environment;
 pub mod health;
 pub mod keys;
 pub mod migrate;
@@ -35,8 +36,9 @@ use crate::cli::trace::TraceArgs;
 /// Publishes the rows of a PostgreSQL outbox table to RabbitMQ, in order per key, with publisher confirms.
 ///
 /// Every flag of `run` can also be set by an environment variable: OUTBOX_ and the flag's name, for
-/// example OUTBOX_DATABASE_URL. So can the connection and route flags of the other commands. Write
-/// durations as 250ms, 30s or 7d, and sizes as 512KiB or 16MiB.
+/// example OUTBOX_DATABASE_URL. So can the connection and route flags of the other commands. An empty
+/// variable is not set. Write durations as 250ms, 30s or 7d, and sizes as 512KiB or 16MiB; switches
+/// take 1, yes, on and true, or 0, no, off and false.
 ///
 /// Exit codes: 0 done · 1 not found, refused or only partly done · 64 wrong usage or configuration
 /// · 69 a service cannot be reached (`run` waits for its services instead) · 70 a bug.

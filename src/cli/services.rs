@@ -49,7 +49,6 @@ pub struct BrokerArgs {
         long = "amqp-url",
         env = "OUTBOX_AMQP_URL",
         hide_env_values = true,
-        value_delimiter = ',',
         value_name = "URL"
     )]
     pub amqp_urls: Vec<String>,

@@ -1,6 +1,7 @@
 //! The configuration of `check`: that of `run`, so that both see the same environment.
 
 use crate::cli::check::CheckArgs;
+use crate::cli::environment::{Unknown, unknown, variable_names};
 use crate::config::run::{RunConfig, run_config};
 
 /// Placeholder if no broker was named; nothing connects to it.
@@ -13,6 +14,8 @@ pub struct CheckConfig {
     pub run: RunConfig,
     /// Whether a broker was named.
     pub has_broker: bool,
+    /// Variables that no flag reads.
+    pub unknown_variables: Vec<Unknown>,
     /// Do not connect to anything.
     pub offline: bool,
     /// Print one JSON document.
@@ -26,5 +29,6 @@ pub fn check_config(args: &CheckArgs) -> Result<CheckConfig, Vec<String>> {
     if !has_broker {
         run.broker.amqp_urls.push(NO_BROKER.into());
     }
-    Ok(CheckConfig { run: run_config(&run)?, has_broker, offline: args.offline, json: args.json })
+    let unknown_variables = unknown(variable_names());
+    Ok(CheckConfig { run: run_config(&run)?, has_broker, unknown_variables, offline: args.offline, json: args.json })
 }

@@ -27,13 +27,24 @@ use std::path::Path;
 /// Prefix of every relay's application and connection names.
 pub const PROGRAM: &str = concat!("outbox-relay/", env!("CARGO_PKG_VERSION"));
 
+/// The longest part of a host's name that a relay's name contains, so that PostgreSQL's 63 bytes hold all of it.
+const HOST_CHARACTERS_MAX: usize = 30;
+
 /// This host's name, from the environment (Kubernetes and most shells set it) or from the kernel.
 fn host() -> String {
     let from_kernel = || std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname")).ok();
-    let name = std::env::var("HOSTNAME").ok().or_else(from_kernel).unwrap_or_default();
-    let name: String =
-        name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).take(30).collect();
-    if name.is_empty() { "unknown".into() } else { name }
+    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).or_else(from_kernel);
+    short_host(name.unwrap_or_default().trim())
+}
+
+/// The end of a longer name, because replicas of one deployment differ only there.
+fn short_host(name: &str) -> String {
+    let name: Vec<char> = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).collect();
+    let name: String = name[name.len().saturating_sub(HOST_CHARACTERS_MAX)..].iter().collect();
+    match name.trim_start_matches(['-', '.']) {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 #[cfg(test)]

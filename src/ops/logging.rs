@@ -41,9 +41,93 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
+/// The levels, and what people call them elsewhere.
+const LEVELS: [(&str, &str); 9] = [
+    ("off", "off"),
+    ("error", "error"),
+    ("warn", "warn"),
+    ("warning", "warn"),
+    ("info", "info"),
+    ("debug", "debug"),
+    ("trace", "trace"),
+    ("err", "error"),
+    ("information", "info"),
+];
+
 /// The filter of `level`, without what must never be logged. Filters only by target, because
-/// filters by span and field would need a library for regular expressions.
+/// filters by span and field would need a library for regular expressions. A filter that names only
+/// targets leaves all others at info; without that, it would silence the relay.
 pub fn filter(level: &str) -> Result<Targets, String> {
-    let directives = format!("{UNLESS_NAMED},{level},{ALWAYS}");
+    let parts = level.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let mut directives = format!("info,{UNLESS_NAMED}");
+    for part in parts {
+        directives.push(',');
+        directives.push_str(&directive(part)?);
+    }
+    directives.push(',');
+    directives.push_str(ALWAYS);
     directives.parse::<Targets>().map_err(|error| format!("'{level}' is not a log level or filter: {error}"))
+}
+
+/// One part of a filter: a level, or a target and its level.
+fn directive(part: &str) -> Result<String, String> {
+    match part.split_once('=') {
+        Some((target, level)) => Ok(format!("{target}={}", known_level(level)?)),
+        None => known_level(part).map(str::to_owned),
+    }
+}
+
+/// A word that is no level would be taken for a target, and everything else would be silent.
+fn known_level(word: &str) -> Result<&'static str, String> {
+    let lower = word.trim().to_lowercase();
+    if let Some((_, level)) = LEVELS.iter().find(|(name, _)| *name == lower) {
+        return Ok(level);
+    }
+    let nearest = LEVELS.iter().map(|(name, level)| (strsim::osa_distance(name, &lower), level));
+    Err(match nearest.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= 2) {
+        Some((_, level)) => format!("'{word}' is not a log level; did you mean {level}?"),
+        None => format!("'{word}' is not a log level; use error, warn, info, debug, trace or off, or TARGET=LEVEL"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_on(filter: &str, target: &str, level: tracing::Level) -> bool {
+        self::filter(filter).unwrap_or_else(|error| panic!("{error}")).would_enable(target, &level)
+    }
+
+    #[test]
+    fn levels_are_taken_as_people_write_them() {
+        for (filter, info, debug) in [
+            ("info", true, false),
+            ("INFO", true, false),
+            ("warning", false, false),
+            ("off", false, false),
+            ("debug", true, true),
+            ("", true, false),
+            ("lapin=debug", true, false),
+            ("info,outbox_relay=debug", true, true),
+            ("warn, outbox_relay=warning", false, false),
+        ] {
+            assert_eq!(is_on(filter, "outbox_relay::relay", tracing::Level::INFO), info, "{filter}");
+            assert_eq!(is_on(filter, "outbox_relay::relay", tracing::Level::DEBUG), debug, "{filter}");
+        }
+        assert!(is_on("warning", "outbox_relay", tracing::Level::WARN));
+        assert!(!is_on("trace,lapin=trace", "lapin::frames", tracing::Level::ERROR), "never");
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_the_nearest() {
+        for (filter, found) in [
+            ("inof", "did you mean info?"),
+            ("verbose", "use error, warn, info"),
+            ("outbox_relay=debgu", "did you mean debug?"),
+            ("lapin", "TARGET=LEVEL"),
+        ] {
+            let error = self::filter(filter).expect_err(filter);
+            assert!(error.contains(found), "{filter}: {error}");
+        }
+    }
 }

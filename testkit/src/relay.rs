@@ -75,6 +75,9 @@ impl Relay {
         {
             command.args(["--listen-database-url", &url]);
         }
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTBOX_")) {
+            command.env_remove(name);
+        }
         command.envs(variables.iter().copied());
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(file.try_clone().expect("a second handle")).stderr(file);

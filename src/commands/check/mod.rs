@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::commands::check::finding::{Area, Finding, Verdict, text};
 use crate::commands::print::Output;
 
+use crate::cli::environment::Unknown;
 use crate::config::check::CheckConfig;
 use crate::error::AppError;
 
@@ -30,6 +31,7 @@ struct Document {
 /// Runs all checks and prints every finding.
 pub async fn check(config: CheckConfig) -> Result<(), AppError> {
     let mut findings = vec![configuration(&config)];
+    findings.extend(config.unknown_variables.iter().map(unknown_variable));
     let skip = |area, check, why: &str| Finding::new(area, check, Verdict::Skip, why);
     if config.offline {
         findings.push(skip(Area::Database, "reachable", "--offline"));
@@ -64,6 +66,16 @@ fn configuration(config: &CheckConfig) -> Finding {
     let found =
         format!("values, URLs and files are valid; schema {}; routes: {}", config.run.schema, routes.join(", "));
     Finding::new(Area::Configuration, "arguments", Verdict::Ok, found)
+}
+
+/// A variable that somebody set in vain.
+fn unknown_variable(Unknown { name, nearest }: &Unknown) -> Finding {
+    let finding =
+        Finding::new(Area::Configuration, "variable", Verdict::Warn, format!("no flag reads {name}, so it is not used"));
+    match nearest {
+        Some(nearest) => finding.fix(format!("perhaps {nearest} is meant; otherwise remove it")),
+        None => finding.fix("remove it"),
+    }
 }
 
 /// The schema of its answer, for `docs/json`.
