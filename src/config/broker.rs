@@ -2,6 +2,7 @@
 
 use crate::cli::services::BrokerArgs;
 use crate::config::problems::Problems;
+use crate::net::dial::GoodAddresses;
 use crate::net::secret::Secret;
 use crate::net::tls::TlsFiles;
 use crate::rabbitmq::connect::BrokerAddress;
@@ -36,12 +37,11 @@ pub(super) fn address(problems: &mut Problems, args: &BrokerArgs) -> Option<Brok
     };
     let files =
         TlsFiles { ca: args.amqp_ca_file.clone(), cert: args.amqp_cert_file.clone(), key: args.amqp_key_file.clone() };
-    let flag = problems.files_flag(FLAG, "amqp", &files);
-    let address = BrokerAddress { urls, user, password, files };
+    let address = BrokerAddress { urls, user, password, files, good: GoodAddresses::default() };
     match address.check_urls() {
         Ok(()) => {
             if let Err(error) = address.check() {
-                problems.add(&flag, error);
+                problems.add_tls(FLAG, "amqp", &address.files, &error);
             }
             Some(address)
         }

@@ -41,12 +41,11 @@ pub(super) fn settings(
         cert: args.database_cert_file.clone(),
         key: args.database_key_file.clone(),
     };
-    let flag = problems.files_flag(url.flag, "database", &files);
     let settings = DatabaseSettings::new(address, user, password, files, name);
     match settings.check_url() {
         Ok(()) => {
             if let Err(error) = settings.check() {
-                problems.add(&flag, error);
+                problems.add_tls(url.flag, "database", &settings.files, &error);
             }
             Some(settings)
         }

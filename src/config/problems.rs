@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::net::secret::Secret;
-use crate::net::tls::TlsFiles;
+use crate::net::tls::{TlsFile, TlsFiles, TlsProblem};
 
 /// Collects problems while values are read.
 #[derive(Default)]
@@ -65,12 +65,17 @@ impl Problems {
         range.0
     }
 
-    /// The flag to blame for a problem with certificate files: one that names a file, or the URL
-    /// that does.
-    pub(crate) fn files_flag(&self, url: &'static str, service: &str, files: &TlsFiles) -> String {
-        let given = [("ca", &files.ca), ("cert", &files.cert), ("key", &files.key)];
-        let named = given.iter().find(|(_, file)| file.is_some());
-        named.map_or_else(|| url.to_owned(), |(name, _)| format!("{service}-{name}-file"))
+    /// Adds a problem with the certificate files of a service, at the flag of its file, or at that of the URL, which may name it.
+    pub(crate) fn add_tls(&mut self, url: &str, service: &str, given: &TlsFiles, problem: &TlsProblem) {
+        let is_given = |file: &TlsFile| match file {
+            TlsFile::Ca => given.ca.is_some(),
+            TlsFile::Cert => given.cert.is_some(),
+            TlsFile::Key => given.key.is_some(),
+        };
+        match problem.file.filter(is_given) {
+            Some(file) => self.add(&format!("{service}-{}", file.flag()), problem),
+            None => self.add(url, problem),
+        }
     }
 
     /// One of the words of the enum `T`.

@@ -2,6 +2,7 @@
 //! problem by its name or its line, with exit code 64; nothing has been connected by then.
 
 mod any_routes_file;
+mod any_secret;
 mod any_value;
 mod routes_file;
 mod values;

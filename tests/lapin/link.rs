@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use outbox_relay::net::dial::GoodAddresses;
 use outbox_relay::net::tls::TlsFiles;
 use outbox_relay::outbox::broker::{Broker, Channel, ChannelUser, LinkState, Message, Properties, Reply, Token};
 use outbox_relay::outbox::destination::Destination;
@@ -30,7 +31,13 @@ impl Link {
     /// Connected.
     pub async fn to(url: &str) -> Self {
         let settings = BrokerSettings {
-            address: BrokerAddress { urls: vec![url.into()], user: None, password: None, files: TlsFiles::default() },
+            address: BrokerAddress {
+                urls: vec![url.into()],
+                user: None,
+                password: None,
+                files: TlsFiles::default(),
+                good: GoodAddresses::default(),
+            },
             connection_name: "outbox-relay/tests".into(),
             declare: Declared::default(),
         };

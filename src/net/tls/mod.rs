@@ -5,6 +5,7 @@
 //! containers often have none, and a CA file adds to them. If names are not checked, only the CA
 //! file counts, because anybody can get a certificate from a public authority.
 
+mod pem;
 mod verify;
 pub(crate) mod words;
 
@@ -14,15 +15,10 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::net::io_words;
 use crate::net::tls::verify::{ChainOnly, Nothing};
-
-/// Larger than a bundle of all public authorities.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Certificate files, in PEM form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,8 +52,62 @@ pub enum Verify {
     Full,
 }
 
+/// Which of the files a problem is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFile {
+    /// The trusted authorities.
+    Ca,
+    /// The client certificate.
+    Cert,
+    /// Its key.
+    Key,
+}
+
+impl TlsFile {
+    /// Its flag, after the service's name.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Ca => "ca-file",
+            Self::Cert => "cert-file",
+            Self::Key => "key-file",
+        }
+    }
+}
+
+/// Why there is no configuration; contains nothing of the files.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct TlsProblem {
+    /// The file to blame, if one is.
+    pub file: Option<TlsFile>,
+    words: String,
+}
+
+impl TlsProblem {
+    fn of(file: TlsFile, path: &Path, words: &str) -> Self {
+        let name = match file {
+            TlsFile::Ca => "CA file",
+            TlsFile::Cert => "certificate file",
+            TlsFile::Key => "key file",
+        };
+        Self { file: Some(file), words: format!("the {name} '{}' cannot be used: {words}", path.display()) }
+    }
+}
+
+impl From<String> for TlsProblem {
+    fn from(words: String) -> Self {
+        Self { file: None, words }
+    }
+}
+
+impl From<TlsProblem> for String {
+    fn from(problem: TlsProblem) -> Self {
+        problem.words
+    }
+}
+
 /// Makes a configuration from the present contents of the files.
-pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientConfig, String> {
+pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientConfig, TlsProblem> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -66,26 +116,33 @@ pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientCo
         .with_custom_certificate_verifier(verifier(files, verify, provider)?);
     let Some(cert) = &files.cert else {
         return match &files.key {
-            Some(key) => Err(format!("the key file '{}' needs its certificate's file as well", key.display())),
+            Some(key) => Err(TlsProblem::of(TlsFile::Key, key, "it needs its certificate's file as well")),
             None => Ok(builder.with_no_client_auth()),
         };
     };
-    let chain = certificates(cert)?;
-    let key_file = files.key.as_ref().unwrap_or(cert);
-    let key = PrivateKeyDer::from_pem_slice(&read(key_file)?).map_err(|error| {
-        let words = pem_words(&error, "a private key without a password");
-        format!("the key file '{}' cannot be used: {words}", key_file.display())
-    })?;
-    builder.with_client_auth_cert(chain, key).map_err(|error| {
-        format!("certificate '{}' and key '{}' do not match: {error}", cert.display(), key_file.display())
-    })
+    let chain = certificates(TlsFile::Cert, cert)?;
+    let (of_key, key_file) = files.key.as_ref().map_or((TlsFile::Cert, cert), |key| (TlsFile::Key, key));
+    let key = pem::private_key(key_file).map_err(|words| TlsProblem::of(of_key, key_file, &words))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| TlsProblem::of(of_key, key_file, unusable_key(&error)))
+}
+
+/// The library's text is not passed on: it may quote the key.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
+fn unusable_key(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InconsistentKeys(_) => "its key does not belong to the certificate",
+        rustls::Error::InvalidCertificate(_) => "the certificate that belongs to it is damaged",
+        _ => "its key is damaged, or of a kind that is not supported: use RSA of 2048 bits or more, ECDSA or Ed25519",
+    }
 }
 
 fn verifier(
     files: &TlsFiles,
     verify: Verify,
     provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, String> {
+) -> Result<Arc<dyn ServerCertVerifier>, TlsProblem> {
     let mut roots = RootCertStore::empty();
     match verify {
         Verify::Nothing => return Ok(Arc::new(Nothing(provider))),
@@ -93,9 +150,9 @@ fn verifier(
         Verify::Full => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
     if let Some(ca) = &files.ca {
-        let (added, _unusable) = roots.add_parsable_certificates(certificates(ca)?);
+        let (added, _unusable) = roots.add_parsable_certificates(certificates(TlsFile::Ca, ca)?);
         if added == 0 {
-            return Err(format!("the CA file '{}' contains no usable certificate", ca.display()));
+            return Err(TlsProblem::of(TlsFile::Ca, ca, "it contains no certificate of an authority"));
         }
     }
     let full = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
@@ -104,34 +161,6 @@ fn verifier(
     Ok(if verify == Verify::Chain { Arc::new(ChainOnly(full)) } else { full })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let unusable = |words: String| format!("the certificate file '{}' cannot be used: {words}", path.display());
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(unusable("it contains no certificate in PEM format".to_owned()))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(pem_words(&error, "a certificate"))),
-    }
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of a library, and it grows")]
-fn pem_words(error: &pem::Error, what: &str) -> String {
-    match error {
-        pem::Error::NoItemsFound => format!("it does not contain {what} in PEM format"),
-        other => other.to_string(),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read;
-    let unreadable = |words: &str| format!("the file '{}' cannot be read: {words}", path.display());
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| unreadable(&io_words(&error)))?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&io_words(&error)))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable("it is too large to be a certificate file"));
-    }
-    Ok(bytes)
+fn certificates(file: TlsFile, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+    pem::certificates(path).map_err(|words| TlsProblem::of(file, path, &words))
 }

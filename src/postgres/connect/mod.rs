@@ -24,7 +24,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::deadline::deadline;
 use crate::net::secret::Secret;
-use crate::net::tls::{TlsFiles, Verify, client_config};
+use crate::net::tls::{TlsFiles, TlsProblem, Verify, client_config};
 use crate::postgres::connect::url::{DatabaseUrl, SslMode, parse};
 pub use crate::postgres::connect::words::chain;
 use crate::postgres::connect::words::connect_words;
@@ -105,9 +105,9 @@ impl DatabaseSettings {
     }
 
     /// Checks URL and certificate files as they are now, without connecting.
-    pub fn check(&self) -> Result<(), ConnectError> {
-        let target = self.target()?;
-        target.tls().map(|_| ()).map_err(ConnectError::Settings)
+    pub fn check(&self) -> Result<(), TlsProblem> {
+        let target = self.target().map_err(|error| error.to_string())?;
+        target.tls().map(|_| ())
     }
 
     /// Opens one connection, driven by a task that ends with it.
@@ -139,7 +139,7 @@ impl DatabaseSettings {
         if target.is_unverified() && !std::mem::replace(&mut self.said().unverified, true) {
             tracing::warn!("the database server's certificate is not verified; add sslmode=verify-full to the URL");
         }
-        let attempts = target.tls().map_err(ConnectError::Settings)?;
+        let attempts = target.tls().map_err(|problem| ConnectError::Settings(problem.into()))?;
         let mut errors = Vec::new();
         for mut node in target.url.nodes() {
             complete(&mut node, &self.application_name);
@@ -210,7 +210,7 @@ type Attempt = (DriverSslMode, Option<rustls::ClientConfig>);
 
 impl Target {
     /// The attempts for one host, in order.
-    fn tls(&self) -> Result<Vec<Attempt>, String> {
+    fn tls(&self) -> Result<Vec<Attempt>, TlsProblem> {
         let config = |verify| client_config(&self.files, verify).map(Some);
         let plain = || (DriverSslMode::Disable, None);
         Ok(match self.ssl_mode {
@@ -219,10 +219,14 @@ impl Target {
             SslMode::Prefer => vec![(DriverSslMode::Prefer, config(Verify::Nothing)?), plain()],
             SslMode::Require if self.files.ca.is_none() => vec![(DriverSslMode::Require, config(Verify::Nothing)?)],
             SslMode::VerifyCa | SslMode::Require if self.url.system_roots => {
-                return Err("sslrootcert=system needs sslmode=verify-full: anybody can get a certificate from a public authority".into());
+                return Err("sslrootcert=system needs sslmode=verify-full: anybody can get a certificate from a public authority"
+                    .to_owned()
+                    .into());
             }
             SslMode::VerifyCa if self.files.ca.is_none() => {
-                return Err("sslmode=verify-ca needs an authority: --database-ca-file or sslrootcert; or use sslmode=verify-full".into());
+                return Err("sslmode=verify-ca needs an authority: --database-ca-file or sslrootcert; or use sslmode=verify-full"
+                    .to_owned()
+                    .into());
             }
             SslMode::Require | SslMode::VerifyCa => vec![(DriverSslMode::Require, config(Verify::Chain)?)],
             SslMode::VerifyFull => vec![(DriverSslMode::Require, config(Verify::Full)?)],

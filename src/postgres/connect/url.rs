@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 
-use crate::net::is_loopback;
+use crate::net::{authority, is_loopback};
 use crate::net::tls::TlsFiles;
 
 /// libpq's `sslmode`.
@@ -42,20 +42,19 @@ pub struct DatabaseUrl {
     pub system_roots: bool,
 }
 
+/// An unknown name may be part of a password, so it is not shown unless it resembles a parameter.
 const DOUBTFUL: &str =
-    "unknown parameter after the ?; characters such as @ : / ? # in a password must be percent-encoded";
+    "unknown parameter; remove it, or percent-encode & and = in a password (quote it where it contains spaces)";
 const EXAMPLE: &str = "not a PostgreSQL URL such as postgres://user@host:5432/database";
 
 /// Parses a URL. The error says what is wrong and how to fix it.
 pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
+    authority::check(text)?;
     let (head, parameters) = split(text)?;
     let mut ours = Ours::default();
     let mut rest = Vec::new();
-    // If an @ follows the ?, the ? may be part of a password that was not percent-encoded, and so
-    // may the names.
-    let doubtful = parameters.iter().any(|parameter| parameter.raw.contains('@'));
     for parameter in parameters {
-        if !ours.take(&parameter).map_err(|error| if doubtful { DOUBTFUL.to_owned() } else { error })? {
+        if !ours.take(&parameter)? {
             rest.push(parameter);
         }
     }
@@ -171,9 +170,7 @@ fn split(text: &str) -> Result<(&str, Vec<Parameter<'_>>), String> {
         };
         return Ok(("", pairs.into_iter().map(parameter).collect()));
     };
-    // As in the driver: the first @ ends user and password, whatever they contain.
-    let authority = start + text[start..].find('@').map_or(0, |at| at + 1);
-    let Some(query) = text[authority..].find('?').map(|at| authority + at) else { return Ok((text, Vec::new())) };
+    let Some(query) = text[start..].find('?').map(|at| start + at) else { return Ok((text, Vec::new())) };
     let parameters = text[query + 1..].split('&').filter(|raw| !raw.is_empty());
     let parameters: Option<Vec<_>> = parameters
         .map(|raw| {
@@ -262,6 +259,25 @@ fn ssl_mode(value: &str) -> Result<SslMode, String> {
     })
 }
 
+/// What people mistype; the others are too rare.
+const PARAMETERS: [&str; 15] = [
+    "user",
+    "password",
+    "dbname",
+    "host",
+    "hostaddr",
+    "port",
+    "options",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "target_session_attrs",
+    "application_name",
+];
+
 fn not_understood(name: &str) -> String {
     let fix = match name {
         "schema" | "currentSchema" | "search_path" => "use --schema",
@@ -279,8 +295,12 @@ fn not_understood(name: &str) -> String {
         "passfile" => "use --database-password-file",
         "client_encoding" => "remove it: the encoding is always UTF-8",
         "statement_timeout" | "lock_timeout" => "remove it: the relay sets its own timeouts",
-        _ => "remove it",
+        _ => {
+            return match PARAMETERS.into_iter().find(|known| strsim::osa_distance(known, name) <= 2) {
+                Some(known) => format!("unknown parameter, perhaps '{known}' is meant"),
+                None => DOUBTFUL.to_owned(),
+            };
+        }
     };
-    let is_plain = name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain { format!("unknown parameter '{name}'; {fix}") } else { DOUBTFUL.to_owned() }
+    format!("unknown parameter '{name}'; {fix}")
 }

@@ -101,7 +101,13 @@ fn a_database_url_that_cannot_be_is_refused_with_the_fix() {
         ("postgres://u:hunter2@h/d?schema=shop", "--schema"),
         ("postgres://u:hunter2@h/d?target_session_attrs=standby", "the relay writes"),
         ("postgres://u:p@ss?hunter2=x@h/d", "percent-encoded"),
+        ("postgres://u:p@hunter2@h/d", "%40"),
+        ("postgres://u:p#hunter2@h/d", "%23"),
+        ("postgres://u:5432/hunter2@h/d", "%2F"),
+        ("postgres://h/d?password=my&hunter2=x", "percent-encode &"),
+        ("postgres://u:hunter2@h/d?sslmod=require", "perhaps 'sslmode'"),
         ("host=h password=hunter2 schema=x", "--schema"),
+        ("host=h password=my hunter2=x", "quote it"),
     ] {
         let words = refused(url::parse(url), url);
         assert!(words.contains(fix), "{url}: {words}");

@@ -4,6 +4,7 @@
 //! Called by the supervisor. Every wait has a deadline. Errors name the node and the fix, and never
 //! contain a secret.
 
+mod guard;
 mod stream;
 pub mod url;
 #[cfg(test)]
@@ -21,10 +22,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::deadline::deadline;
-use crate::net::io_words;
+use crate::net::authority::split_list;
+use crate::net::dial::{Addresses, GoodAddresses};
+use crate::net::{cut, io_words};
 use crate::net::secret::Secret;
 use crate::net::tls::words::{Peer, explain, tls_error};
-use crate::net::tls::{TlsFiles, Verify, client_config};
+use crate::net::tls::{TlsFiles, TlsProblem, Verify, client_config};
 use crate::rabbitmq::connect::stream::{BrokerReactor, BrokerStream, HangUp};
 use crate::rabbitmq::connect::url::{AmqpUrl, parse};
 
@@ -47,6 +50,8 @@ pub struct BrokerAddress {
     pub password: Option<Secret>,
     /// Override the URLs' certificate files.
     pub files: TlsFiles,
+    /// What worked before.
+    pub good: GoodAddresses,
 }
 
 /// A node, with the present contents of every file. Has no `Debug`, because it contains the
@@ -54,7 +59,23 @@ pub struct BrokerAddress {
 pub(crate) struct Node {
     url: AmqpUrl,
     files: TlsFiles,
+    good: GoodAddresses,
 }
+
+/// Why there is no connection at one address, and whether the broker itself said so, which the others would repeat.
+struct Refusal {
+    words: String,
+    is_answer: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(words: String) -> Self {
+        Self { words, is_answer: false }
+    }
+}
+
+/// How to encrypt, and the name that the certificate must have; `None` for `amqp://`.
+type Tls = Option<(TlsConnector, ServerName<'static>)>;
 
 impl BrokerAddress {
     /// Checks the URLs as they are now, without connecting.
@@ -63,7 +84,7 @@ impl BrokerAddress {
     }
 
     /// Checks URLs and certificate files as they are now, without connecting.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), TlsProblem> {
         self.nodes()?.iter().try_for_each(|node| node.tls().map(|_| ()))
     }
 
@@ -75,11 +96,12 @@ impl BrokerAddress {
         let mut nodes = Vec::new();
         for secret in &self.urls {
             let text = read(secret)?;
-            for text in text.split([',', '\n']).map(str::trim).filter(|text| !text.is_empty()) {
-                let mut url = parse(text).map_err(|error| match secret {
-                    Secret::Text(_) => error,
-                    Secret::File(path) => format!("the file '{}': {error}", path.display()),
-                })?;
+            let placed = |error| match secret {
+                Secret::Text(_) => error,
+                Secret::File(path) => format!("the file '{}': {error}", path.display()),
+            };
+            for text in split_list(&text).map_err(placed)? {
+                let mut url = parse(text).map_err(placed)?;
                 if !url.has_user && user.is_none() {
                     return Err("names no user, and RabbitMQ accepts its guest only from its own host; write amqps://USER@host, or pass --amqp-user"
                         .to_owned());
@@ -98,7 +120,7 @@ impl BrokerAddress {
                     *channels = channels.saturating_add(CHANNELS_OF_LIBRARY);
                 }
                 let files = self.files.clone().or(&url.files);
-                nodes.push(Node { url, files });
+                nodes.push(Node { url, files, good: self.good.clone() });
             }
         }
         if nodes.is_empty() { Err("names no node".to_owned()) } else { Ok(nodes) }
@@ -126,11 +148,46 @@ impl Node {
         format!("vhost '{}' as {}", self.url.uri.vhost, self.url.uri.authority.userinfo.username)
     }
 
-    /// Connects and logs in.
+    /// Connects and logs in, at the first address of its name where that works.
     pub(crate) async fn connect(self, properties: ConnectionProperties) -> Result<Connection, String> {
         let limit = self.url.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let (stream, hang_up) =
-            deadline(limit, "connecting", self.stream()).await.map_err(|error| error.to_string())??;
+        let tls = self.tls()?;
+        let AMQPUri { authority, .. } = &self.url.uri;
+        let mut addresses = Addresses::look_up(&authority.host, authority.port, limit, &self.good).await?;
+        let mut errors = Vec::new();
+        while addresses.are_left() {
+            let (stream, address) = match addresses.dial().await {
+                Ok(dialled) => dialled,
+                Err(error) => {
+                    errors.push(error);
+                    break;
+                }
+            };
+            match self.log_in(stream, &tls, properties.clone(), limit).await {
+                Ok(connection) => {
+                    self.good.remember(&authority.host, address);
+                    return Ok(connection);
+                }
+                Err(Refusal { words, is_answer }) => {
+                    errors.push(addresses.placed(address, &words));
+                    if is_answer {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(errors.join(", "))
+    }
+
+    async fn log_in(
+        &self,
+        stream: TcpStream,
+        tls: &Tls,
+        properties: ConnectionProperties,
+        limit: Duration,
+    ) -> Result<Connection, Refusal> {
+        let encrypted = deadline(limit, "connecting", self.encrypted(stream, tls)).await;
+        let (stream, hang_up) = encrypted.map_err(|error| error.to_string())??;
         let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), BrokerReactor(Tokio::current())));
         let stream = Arc::new(Mutex::new(Some(stream)));
         let give = async move |_: AMQPUri, _: Runtime<_>| {
@@ -141,27 +198,25 @@ impl Node {
         };
         let login = Connection::connector(self.url.uri.clone(), runtime, give, properties);
         let connected = deadline(limit, "the login", login).await.map_err(|error| error.to_string())?;
-        let connection = connected.map_err(|error| self.login_words(&error))?;
+        let connection = connected.map_err(|error| Refusal {
+            words: cut(self.login_words(&error)),
+            is_answer: matches!(error.kind(), ErrorKind::ProtocolError(_)),
+        })?;
         hang_up.never();
         Ok(connection)
     }
 
-    async fn stream(&self) -> Result<(BrokerStream, HangUp), String> {
-        let AMQPUri { authority, .. } = &self.url.uri;
-        let tls = self.tls()?;
-        let stream =
-            TcpStream::connect((authority.host.as_str(), authority.port)).await.map_err(|error| io_words(&error))?;
+    async fn encrypted(&self, stream: TcpStream, tls: &Tls) -> Result<(BrokerStream, HangUp), String> {
         stream.set_nodelay(true).map_err(|error| io_words(&error))?;
         let hang_up = HangUp::of(&stream).map_err(|error| io_words(&error))?;
         let Some((connector, name)) = tls else { return Ok((stream.into(), hang_up)) };
-        match connector.connect(name, stream).await {
+        match connector.connect(name.clone(), stream).await {
             Ok(stream) => Ok((stream.into(), hang_up)),
-            Err(error) => Err(self.io_words(&error)),
+            Err(error) => Err(cut(self.io_words(&error))),
         }
     }
 
-    /// How to encrypt, and the name that the certificate must have; `None` for `amqp://`.
-    fn tls(&self) -> Result<Option<(TlsConnector, ServerName<'static>)>, String> {
+    fn tls(&self) -> Result<Tls, TlsProblem> {
         match self.url.uri.scheme {
             AMQPScheme::AMQP => Ok(None),
             AMQPScheme::AMQPS => {
@@ -209,14 +264,20 @@ impl Node {
                 "the broker refused the login of user '{user}'; check the URL's user and password, --amqp-user and --amqp-password, and their files"
             ),
             ErrorKind::ProtocolError(error) if error.get_id() == NOT_ALLOWED => {
-                format!(
-                    "{}; create the vhost, or give user '{user}' access with: rabbitmqctl set_permissions",
-                    error.get_message()
-                )
+                not_allowed(&error.get_message().to_string(), user)
             }
             _ => error.to_string(),
         }
     }
+}
+
+/// RabbitMQ refuses with one code what a missing vhost, missing permissions and limits of connections have in common.
+fn not_allowed(text: &str, user: &str) -> String {
+    // Only its words tell them apart, and RabbitMQ's are not translated.
+    if text.contains("connection limit") {
+        return format!("{text}; the vhost, the node or user '{user}' has no connection left: raise the limit (rabbitmqctl set_vhost_limits, set_user_limits)");
+    }
+    format!("{text}; create the vhost, or give user '{user}' access with: rabbitmqctl set_permissions")
 }
 
 /// lapin counts the connection's own channel 0 among those that `channel_max` allows, and gives one less.

@@ -20,55 +20,86 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-/// A connection to the broker.
-pub(super) enum BrokerStream {
+use crate::rabbitmq::connect::guard::Guard;
+
+/// How much is read at once; confirms are small.
+const READ_BYTES: usize = 16 << 10;
+
+/// A connection to the broker, whose frames are checked before the library sees them.
+pub(super) struct BrokerStream {
+    transport: Transport,
+    guard: Guard,
+    buffer: Box<[u8]>,
+}
+
+enum Transport {
     /// Unencrypted.
     Plain(Compat<TcpStream>),
     /// Encrypted.
     Tls(Box<Compat<TlsStream<TcpStream>>>),
 }
 
+impl Transport {
+    fn reader(&mut self) -> Pin<&mut (dyn AsyncRead + Send + Unpin)> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(&mut **stream),
+        }
+    }
+
+    fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+impl BrokerStream {
+    fn over(transport: Transport) -> Self {
+        Self { transport, guard: Guard::default(), buffer: vec![0; READ_BYTES].into_boxed_slice() }
+    }
+}
+
 impl From<TcpStream> for BrokerStream {
     fn from(stream: TcpStream) -> Self {
-        Self::Plain(stream.compat())
+        Self::over(Transport::Plain(stream.compat()))
     }
 }
 
 impl From<TlsStream<TcpStream>> for BrokerStream {
     fn from(stream: TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(stream.compat()))
+        Self::over(Transport::Tls(Box::new(stream.compat())))
     }
 }
 
 impl AsyncRead for BrokerStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, bytes),
+        let Self { transport, guard, buffer } = self.get_mut();
+        loop {
+            let taken = guard.take(bytes);
+            if taken > 0 || bytes.is_empty() {
+                return Poll::Ready(Ok(taken));
+            }
+            match std::task::ready!(transport.reader().poll_read(context, buffer))? {
+                0 => return Poll::Ready(Ok(0)),
+                read => guard.feed(&buffer[..read])?,
+            }
         }
     }
 }
 
 impl AsyncWrite for BrokerStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        self.get_mut().transport.writer().poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
+        self.get_mut().transport.writer().poll_flush(context)
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_close(context),
-            Self::Tls(stream) => Pin::new(stream).poll_close(context),
-        }
+        self.get_mut().transport.writer().poll_close(context)
     }
 }
 

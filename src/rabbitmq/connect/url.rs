@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 
-use crate::net::is_loopback;
+use crate::net::{authority, is_loopback};
 use crate::net::tls::TlsFiles;
 
 /// A parsed URL. Has no `Debug`, because it contains the password.
@@ -31,6 +31,7 @@ const CONNECT_TIMEOUT_MS_MAX: u64 = 120_000;
 
 /// Parses a URL. The error says what is wrong and how to fix it.
 pub fn parse(text: &str) -> Result<AmqpUrl, String> {
+    authority::check(text)?;
     let mut uri: AMQPUri = text.parse().map_err(|error: String| {
         // Some of the parser's errors repeat parts of the URL.
         let words =
@@ -38,7 +39,7 @@ pub fn parse(text: &str) -> Result<AmqpUrl, String> {
         format!("{EXAMPLE}: {words}; characters such as @ : / ? # in user, password or vhost must be percent-encoded")
     })?;
     let authority =
-        text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
         // lapin's own parser would take it for `localhost`.
@@ -55,7 +56,7 @@ pub fn parse(text: &str) -> Result<AmqpUrl, String> {
         || uri.query.auth_mechanism == Some(SASLMechanism::External)
         || is_loopback(&uri.authority.host);
     let mut url = AmqpUrl { uri, has_user, files: TlsFiles::default(), server_name: None, connect_timeout: None };
-    let query = text.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
+    let query = text.split_once('?').map_or("", |(_, query)| query);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         url.take(name, &decode(value)?)?;

@@ -54,7 +54,9 @@ fn rabbitmqs_own_parameters_are_understood() {
 fn an_amqp_url_that_cannot_be_is_refused_with_the_fix() {
     for (url, fix) in [
         ("http://u:hunter2@h", "amqp nor amqps"),
-        ("amqp://u:hunter2#x@h", "percent-encoded"),
+        ("amqp://u:hunter2#x@h", "%23"),
+        ("amqp://u:hunter@hunter2@h", "%40"),
+        ("amqp://u:12/hunter2@h/v", "%2F"),
         ("amqp:///x", "no host"),
         ("amqps://u:hunter2@h?verify=verify_none", "--amqp-ca-file"),
         ("amqps://u:hunter2@h?server_name_indication=disable", "remove it, or set"),
