@@ -105,9 +105,7 @@ fn append_message(out: &mut Vec<u8>, envelope: &[u8], kind: &Kind<'_>, number: u
 /// The three headers that the relay adds to each message (docs/operating.md).
 fn append_headers(out: &mut Vec<u8>, number: usize) -> Result<()> {
     let mut table = Vec::with_capacity(128);
-    for (name, value) in
-        [("x-outbox-key", format!("order-{number:08}")), ("x-outbox-published-at", "2026-11-25T03:38:23.575Z".into())]
-    {
+    for (name, value) in [("x-outbox-key", format!("order-{number:08}")), ("x-outbox-route", "default".into())] {
         short_string(&mut table, name)?;
         table.push(b'S');
         long_string(&mut table, value.as_bytes())?;

@@ -91,4 +91,15 @@ pub struct RouteArgs {
     /// Publisher (app_id and the envelope's source) of routes that do not name one
     #[arg(long, env = "OUTBOX_SOURCE", default_value = "order-service", value_name = "NAME")]
     pub source: String,
+    /// The relay's own headers (x-outbox-…) on messages of routes that do not say: some of key, seq, route, published-at, or none
+    #[arg(long, env = "OUTBOX_MESSAGE_HEADERS", default_value = "key,seq,route", value_name = "LIST")]
+    pub message_headers: String,
+    /// Properties on messages of routes that do not say: some of type, timestamp, app-id, content-type, correlation-id, or none
+    #[arg(
+        long,
+        env = "OUTBOX_MESSAGE_PROPERTIES",
+        default_value = "type,timestamp,app-id,content-type,correlation-id",
+        value_name = "LIST"
+    )]
+    pub message_properties: String,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::outbox::broker::{Message, Properties, Token};
+use crate::outbox::carried::{OwnHeader, Parts};
 use crate::outbox::destination::Destination;
 use crate::outbox::event::Event;
 use crate::outbox::flow::Flow;
@@ -44,7 +45,7 @@ pub fn build(
     if let Some(correlation_id) = &labels.correlation_id {
         short("the correlation id", correlation_id)?;
     }
-    add_relay_headers(&mut headers, event, now);
+    add_relay_headers(&mut headers, labels.carried.headers, event, now);
     let bytes = table_bytes(&headers);
     if bytes > HEADERS_BYTES_MAX {
         return Err(InvalidEvent(format!("the headers have {bytes} bytes; a frame holds {HEADERS_BYTES_MAX}")));
@@ -55,6 +56,7 @@ pub fn build(
         app_id: labels.source.clone(),
         correlation_id: labels.correlation_id.clone(),
         content_type: labels.content_type.clone(),
+        sent: labels.carried.properties,
         headers,
     };
     Ok(Message { token, event_id: event.id, flow: Flow::of(&destination), destination, body, properties })
@@ -130,10 +132,17 @@ pub fn with_route(mut headers: Map<String, Value>, route: &str) -> Map<String, V
     headers
 }
 
-fn add_relay_headers(headers: &mut Map<String, Value>, event: &Event, now: OffsetDateTime) {
-    headers.insert("x-outbox-key".into(), event.key().into());
-    headers.insert("x-outbox-seq".into(), event.seq.into());
-    headers.insert("x-outbox-published-at".into(), timestamp(now).into());
+fn add_relay_headers(headers: &mut Map<String, Value>, carried: Parts<OwnHeader>, event: &Event, now: OffsetDateTime) {
+    if carried.has(OwnHeader::Key) {
+        headers.insert("x-outbox-key".into(), event.key().into());
+    }
+    if carried.has(OwnHeader::Seq) {
+        headers.insert("x-outbox-seq".into(), event.seq.into());
+    }
+    if carried.has(OwnHeader::PublishedAt) {
+        headers.insert("x-outbox-published-at".into(), timestamp(now).into());
+    }
+    // Always: without it a consumer takes a replayed event for a duplicate.
     if let Some(replay_id) = event.replay_id {
         headers.insert("x-outbox-replay".into(), replay_id.to_string().into());
     }
@@ -159,6 +168,7 @@ fn value_bytes(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::carried::Carried;
     use crate::outbox::fixtures;
 
     fn build_from(change: impl FnOnce(&mut Event)) -> Result<Message, InvalidEvent> {
@@ -170,6 +180,7 @@ mod tests {
             source: "order-service".into(),
             content_type: "application/json".into(),
             correlation_id: event.correlation_id.as_deref().map(Into::into),
+            carried: Carried::default(),
         };
         let destination =
             Destination { exchange: "order.events".into(), routing_key: event.event_type.as_str().into() };
@@ -182,7 +193,7 @@ mod tests {
         let message =
             build_from(|event| event.headers = Some(r#"{"traceparent":"00-ab","n":1}"#.into())).expect("valid");
         let names: Vec<&str> = message.properties.headers.keys().map(String::as_str).collect();
-        assert_eq!(names, ["traceparent", "n", "x-outbox-key", "x-outbox-seq", "x-outbox-published-at"]);
+        assert_eq!(names, ["traceparent", "n", "x-outbox-key", "x-outbox-seq"]);
         assert_eq!(message.properties.timestamp_seconds, Some(1_795_264_496));
         let early = build_from(|event| event.created_at = OffsetDateTime::UNIX_EPOCH - time::Duration::SECOND);
         assert_eq!(early.expect("valid").properties.timestamp_seconds, None, "1969 is not 1970");

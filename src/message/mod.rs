@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::outbox::broker::{Message, Token};
+use crate::outbox::carried::OwnHeader;
 use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, Payload};
 use crate::outbox::flow::Flow;
@@ -74,7 +75,8 @@ impl Draft<'_> {
         let body = envelope::render(route.envelope, self.event, self.text, &labels, &self.headers);
         let headers = route.headers_over(self.event, &self.headers).map_err(|error| Fate::Invalid { error })?;
         let headers = envelope::with_attributes(route.envelope, headers, self.event, &labels);
-        let headers = amqp::with_route(headers, &route.name);
+        let carries_route = route.carried.headers.has(OwnHeader::Route);
+        let headers = if carries_route { amqp::with_route(headers, &route.name) } else { headers };
         let message = amqp::build(token, self.event, &labels, destination, body, headers, now).map_err(invalid)?;
         Ok(Message { flow, ..message })
     }

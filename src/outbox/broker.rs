@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::outbox::carried::{OwnProperty, Parts};
 use crate::outbox::destination::Destination;
 use crate::outbox::flow::Flow;
 
@@ -46,6 +47,8 @@ pub struct Properties {
     pub correlation_id: Option<Arc<str>>,
     /// `content_type`.
     pub content_type: Arc<str>,
+    /// Which of these are sent. All of them are known, for whoever asks what the message is.
+    pub sent: Parts<OwnProperty>,
     /// The row's headers, the route's and ours (`x-outbox-*`).
     pub headers: Map<String, Value>,
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::outbox::carried::Carried;
 use crate::outbox::event::Event;
 
 /// The shape of a body.
@@ -75,6 +76,8 @@ pub struct Labels {
     pub content_type: Arc<str>,
     /// The correlation id, in the body and in the property.
     pub correlation_id: Option<Arc<str>>,
+    /// What of its own the relay sends with the message.
+    pub carried: Carried,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! this crate but `error` and `quick`.
 
 pub mod broker;
+pub mod carried;
 pub mod destination;
 pub mod event;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::outbox::carried::Carried;
 use crate::outbox::destination::{Destination, OnUnroutable};
 use crate::outbox::event::Event;
 use crate::outbox::flow::Flow;
@@ -49,6 +50,8 @@ pub struct Route {
     pub header_templates: Vec<(String, Template)>,
     /// Overrides the envelope's media type.
     pub content_type: Option<Arc<str>>,
+    /// What of its own the relay sends with each message.
+    pub carried: Carried,
     /// The queues of its partitions, if the relay may declare them.
     pub queues: Option<PartitionQueues>,
 }
@@ -81,6 +84,7 @@ impl Route {
             source: self.source.clone(),
             content_type: self.content_type.clone().unwrap_or_else(|| self.envelope.content_type().into()),
             correlation_id: self.envelope.correlation_id(event).map(Into::into),
+            carried: self.carried,
         }
     }
 
@@ -160,9 +164,17 @@ impl RouteTable {
             headers: Map::new(),
             header_templates: Vec::new(),
             content_type: None,
+            carried: Carried::default(),
             queues: None,
         };
         Self::new(vec![route], NO_FILE)
+    }
+
+    /// The same, with what of its own the relay sends.
+    #[must_use]
+    pub fn carrying(self, carried: Carried) -> Self {
+        let route = |route: &Arc<Route>| Route { carried, ..Route::clone(route) };
+        Self::new(self.all.iter().map(route).collect(), &self.sha)
     }
 
     /// The table of a routes file; `sha` identifies the file.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::outbox::broker::{Message, Properties};
+use crate::outbox::carried::OwnProperty;
 use crate::outbox::destination::Destination;
 use crate::rabbitmq::confirms::{Identity, Returned};
 
@@ -52,17 +53,24 @@ pub fn frame(message: &Message) -> Result<Frame, TooLong> {
 }
 
 fn properties(from: &Properties, message_id: &str) -> Result<BasicProperties, TooLong> {
-    let mut properties = BasicProperties::default()
-        .with_message_id(short(message_id)?)
-        .with_delivery_mode(PERSISTENT)
-        .with_content_type(short(&from.content_type)?)
-        .with_type(short(&from.message_type)?)
-        .with_app_id(short(&from.app_id)?)
-        .with_headers(table(&from.headers)?);
-    if let Some(seconds) = from.timestamp_seconds {
+    let mut properties = BasicProperties::default().with_message_id(short(message_id)?).with_delivery_mode(PERSISTENT);
+    let is_sent = |property| from.sent.has(property);
+    if !from.headers.is_empty() {
+        properties = properties.with_headers(table(&from.headers)?);
+    }
+    if is_sent(OwnProperty::ContentType) {
+        properties = properties.with_content_type(short(&from.content_type)?);
+    }
+    if is_sent(OwnProperty::Type) {
+        properties = properties.with_type(short(&from.message_type)?);
+    }
+    if is_sent(OwnProperty::AppId) {
+        properties = properties.with_app_id(short(&from.app_id)?);
+    }
+    if let Some(seconds) = from.timestamp_seconds.filter(|_| is_sent(OwnProperty::Timestamp)) {
         properties = properties.with_timestamp(seconds);
     }
-    if let Some(correlation_id) = &from.correlation_id {
+    if let Some(correlation_id) = from.correlation_id.as_ref().filter(|_| is_sent(OwnProperty::CorrelationId)) {
         properties = properties.with_correlation_id(short(correlation_id)?);
     }
     Ok(properties)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use outbox_relay::message::amqp::table_bytes;
 use outbox_relay::message::render;
 use outbox_relay::outbox::broker::Message;
+use outbox_relay::outbox::carried::Carried;
 use outbox_relay::outbox::destination::OnUnroutable;
 use outbox_relay::outbox::event::{Event, Payload};
 use outbox_relay::outbox::labels::Envelope;
@@ -44,6 +45,7 @@ fn table(envelope: Envelope, routing_key: &str, headers: Map<String, Value>) -> 
         headers,
         header_templates: Vec::new(),
         content_type: None,
+        carried: Carried::default(),
         queues: None,
     };
     RouteTable::new(vec![route], "0123")

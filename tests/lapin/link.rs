@@ -6,6 +6,7 @@ use std::time::Duration;
 use outbox_relay::net::dial::GoodAddresses;
 use outbox_relay::net::tls::TlsFiles;
 use outbox_relay::outbox::broker::{Broker, Channel, ChannelUser, LinkState, Message, Properties, Reply, Token};
+use outbox_relay::outbox::carried::Parts;
 use outbox_relay::outbox::destination::Destination;
 use outbox_relay::outbox::flow::Flow;
 use outbox_relay::rabbitmq::channel::LapinChannel;
@@ -94,6 +95,7 @@ pub fn message(token: Token, exchange: &str, routing_key: &str, body: &[u8]) -> 
             app_id: "order-service".into(),
             correlation_id: None,
             content_type: "application/json".into(),
+            sent: Parts::default(),
             headers: serde_json::Map::new(),
         },
     }

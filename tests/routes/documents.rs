@@ -1,6 +1,7 @@
 //! `docs/routes.md` against the program: the samples are what the envelopes render, the example loads, and no key is left out.
 
 use outbox_relay::message::envelope;
+use outbox_relay::outbox::carried::Carried;
 use outbox_relay::outbox::event::{Event, Payload};
 use outbox_relay::outbox::labels::{Envelope, Labels};
 use testkit::fixtures;
@@ -41,6 +42,7 @@ fn the_samples_are_what_the_envelopes_render() {
             source: "order-service".into(),
             content_type: envelope.content_type().into(),
             correlation_id: envelope.correlation_id(&row()).map(Into::into),
+            carried: Carried::default(),
         };
         let body = envelope::render(envelope, &row(), PAYLOAD, &labels, &serde_json::Map::new());
         let sample = block_after(&format!("<!-- sample: {name} -->"), "json");
@@ -62,7 +64,7 @@ async fn the_example_loads_and_every_key_and_header_is_described() {
     let unknown = routes_file("[[route]]\nevent_type = \"a\"\nno_such_key = 1\n");
     let ended = render(&["--routes", &unknown, "--event-type", "a"], PAYLOAD).await;
     let keys: Vec<&str> = ended.stderr.split('`').skip(3).step_by(2).collect();
-    assert_eq!(keys.len(), 13, "{}", ended.stderr);
+    assert_eq!(keys.len(), 15, "{}", ended.stderr);
     for key in keys {
         assert!(DOCUMENT.contains(&format!("\n| `{key}` |")), "the key {key} is not described");
     }

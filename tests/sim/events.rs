@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use outbox_relay::outbox::carried::Carried;
 use outbox_relay::outbox::destination::{Destination, OnUnroutable};
 use outbox_relay::outbox::event::{Event, FailureReason, Payload, Waited};
 use outbox_relay::outbox::flow::Flow;
@@ -148,6 +149,7 @@ fn routes() -> Vec<Route> {
         headers: Map::new(),
         header_templates: Vec::new(),
         content_type: None,
+        carried: Carried::default(),
         queues: None,
     };
     vec![

@@ -15,6 +15,7 @@ use crate::config::routes_render::RenderConfig;
 use crate::error::AppError;
 use crate::message;
 use crate::outbox::broker::Message;
+use crate::outbox::carried::OwnProperty;
 use crate::outbox::event::{Event, Payload};
 use crate::outbox::outcome::Fate;
 use crate::outbox::route::Route;
@@ -63,17 +64,24 @@ fn refused(event: &Event, fate: Fate) -> AppError {
 /// The AMQP properties, most interesting first.
 fn properties(message: &Message) -> Map<String, Value> {
     let from = &message.properties;
+    let is_sent = |property| from.sent.has(property);
     let mut properties = Map::new();
     properties.insert("message_id".into(), message.event_id.to_string().into());
-    properties.insert("type".into(), (&*from.message_type).into());
-    if let Some(seconds) = from.timestamp_seconds {
+    if is_sent(OwnProperty::Type) {
+        properties.insert("type".into(), (&*from.message_type).into());
+    }
+    if let Some(seconds) = from.timestamp_seconds.filter(|_| is_sent(OwnProperty::Timestamp)) {
         properties.insert("timestamp".into(), seconds.into());
     }
-    properties.insert("app_id".into(), (&*from.app_id).into());
-    if let Some(correlation_id) = &from.correlation_id {
+    if is_sent(OwnProperty::AppId) {
+        properties.insert("app_id".into(), (&*from.app_id).into());
+    }
+    if let Some(correlation_id) = from.correlation_id.as_ref().filter(|_| is_sent(OwnProperty::CorrelationId)) {
         properties.insert("correlation_id".into(), (&**correlation_id).into());
     }
-    properties.insert("content_type".into(), (&*from.content_type).into());
+    if is_sent(OwnProperty::ContentType) {
+        properties.insert("content_type".into(), (&*from.content_type).into());
+    }
     properties.insert("delivery_mode".into(), 2.into());
     properties
 }

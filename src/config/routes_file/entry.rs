@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use crate::config::routes_file::checks::Found;
-use crate::config::routes_file::file::{RouteEntry, Text};
+use crate::config::routes_file::file::{Names, RouteEntry, Text};
 use crate::message::amqp::{is_reserved, table_bytes};
+use crate::outbox::carried::{Carried, Part, Parts};
 use crate::outbox::destination::OnUnroutable;
 use crate::outbox::labels::Envelope;
 use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
@@ -29,6 +30,7 @@ const HEADERS_BYTES_MAX: usize = 16 << 10;
 pub(super) struct Defaults<'a> {
     pub(super) exchange: &'a str,
     pub(super) source: &'a str,
+    pub(super) carried: Carried,
 }
 
 /// A route and its place in the file.
@@ -72,6 +74,18 @@ impl Entry<'_> {
         }
         if text.contains('\0') {
             self.problem(at, format_args!("{key} contains a NUL"));
+        }
+    }
+
+    /// What of its own the relay sends.
+    fn parts<T: Part>(&mut self, key: &str, names: Option<Spanned<Names>>, default: Parts<T>) -> Parts<T> {
+        let Some(names) = names else { return default };
+        match Parts::parse(names.get_ref().iter()) {
+            Ok(parts) => parts,
+            Err(error) => {
+                self.problem(names.span().start, format_args!("{key} {error}"));
+                default
+            }
         }
     }
 
@@ -131,6 +145,11 @@ pub(super) fn route(
     }
     let (headers, header_templates) = headers(&mut checked, entry.headers, partitions);
     let content_type = checked.text("content_type", entry.content_type);
+    let Carried { headers: carried_headers, properties } = defaults.carried;
+    let carried = Carried {
+        headers: checked.parts("message_headers", entry.message_headers, carried_headers),
+        properties: checked.parts("message_properties", entry.message_properties, properties),
+    };
     let name = match entry.name {
         Some(name) => self::name(&mut checked, &name),
         None => derived_name(&event_type, &exchange, &routing_key),
@@ -152,6 +171,7 @@ pub(super) fn route(
             headers,
             header_templates,
             content_type: content_type.map(Into::into),
+            carried,
             queues,
         },
     })

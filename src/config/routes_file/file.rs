@@ -5,17 +5,58 @@
 //! the library's error points at, and reads the table again.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::outbox::carried::NONE;
 
 type Span = Range<usize>;
 
 /// A text and its place in the file.
 pub(super) type Text = Spanned<String>;
+
+/// Names in a list, or the word `none`.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<String>);
+
+impl Names {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a list of names or \"{NONE}\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Names, E> {
+        if text == NONE { Ok(Names::default()) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Names, A::Error> {
+        let mut all = Vec::new();
+        while let Some(name) = names.next_element()? {
+            all.push(name);
+        }
+        Ok(Names(all))
+    }
+}
 
 /// `[[route]]`
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +73,8 @@ pub(super) struct RouteEntry {
     pub(super) source: Option<Text>,
     pub(super) on_unroutable: Option<Text>,
     pub(super) content_type: Option<Text>,
+    pub(super) message_headers: Option<Spanned<Names>>,
+    pub(super) message_properties: Option<Spanned<Names>>,
     pub(super) partitions: Option<Spanned<i64>>,
     pub(super) queue: Option<Text>,
     #[serde(default)]

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::services::RouteArgs;
 use crate::config::problems::Problems;
+use crate::outbox::carried::{Carried, Parts};
 use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
 use crate::outbox::route::Route;
 use crate::outbox::route::RouteTable;
@@ -50,9 +51,10 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
             is_sound = false;
         }
     }
-    let defaults = Defaults { exchange: &args.exchange, source: &args.source };
+    let Some(carried) = carried(problems, args) else { return None };
+    let defaults = Defaults { exchange: &args.exchange, source: &args.source, carried };
     let Some(path) = &args.routes else {
-        let table = RouteTable::single(&args.exchange, &args.source);
+        let table = RouteTable::single(&args.exchange, &args.source).carrying(carried);
         let declared = declared(&table, &BTreeMap::new());
         return is_sound.then_some(Routes { table, declared });
     };
@@ -72,6 +74,15 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
             None
         }
     }
+}
+
+/// What of its own the relay sends on routes that do not say.
+fn carried(problems: &mut Problems, args: &RouteArgs) -> Option<Carried> {
+    let headers = Parts::parse_list(&args.message_headers);
+    let headers = headers.map_err(|error| problems.add("message-headers", error)).ok();
+    let properties = Parts::parse_list(&args.message_properties);
+    let properties = properties.map_err(|error| problems.add("message-properties", error)).ok();
+    Some(Carried { headers: headers?, properties: properties? })
 }
 
 /// The file's routes, for a command that does not need a file.

@@ -1,12 +1,15 @@
 //! Every kind of mistake in a routes file is found, all together, with its line and its fix; and the shipped file is sound.
 
 use super::*;
+use crate::outbox::carried::Carried;
 use crate::outbox::labels::Envelope;
 
-const DEFAULTS: Defaults<'static> = Defaults { exchange: "order.events", source: "order-service" };
+fn defaults() -> Defaults<'static> {
+    Defaults { exchange: "order.events", source: "order-service", carried: Carried::default() }
+}
 
 fn problems(text: &str) -> Vec<(usize, String)> {
-    parse(text, &DEFAULTS).expect_err("nothing of it is right")
+    parse(text, &defaults()).expect_err("nothing of it is right")
 }
 
 /// The file has one problem, on this line, with these words.
@@ -20,7 +23,7 @@ fn assert_problem(text: &str, line: usize, words: &[&str]) {
 }
 
 fn table(text: &str) -> RouteTable {
-    parse(text, &DEFAULTS).unwrap_or_else(|problems| panic!("{problems:#?}")).table
+    parse(text, &defaults()).unwrap_or_else(|problems| panic!("{problems:#?}")).table
 }
 
 #[test]
@@ -163,14 +166,14 @@ fn what_is_no_toml_is_said_with_its_line() {
 #[test]
 fn exchanges_to_declare_are_those_of_the_routes_each_once() {
     let file = "[exchanges.\"a\"]\nkind = \"x-consistent-hash\"\n[[route]]\nevent_type = \"t\"\nexchange = \"a\"\n[[route]]\nevent_type = \"u\"\nexchange = \"a\"\n[[route]]\nevent_type = \"v\"\n[[route]]\nevent_type = \"w\"\nexchange = \"\"\n";
-    let exchanges = parse(file, &DEFAULTS).expect("valid").declared.exchanges;
+    let exchanges = parse(file, &defaults()).expect("valid").declared.exchanges;
     let seen: Vec<_> = exchanges.iter().map(|exchange| (exchange.name.as_str(), exchange.kind.clone())).collect();
     assert_eq!(seen, [("a", ExchangeKind::Custom("x-consistent-hash".into())), ("order.events", ExchangeKind::Topic)]);
 }
 
 #[test]
 fn the_shipped_routes_of_the_order_service_are_sound() {
-    let routes = parse(include_str!("../../../routes/order-service.toml"), &DEFAULTS);
+    let routes = parse(include_str!("../../../routes/order-service.toml"), &defaults());
     let routes = routes.unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(routes.declared.exchanges.iter().all(|exchange| exchange.kind == ExchangeKind::Direct));
     let table = &routes.table;
@@ -190,7 +193,7 @@ fn the_shipped_routes_of_the_order_service_are_sound() {
 #[test]
 fn partitions_spread_over_queues_that_are_declared() {
     let file = "[[route]]\nevent_type = \"order.paid\"\nexchange = \"e\"\nrouting_key = \"{event_type}.{partition}\"\npartitions = 3\nqueue = \"paid.{partition}\"\n";
-    let routes = parse(file, &DEFAULTS).expect("valid");
+    let routes = parse(file, &defaults()).expect("valid");
     let queues: Vec<_> = routes.declared.queues.iter().map(|queue| (&*queue.name, &*queue.routing_key)).collect();
     assert_eq!(queues, [("paid.0", "order.paid.0"), ("paid.1", "order.paid.1"), ("paid.2", "order.paid.2")]);
     let route = "[[route]]\nevent_type = \"a\"\n";
@@ -214,7 +217,7 @@ fn partitions_spread_over_queues_that_are_declared() {
 #[test]
 fn a_header_may_have_fields_and_a_route_its_own_content_type() {
     let file = "[[route]]\nevent_type = \"*\"\ncontent_type = \"application/json\"\nenvelope = \"cloudevents\"\nsource = \"/shop\"\nheaders = { __TypeId__ = \"{event_type}\", x-tier = 2 }\n";
-    let routes = parse(file, &DEFAULTS).expect("valid");
+    let routes = parse(file, &defaults()).expect("valid");
     let route = routes.table.all().next().expect("a route");
     let event = crate::outbox::fixtures::event("order-1", 1);
     assert_eq!(&*route.labels(&event).content_type, "application/json");

@@ -5,6 +5,7 @@ use time::macros::datetime;
 use uuid::{Uuid, uuid};
 
 use crate::message::envelope::{render, with_attributes};
+use crate::outbox::carried::Carried;
 use crate::outbox::event::{Event, Payload};
 use crate::outbox::fixtures;
 use crate::outbox::labels::{Envelope, Labels};
@@ -18,6 +19,7 @@ fn labels(envelope: Envelope, event: &Event, message_type: &str, source: &str) -
         source: source.into(),
         content_type: envelope.content_type().into(),
         correlation_id: envelope.correlation_id(event).map(Into::into),
+        carried: Carried::default(),
     }
 }
 
