@@ -32,6 +32,15 @@ pub struct Database {
     server: Config,
 }
 
+/// What was written so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Writes {
+    /// Of the server's log.
+    pub wal_bytes: f64,
+    /// Versions of our rows that an UPDATE or a DELETE left dead, whether vacuum has removed them or not.
+    pub dead_tuples: f64,
+}
+
 /// How many rows, over how many aggregates, of what size.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows {
@@ -71,6 +80,15 @@ impl Database {
         let row =
             within(STATEMENT, "asking whether everything has left", self.client.query_typed_one(sql, &[])).await?;
         row.try_get(0).doing("reading whether everything has left")
+    }
+
+    /// What the server's log and our tables got so far.
+    pub async fn writes(&self) -> Result<Writes, Failure> {
+        let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8,
+                          (SELECT coalesce(sum(n_tup_upd + n_tup_del), 0)::float8 FROM pg_stat_user_tables WHERE schemaname = 'outbox')";
+        let row = within(STATEMENT, "asking what was written", self.client.query_typed_one(sql, &[])).await?;
+        let value = |column: usize| row.try_get(column).doing("reading what was written");
+        Ok(Writes { wal_bytes: value(0)?, dead_tuples: value(1)? })
     }
 
     /// Statements without results.

@@ -11,6 +11,8 @@ use crate::process;
 use crate::settings::Settings;
 use crate::stage::{ALL, ORDERS, Stage, Whose};
 
+/// Until backends have reported what they changed.
+const REPORTED: Duration = Duration::from_secs(3);
 /// Until the broker rests after the raw publishers.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
@@ -30,6 +32,7 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
     let rows = Rows::new(settings.size(40_000, 200_000), aggregates);
     let (mut raw, mut as_relayed, mut rate) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cpu, mut database, mut broker) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut wal, mut dead) = (Vec::new(), Vec::new());
     for round in 1..=settings.rounds {
         let stage = Stage::open(settings, ORDERS).await?;
         raw.push(stage.broker.ceiling(rows.count).await?);
@@ -38,7 +41,7 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
         process::sync().await?;
         tokio::time::sleep(AFTERMATH).await;
         let drained = drain(stage, rows).await?;
-        let Drained { rate: of_relay, cpu_us, database_cpu_us, broker_cpu_us } = drained;
+        let Drained { rate: of_relay, cpu_us, database_cpu_us, broker_cpu_us, wal_bytes, dead_tuples } = drained;
         println!(
             "  round {round}: raw {:.0}/s, as relayed {:.0}/s, relay {of_relay:.0}/s, {cpu_us:.1} + {database_cpu_us:.1} + {broker_cpu_us:.1} µs",
             raw[raw.len() - 1],
@@ -48,6 +51,8 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
         cpu.push(cpu_us);
         database.push(database_cpu_us);
         broker.push(broker_cpu_us);
+        wal.push(wal_bytes);
+        dead.push(dead_tuples);
     }
     Ok(vec![
         Figure::ratio(case, "relay against raw publisher", &rate, &raw).at_least(target),
@@ -58,6 +63,8 @@ async fn rounds(settings: &Settings, case: &'static str, aggregates: u32, target
         Figure::new(case, "the relay's own CPU a row", "µs", cpu),
         Figure::new(case, "all of PostgreSQL's CPU a row", "µs", database),
         Figure::new(case, "all of RabbitMQ's CPU a row", "µs", broker),
+        Figure::new(case, "WAL a row", "bytes", wal),
+        Figure::new(case, "dead rows a row", "rows", dead),
     ])
 }
 
@@ -73,11 +80,16 @@ pub async fn drain(mut stage: Stage<'_>, rows: Rows) -> Result<Drained, Failure>
         stage.start(&[]).await?;
     }
     stage.commit(rows).await?;
+    let writes_before = stage.database.writes().await?;
     let before = cpu_times(&stage)?;
     let started = Instant::now();
     stage.until_done().await?;
     let took = started.elapsed();
     let after = cpu_times(&stage)?;
+    let wal = stage.database.writes().await?.wal_bytes - writes_before.wal_bytes;
+    // Backends report what they changed once a second.
+    tokio::time::sleep(REPORTED).await;
+    let dead = stage.database.writes().await?.dead_tuples - writes_before.dead_tuples;
     stage.close(None).await?;
     let a_row = |part: usize| after[part].saturating_sub(before[part]).as_secs_f64() * 1e6 / f64::from(rows.count);
     Ok(Drained {
@@ -85,6 +97,8 @@ pub async fn drain(mut stage: Stage<'_>, rows: Rows) -> Result<Drained, Failure>
         cpu_us: a_row(0),
         database_cpu_us: a_row(1),
         broker_cpu_us: a_row(2),
+        wal_bytes: wal / f64::from(rows.count),
+        dead_tuples: dead / f64::from(rows.count),
     })
 }
 

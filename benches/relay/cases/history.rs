@@ -20,6 +20,10 @@ pub struct Drained {
     pub cpu_us: f64,
     pub database_cpu_us: f64,
     pub broker_cpu_us: f64,
+    /// What the server wrote to its log for a row.
+    pub wal_bytes: f64,
+    /// Row versions of our tables that were left dead for a row.
+    pub dead_tuples: f64,
 }
 
 const CLAIM: &str = include_str!("../../../sql/queries/claim_events.sql");

@@ -6,6 +6,7 @@ mod drain;
 mod failing;
 mod history;
 mod latency;
+mod lean;
 mod load;
 mod memory;
 mod rest;
@@ -37,6 +38,11 @@ pub const CASES: &[Case] = &[
         name: "drain-1000",
         about: "the same over 1,000 aggregates",
         run: |settings| Box::pin(drain::few(settings)),
+    },
+    Case {
+        name: "lean",
+        about: "the same with leaner messages, no history, marks without fsync",
+        run: |settings| Box::pin(lean::lean(settings)),
     },
     Case {
         name: "other",
