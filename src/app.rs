@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::environment::{Unknown, unknown, variable_names};
+use crate::cli::run::WakeMode;
 use crate::config::PROGRAM;
 use crate::config::run::RunConfig;
 use crate::config::visible::visible_secrets;
@@ -81,7 +82,8 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         tracing::warn!(variable = name, nearest, "no flag has this variable's name, so it is not used");
     }
 
-    let store = PgStore::new(Database::new(config.database.clone(), config.workers + 1), &config.schema);
+    let store = PgStore::new(Database::new(config.database.clone(), config.workers + 1), &config.schema)
+        .marking(config.marking);
     let mut background = JoinSet::new();
     background.spawn(broker.clone().supervise(config.broker.clone(), stop.clone()));
     if let Some((listener, admin)) = admin {
@@ -91,6 +93,7 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
         let listener = Listener { hints: hints.clone(), listening };
         background.spawn(listen(settings, config.schema.clone(), listener, draining.clone()));
     }
+    hints.announce_all(config.wake == WakeMode::Poke);
     let (quota, spans) = (Quota::default(), Spans::start(&config.replica));
     background.spawn(upkeep::run(upkeep(&config, &store, (&metrics, &vitals, &quota), &hints), draining.clone()));
 
@@ -165,7 +168,11 @@ fn bind_admin(
     }
     let process = Process {
         schema: config.schema.clone(),
-        wake: if config.listen.is_some() { "listen" } else { "poll" },
+        wake: match config.wake {
+            WakeMode::Poll => "poll",
+            WakeMode::Listen => "listen",
+            WakeMode::Poke => "poke",
+        },
         workers: config.workers,
         routes: config.routes.all().count(),
         started_at: OffsetDateTime::now_utc(),

@@ -53,10 +53,10 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// What wakes the relay in addition to polling: poll (nothing), or listen (NOTIFY, after migrate --with-notify)
+    /// What announces commits: poll (nothing), listen (NOTIFY, after migrate --with-notify), or poke (each writer posts to /wake)
     #[arg(long, env = "OUTBOX_WAKE", default_value = "poll", value_name = "MODE")]
     pub wake: String,
-    /// Look for work at least this often
+    /// Look for work at least this often; every 5s where commits are announced and no key waits
     #[arg(long, env = "OUTBOX_POLL_INTERVAL", default_value = "250ms", value_name = "DURATION")]
     pub poll_interval: String,
     /// Most events in a batch, 1 to 10000
@@ -104,9 +104,12 @@ pub struct OpsArgs {
     /// How long stopping may take
     #[arg(long, env = "OUTBOX_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION")]
     pub drain_timeout: String,
-    /// How long to keep published events; off keeps them for ever
+    /// How long to keep published events; off keeps them for ever, 0 deletes each as soon as it is confirmed
     #[arg(long, env = "OUTBOX_RETENTION", default_value = "7d", value_name = "DURATION")]
     pub retention: String,
+    /// Whether marks of published events survive a crash of PostgreSQL: on, or off (up to a second of events is sent again)
+    #[arg(long, env = "OUTBOX_MARK_DURABILITY", default_value = "on", value_name = "MODE")]
+    pub mark_durability: String,
     /// Address of the admin port with /metrics, /livez, /readyz, /status and /wake; off disables it
     #[arg(long, env = "OUTBOX_ADMIN_ADDR", default_value = "[::]:9632", value_name = "ADDRESS")]
     pub admin_addr: String,
@@ -128,6 +131,17 @@ pub enum WakeMode {
     Poll,
     /// NOTIFY, after `migrate --with-notify`.
     Listen,
+    /// `POST /wake` after each commit, by every writer.
+    Poke,
+}
+
+/// Whether the marks of published events wait for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MarkDurability {
+    /// Each batch's marks are on disk before the next claim.
+    On,
+    /// `synchronous_commit = off` for transactions that only mark.
+    Off,
 }
 
 /// What a key does after a dead letter.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cli::run::{AfterDeadLetter, FailureArgs, RunArgs, WakeMode};
+use crate::cli::run::{AfterDeadLetter, FailureArgs, MarkDurability, RunArgs, WakeMode};
 use crate::config::broker::broker;
 use crate::config::database::{Url, check_schema, database, settings};
 use crate::config::problems::Problems;
@@ -12,7 +12,7 @@ use crate::config::{PROGRAM, host};
 use crate::ops::admin::WakeFrom;
 use crate::ops::logging::{self, LogFormat};
 use crate::outbox::route::RouteTable;
-use crate::outbox::store::ClaimLimits;
+use crate::outbox::store::{ClaimLimits, Marking};
 use crate::postgres::connect::DatabaseSettings;
 use crate::rabbitmq::supervisor::BrokerSettings;
 use crate::relay::retry::RetrySteps;
@@ -31,6 +31,8 @@ pub struct RunConfig {
     pub database: DatabaseSettings,
     /// For LISTEN, if asked for.
     pub listen: Option<DatabaseSettings>,
+    /// What announces commits.
+    pub wake: WakeMode,
     /// The broker.
     pub broker: BrokerSettings,
     /// Schema of the outbox tables.
@@ -53,6 +55,8 @@ pub struct RunConfig {
     pub drain_timeout: Duration,
     /// How long published events are kept.
     pub retention: Option<Duration>,
+    /// What becomes of the rows of confirmed events.
+    pub marking: Marking,
     /// Where the admin port listens.
     pub admin_addr: Option<SocketAddr>,
     /// Who may `POST /wake`.
@@ -71,7 +75,8 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let (milli, second) = (Duration::from_millis(1), Duration::from_secs(1));
     let name = format!("{PROGRAM}/{}", host());
     let database = database(&mut problems, &args.database, &name);
-    let listen = listen(&mut problems, args, &name);
+    let wake: WakeMode = problems.word("wake", &args.pace.wake);
+    let listen = listen(&mut problems, args, wake, &name);
     let routes = routes(&mut problems, &args.routes);
     let declare = routes.as_ref().filter(|_| args.declare).map(|routes| routes.declared.clone()).unwrap_or_default();
     let broker = broker(&mut problems, &args.broker, declare, name.clone());
@@ -91,8 +96,14 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     }
     let retention = match ops.retention.as_str() {
         "off" => None,
+        "0" | "0s" => Some(Duration::ZERO),
         text => Some(problems.duration("retention", text, (second, DAY * 3_650))),
     };
+    let is_durable = match problems.word("mark-durability", &ops.mark_durability) {
+        MarkDurability::On => true,
+        MarkDurability::Off => false,
+    };
+    let marking = Marking { deletes: retention == Some(Duration::ZERO), is_durable };
     let admin_addr = admin_addr(&mut problems, &ops.admin_addr);
     if let Err(error) = logging::filter(&ops.log_level) {
         problems.add("log-level", error);
@@ -115,6 +126,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     Ok(RunConfig {
         database,
         listen,
+        wake,
         broker,
         schema: args.database.schema.clone(),
         routes: routes.table,
@@ -126,6 +138,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         batch_deadline,
         drain_timeout,
         retention,
+        marking,
         admin_addr,
         wake_from,
         log_format,
@@ -169,9 +182,9 @@ pub(super) fn admin_addr(problems: &mut Problems, text: &str) -> Option<SocketAd
     }
 }
 
-fn listen(problems: &mut Problems, args: &RunArgs, name: &str) -> Result<Option<DatabaseSettings>, ()> {
-    match problems.word("wake", &args.pace.wake) {
-        WakeMode::Poll => return Ok(None),
+fn listen(problems: &mut Problems, args: &RunArgs, wake: WakeMode, name: &str) -> Result<Option<DatabaseSettings>, ()> {
+    match wake {
+        WakeMode::Poll | WakeMode::Poke => return Ok(None),
         WakeMode::Listen => {}
     }
     let (text, file) = (args.listen_database_url.as_ref(), args.listen_database_url_file.as_ref());

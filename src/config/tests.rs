@@ -58,7 +58,7 @@ fn every_wrong_value_is_reported_together() {
         );
     }
     let all = problems.join("\n");
-    for words in ["must be one of poll, listen, got 'sometimes'", "must be 1s to 3650d, got 9999d"] {
+    for words in ["must be one of poll, listen, poke, got 'sometimes'", "must be 1s to 3650d, got 9999d"] {
         assert!(all.contains(words), "{words}: {all}");
     }
     assert!(!all.contains("hunter2"), "{all}");

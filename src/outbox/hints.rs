@@ -1,9 +1,10 @@
 //! Hints that there may be work: why a worker looks, and where hints are given.
 //!
-//! Given by the listener and by `POST /wake`, taken by `relay::wake`. A hint that is lost costs at most the poll interval.
+//! Given by the listener and by `POST /wake`, taken by `relay::wake`. A hint that is lost costs at most the poll interval, or a few seconds
+//! while hints announce every commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
@@ -41,6 +42,7 @@ pub struct Hints(Arc<Hint>);
 struct Hint {
     notify: Notify,
     cause: AtomicU8,
+    announce_all: AtomicBool,
 }
 
 impl Hints {
@@ -48,6 +50,20 @@ impl Hints {
     pub fn give(&self, cause: Cause) {
         self.0.cause.store(cause as u8, Ordering::Relaxed);
         self.0.notify.notify_one();
+    }
+
+    /// Says whether from now on every commit of events is announced by a hint. Where that ends, it is a hint itself: what was committed
+    /// meanwhile is announced by nobody.
+    pub fn announce_all(&self, all: bool) {
+        let before = self.0.announce_all.swap(all, Ordering::Relaxed);
+        if before && !all {
+            self.give(Cause::Poll);
+        }
+    }
+
+    /// Whether every commit of events is announced by a hint.
+    pub fn are_all_announced(&self) -> bool {
+        self.0.announce_all.load(Ordering::Relaxed)
     }
 
     /// Waits for a hint. Cancel safe.

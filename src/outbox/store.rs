@@ -39,6 +39,25 @@ pub struct Claim<B> {
     pub holds: Holds,
     /// Whether a limit cut it short, so that more events are due now.
     pub full: bool,
+    /// Whether nothing is pending and no key waits, as far as that was asked: then only a commit can make work.
+    pub is_at_rest: bool,
+}
+
+/// What becomes of a confirmed event's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marking {
+    /// Deletes the row instead of marking it: there is no history.
+    pub deletes: bool,
+    /// Whether a transaction that does nothing but mark or delete confirmed events waits until it is on disk. Dead letters, waits and holds
+    /// always do.
+    pub is_durable: bool,
+}
+
+impl Default for Marking {
+    /// Marks, durably.
+    fn default() -> Self {
+        Self { deletes: false, is_durable: true }
+    }
 }
 
 /// The oldest event that waits for a hold whose probe is due.
@@ -166,6 +185,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// Whether it marks confirmed events and changes nothing else that anybody would miss.
+    pub fn only_marks(&self) -> bool {
+        let Self { published: _, waits, holds, dead_letters, probe, flows } = self;
+        waits.is_empty() && holds.is_empty() && dead_letters.is_empty() && probe.is_none() && flows.is_empty()
+    }
+
     /// How many events it changes.
     pub fn changes(&self) -> usize {
         self.published.len() + self.waits.len() + self.dead_letters.len()

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::outbox::event::HoldId;
 use crate::outbox::hold::{HoldKind, HoldScope};
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Marking, StoreError};
 use crate::postgres::call;
 use crate::postgres::call::Param;
 use crate::postgres::floors::Floors;
@@ -25,12 +25,13 @@ pub struct PgBatch {
     pub(super) floors: Floors,
     pub(super) lanes: Vec<i16>,
     pub(super) has_waits: bool,
+    marking: Marking,
 }
 
 impl PgBatch {
     /// Takes a connection, on which the caller then opens a transaction.
-    pub(crate) fn new(client: Object, queries: Arc<Queries>, floors: Floors) -> Self {
-        Self { client: Some(client), queries, floors, lanes: Vec::new(), has_waits: false }
+    pub(crate) fn new(client: Object, queries: Arc<Queries>, floors: Floors, marking: Marking) -> Self {
+        Self { client: Some(client), queries, floors, lanes: Vec::new(), has_waits: false, marking }
     }
 
     pub(crate) fn client(&self) -> &Object {
@@ -45,6 +46,17 @@ impl PgBatch {
     /// Commits, and returns the connection to the pool.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         call::batch(self.client(), "committing", "COMMIT").await?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Commits what only marks: a server that crashes within less than a second may forget it, and its events are sent again. Their order
+    /// stays, because the log forgets nothing but its end.
+    pub(crate) async fn commit_marks(mut self) -> Result<(), StoreError> {
+        if self.marking.is_durable {
+            return self.commit().await;
+        }
+        call::batch(self.client(), "committing", "SET LOCAL synchronous_commit = off; COMMIT").await?;
         self.client = None;
         Ok(())
     }
@@ -65,14 +77,18 @@ impl PgBatch {
         self.commit().await
     }
 
-    /// Marks events, and checks that they are marked.
+    /// Marks events or deletes them, and checks that none of them is pending any more.
     pub(crate) async fn mark(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         let params: [Param<'_>; 1] = [(&ids, Type::UUID_ARRAY)];
-        let sql = &self.queries.mark_published;
-        let marked = call::execute(self.client(), "marking events published", sql, &params).await?;
+        let (action, sql) = if self.marking.deletes {
+            ("deleting confirmed events", &self.queries.delete_confirmed)
+        } else {
+            ("marking events published", &self.queries.mark_published)
+        };
+        let marked = call::execute(self.client(), action, sql, &params).await?;
         if marked == ids.len() as u64 {
             return Ok(());
         }

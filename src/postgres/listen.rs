@@ -1,5 +1,6 @@
-//! LISTEN on its own connection: gives hints to the first worker. If the connection is lost, logs
-//! it, falls back to polling, and reconnects.
+//! LISTEN on its own connection: gives hints to the first worker. While the trigger is there, they
+//! announce every commit of events, so that polling is only a safety net. If the connection is lost,
+//! logs it, falls back to polling at once, and reconnects.
 //!
 //! Started by `app` with `--wake listen`. Needs a direct connection: LISTEN does not work through a
 //! pooler in transaction mode (hazard A14).
@@ -37,6 +38,7 @@ pub async fn listen(settings: DatabaseSettings, schema: String, listener: Listen
             ended = listen_once(&settings, &schema, &listener, &mut jitter, &mut said) => ended,
         };
         listener.listening.send_replace(false);
+        listener.hints.announce_all(false);
         if !said.polling {
             tracing::warn!(error = ended, "not listening; polling instead");
             said.polling = true;
@@ -82,24 +84,24 @@ async fn listen_once(
             }
         }
     };
-    match deadline(LISTEN_TIMEOUT, "LISTEN", asked).await {
-        Ok(Ok(true)) => said.no_trigger = false,
-        Ok(Ok(false)) if said.no_trigger => {}
-        Ok(Ok(false)) => {
-            said.no_trigger = true;
-            tracing::warn!(
-                "no trigger wakes listening relays, so the relay polls; run: outbox-relay migrate --schema {schema} --with-notify"
-            );
-        }
+    let has_trigger = match deadline(LISTEN_TIMEOUT, "LISTEN", asked).await {
+        Ok(Ok(has_trigger)) => has_trigger,
         Ok(Err(error)) => return error,
         Err(error) => return error.to_string(),
+    };
+    if !has_trigger && !said.no_trigger {
+        tracing::warn!(
+            "no trigger wakes listening relays, so the relay polls; run: outbox-relay migrate --schema {schema} --with-notify"
+        );
     }
+    said.no_trigger = !has_trigger;
     tracing::info!(channel = %format_args!("{schema}_events"), "listening");
     said.polling = false;
     listener.listening.send_replace(true);
     jitter.reset();
     // For rows inserted while nobody was listening.
     listener.hints.give(Cause::Listen);
+    listener.hints.announce_all(has_trigger);
     loop {
         match messages.next().await {
             Some(Ok(AsyncMessage::Notification(_))) => listener.hints.give(Cause::Listen),

@@ -9,6 +9,7 @@ pub(crate) mod call;
 mod claim;
 pub mod connect;
 pub(crate) mod floors;
+mod glance;
 pub mod grants;
 pub mod listen;
 mod past;

@@ -26,9 +26,9 @@ macro_rules! queries {
 }
 
 queries! {
-    begin_batch, plan_claim, plan_settle, has_work, begin_read, begin_change, claim_lanes, claim_events, claim_bodies, claim_past, lock_tables, lock_floors, claim_probe, claim_probe_event, list_holds, mark_published, count_pending,
+    begin_batch, plan_claim, plan_settle, has_work, has_due_probe, snapshot, begin_read, begin_change, claim_lanes, claim_events, claim_bodies, claim_past, lock_tables, lock_floors, claim_probe, claim_probe_event, list_holds, mark_published, delete_confirmed, count_pending,
     end_waits, put_waits, put_hold, keep_holds, dead_letter, lift_hold, lift_waits, lift_no_route_waits, gone_holds, repair_times, lock_strangers, postpone_probe, drop_idle_hold, lock_confirmed, wake_marked_waits,
-    wake_waits, note_routes, hold_unconfirmed_waits, unconfirmed_holds, probe_unconfirmed, put_flows, confirmed_flows, schema_version, take_job, move_floors, writers, sweep_late, lower_floor, lanes_behind,
+    wake_waits, note_routes, hold_unconfirmed_waits, unconfirmed_holds, probe_unconfirmed, put_flows, confirmed_flows, schema_version, take_jobs, move_floors, writers, sweep_late, lower_floor, lanes_behind,
     end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane, has_notify_trigger, begin_migration, try_lock_migration, lock_migration, has_migrations, migration_checksum, record_migration,
     lock_lanes, try_lock_lanes, begin_selection, lower_floors, database_time,
     select_published, sample_published, event_states, types_of_events, replay_published, start_replay, find_replay, count_replayed,

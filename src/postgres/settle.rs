@@ -243,7 +243,11 @@ impl Batch for PgBatch {
         if !settlement.published.is_empty() {
             crash::point(crash::Point::InSettle);
         }
-        self.commit().await?;
+        if settlement.only_marks() {
+            self.commit_marks().await?;
+        } else {
+            self.commit().await?;
+        }
         if let Some(hold) = lifted {
             log_lifted(&hold);
         }

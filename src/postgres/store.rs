@@ -3,10 +3,11 @@
 //! Every statement is unnamed, so that pgbouncer works in transaction mode (hazard A24). Every wait
 //! has a deadline longer than the server's own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -14,12 +15,13 @@ use uuid::Uuid;
 use crate::crash;
 use crate::outbox::event::{Event, HoldId};
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
-use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, ProbeClaim, Store, StoreError};
+use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, Marking, ProbeClaim, Store, StoreError};
 use crate::postgres::batch::PgBatch;
 use crate::postgres::call;
 use crate::postgres::claim;
 use crate::postgres::claim::Reading;
 use crate::postgres::floors::Floors;
+use crate::postgres::glance::{Glance, Glances};
 use crate::postgres::past::Past;
 use crate::postgres::pool::{Database, Object};
 use crate::postgres::queries::Queries;
@@ -52,11 +54,14 @@ pub struct PgStore {
     begin_scan: Arc<str>,
     begin_settle: Arc<str>,
     floors: Floors,
+    marking: Marking,
     past: Arc<Past>,
     /// Lanes that were served in the present round, as bits: every lane with work has its turn before any has the next.
     served: Arc<AtomicU64>,
     /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
     idle: Arc<AtomicBool>,
+    /// What an idle relay's last looks saw.
+    glances: Arc<Mutex<Glances>>,
     /// Whether the schema was checked since the last error.
     schema_seen: Arc<AtomicBool>,
 }
@@ -78,11 +83,19 @@ impl PgStore {
             begin_scan,
             begin_settle,
             floors,
+            marking: Marking::default(),
             past: Arc::default(),
             served: Arc::default(),
             idle: Arc::default(),
+            glances: Arc::default(),
             schema_seen: Arc::default(),
         }
+    }
+
+    /// What becomes of the rows of confirmed events, instead of durable marks.
+    #[must_use]
+    pub fn marking(self, marking: Marking) -> Self {
+        Self { marking, ..self }
     }
 
     /// The pool, for the upkeep.
@@ -129,7 +142,7 @@ impl PgStore {
     /// Takes a connection for a batch, without opening a transaction.
     async fn unopened(&self) -> Result<PgBatch, StoreError> {
         let client = self.database.connection().await?;
-        Ok(PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone()))
+        Ok(PgBatch::new(client, Arc::clone(&self.queries), self.floors.clone(), self.marking))
     }
 
     /// Opens a claim's transaction and locks lanes in it. Once the schema is known, this is a
@@ -164,18 +177,36 @@ impl PgStore {
         result
     }
 
-    /// Whether a claim is worth a transaction. For an idle relay, it mostly is not.
-    async fn has_work(&self) -> Result<bool, StoreError> {
+    /// Whether a claim is worth a transaction, and if not, whether only a commit can change that. For an idle relay, it mostly is not.
+    async fn has_work(&self) -> Result<Glance, StoreError> {
         let _turn = self.database.turn().await;
         let client = self.database.connection().await?;
-        match call::one(&client, "looking for work", &self.queries.has_work, &[]).await {
-            Ok(row) => Ok(row.get(0)),
-            Err(error) => {
-                // Takes it out of the pool: the query may still be running there.
-                drop(Object::take(client));
-                Err(error)
+        let connects = self.database.connects().count();
+        let asked = self.glance(&client, connects).await;
+        if asked.is_err() {
+            // Takes it out of the pool: the query may still be running there.
+            drop(Object::take(client));
+        }
+        asked
+    }
+
+    async fn glance(&self, client: &Object, connects: u64) -> Result<Glance, StoreError> {
+        const ACTION: &str = "looking for work";
+        let is_worth_asking = self.glances().is_worth_asking(connects, Instant::now());
+        if is_worth_asking {
+            let snapshot: String = call::one(client, ACTION, &self.queries.snapshot, &[]).await?.get(0);
+            if self.glances().is_same(connects, &snapshot) {
+                return Ok(Glance { has_work: false, is_at_rest: true, snapshot });
             }
         }
+        let row = call::one(client, ACTION, &self.queries.has_work, &[]).await?;
+        let glance = Glance { has_work: row.get(0), is_at_rest: row.get(1), snapshot: row.get(2) };
+        self.glances().note(connects, &glance, Instant::now());
+        Ok(glance)
+    }
+
+    fn glances(&self) -> MutexGuard<'_, Glances> {
+        self.glances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
@@ -190,7 +221,8 @@ impl PgStore {
             .collect();
         if lanes.is_empty() {
             batch.abandon().await?;
-            return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+            let (events, holds) = (Vec::new(), Holds::default());
+            return Ok(Claim { batch: None, events, holds, full: false, is_at_rest: false });
         }
         self.note_served(&lanes);
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
@@ -206,9 +238,9 @@ impl PgStore {
         batch.set_lanes(lanes, has_waits);
         if events.is_empty() {
             batch.end_waits_only().await?;
-            return Ok(Claim { batch: None, events, holds, full: false });
+            return Ok(Claim { batch: None, events, holds, full: false, is_at_rest: false });
         }
-        Ok(Claim { batch: Some(batch), events, holds, full })
+        Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false })
     }
 
     /// Ends the round once only lanes are due that were served in it.
@@ -221,6 +253,9 @@ impl PgStore {
 
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
         let _turn = self.database.turn().await;
+        if self.schema_seen.load(Ordering::Relaxed) && !self.has_due_probe().await {
+            return Ok(None);
+        }
         for _ in 0..IDLE_HOLDS_MAX {
             match self.look_for_probe(limits).await? {
                 Look::Found(claim) => return Ok(Some(*claim)),
@@ -229,6 +264,19 @@ impl PgStore {
             }
         }
         Ok(None)
+    }
+
+    /// Whether looking for a probe is worth a transaction. What is wrong with the database is left to that transaction to report.
+    async fn has_due_probe(&self) -> bool {
+        let Ok(client) = self.database.connection().await else { return true };
+        match call::one(&client, "looking for due probes", &self.queries.has_due_probe, &[]).await {
+            Ok(row) => row.get(0),
+            Err(_) => {
+                // Takes it out of the pool: the query may still be running there.
+                drop(Object::take(client));
+                true
+            }
+        }
     }
 
     async fn look_for_probe(&self, limits: &ClaimLimits) -> Result<Look, StoreError> {
@@ -271,9 +319,11 @@ impl Store for PgStore {
 
     async fn claim(&self, limits: &ClaimLimits, hinted: bool) -> Result<Claim<PgBatch>, StoreError> {
         if !hinted && self.idle.load(Ordering::Relaxed) {
-            let has_work = self.has_work().await;
-            if !self.noted(has_work)? {
-                return Ok(Claim { batch: None, events: Vec::new(), holds: Holds::default(), full: false });
+            let glance = self.has_work().await;
+            let Glance { has_work, is_at_rest, .. } = self.noted(glance)?;
+            if !has_work {
+                let (events, holds) = (Vec::new(), Holds::default());
+                return Ok(Claim { batch: None, events, holds, full: false, is_at_rest });
             }
         }
         let claimed = self.try_claim(limits).await;

@@ -19,6 +19,7 @@ pub mod probe;
 pub mod publish;
 pub mod recent;
 pub mod retry;
+pub mod rhythm;
 pub mod settle;
 mod tally;
 mod trouble;

@@ -5,7 +5,7 @@
 
 use tokio_postgres::types::Type;
 
-use super::Upkeep;
+use super::{Ran, Upkeep};
 use crate::outbox::store::StoreError;
 use crate::postgres::batch::PgBatch;
 use crate::postgres::call;
@@ -25,28 +25,26 @@ pub(super) async fn observe(upkeep: &Upkeep) -> Result<Option<Seen>, StoreError>
     let server = floors.server();
     // The order matters: whoever takes a seq below the one just read is then seen writing, unless
     // it has ended.
-    let (next, behind) = look(upkeep, &batch).await?;
+    let behind = look(upkeep, &batch).await?;
     let writers = call::rows(batch.client(), "looking for writers", &upkeep.store.queries().writers, &[]).await?;
     batch.commit().await?;
     let writers: Vec<Writer> =
         writers.iter().map(|row| Writer { transaction: row.get(0), is_prepared: row.get(1) }).collect();
-    let seen = floors.observe(server, next, &writers);
+    let seen = floors.observe(server, behind.next, &writers);
     if seen == Seen::Ripe {
-        move_idle(upkeep, &behind, floors::STEP).await?;
+        move_idle(upkeep, &behind.lanes, floors::STEP).await?;
     }
     Ok(Some(seen))
 }
 
 /// Moves the floors of idle lanes all the way. Does nothing if every floor has caught up.
-pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
-    let (next, behind) = look(upkeep, &batch).await?;
-    batch.commit().await?;
-    if behind.is_empty() {
-        return Ok(());
+pub(super) async fn run(upkeep: &Upkeep, behind: &Behind) -> Result<Ran, StoreError> {
+    if behind.lanes.is_empty() {
+        return Ok(Ran::Nothing);
     }
-    let step = upkeep.store.floors().are_behind(next);
-    move_idle(upkeep, &behind, step).await
+    let step = upkeep.store.floors().are_behind(behind.next);
+    move_idle(upkeep, &behind.lanes, step).await?;
+    Ok(Ran::Done)
 }
 
 async fn move_idle(upkeep: &Upkeep, behind: &[i16], step: i64) -> Result<(), StoreError> {
@@ -61,8 +59,17 @@ async fn move_idle(upkeep: &Upkeep, behind: &[i16], step: i64) -> Result<(), Sto
     batch.commit().await
 }
 
-/// The next seq, and the lanes whose floor is below it.
-async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(i64, Vec<i16>), StoreError> {
+/// How far the floors are behind.
+#[derive(Debug)]
+pub(super) struct Behind {
+    /// The seq that is next.
+    next: i64,
+    /// The lanes whose floor is below it.
+    lanes: Vec<i16>,
+}
+
+/// Looks how far the floors are behind.
+pub(super) async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<Behind, StoreError> {
     let row = call::one(batch.client(), "looking at the floors", &upkeep.store.queries().lanes_behind, &[]).await?;
-    Ok((row.get(0), row.get(1)))
+    Ok(Behind { next: row.get(0), lanes: row.get(1) })
 }

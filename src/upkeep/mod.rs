@@ -33,6 +33,10 @@ use crate::postgres::floors::Seen;
 use crate::postgres::store::PgStore;
 
 const TICK: Duration = Duration::from_millis(250);
+/// How long the upkeep sleeps at most while there is nothing to do; the pool closes what has been idle for long.
+const SLEEP_MAX: Duration = Duration::from_secs(2);
+/// The time between two turns while floors of idle lanes move.
+const FLOORS_MOVING: Duration = Duration::from_secs(2);
 /// The first pause before looking again at the writers that keep a bound from ripening, and the
 /// longest.
 const RIPENING_MIN: Duration = Duration::from_millis(20);
@@ -103,7 +107,7 @@ impl Job {
 
     fn interval(self) -> Duration {
         match self {
-            Self::Floors => Duration::from_secs(2),
+            Self::Floors => Duration::from_secs(5),
             Self::Sweep => Duration::from_secs(5),
             Self::Stats => Duration::from_secs(10),
             Self::Retention => Duration::from_secs(30),
@@ -114,11 +118,12 @@ impl Job {
     /// The time from the start of one turn to the start of the next.
     fn interval_after(self, ran: &Ran, took: Duration) -> Duration {
         match ran {
-            Ran::Elsewhere => self.interval(),
+            Ran::Elsewhere | Ran::Nothing => self.interval(),
             // Leaves half of the time to the batches.
             Ran::More { .. } => TICK.max(took * 2),
             Ran::Done => match self {
-                Self::Floors | Self::Backends => self.interval(),
+                Self::Floors => FLOORS_MOVING,
+                Self::Backends => self.interval(),
                 // These read dead index entries that vacuum has not removed, and the gauges count
                 // rows.
                 Self::Sweep | Self::Stats | Self::Retention => {
@@ -134,6 +139,8 @@ impl Job {
 enum Ran {
     /// Another replica runs this job.
     Elsewhere,
+    /// There was nothing to do, nor is there soon.
+    Nothing,
     Done,
     /// There is more to do than one turn may do. The next turn continues where this one ended.
     More {
@@ -145,7 +152,7 @@ impl Ran {
     fn after(self) -> Option<String> {
         match self {
             Self::More { after } => after,
-            Self::Elsewhere | Self::Done => None,
+            Self::Elsewhere | Self::Nothing | Self::Done => None,
         }
     }
 }
@@ -157,6 +164,21 @@ struct Due {
     interval: Duration,
     /// Where an unfinished turn ended.
     after: Option<String>,
+}
+
+impl Due {
+    /// The next turn begins `interval` after this one began.
+    fn put_off(&mut self, began: Instant, interval: Duration) {
+        self.interval = interval;
+        self.at = began + interval;
+    }
+}
+
+/// What this replica is to do, and what it saw as it was elected.
+struct Election {
+    /// The names of the jobs.
+    jobs: Vec<String>,
+    behind: floors::Behind,
 }
 
 /// When to look next at how far the floors may move.
@@ -203,33 +225,20 @@ pub async fn run(upkeep: Upkeep, stop: CancellationToken) {
                 () = upkeep.look(&mut looks, &mut said) => {}
             }
         }
-        for due in &mut dues {
-            if due.at > Instant::now() {
-                continue;
-            }
-            let started = Instant::now();
-            let done = tokio::select! {
-                () = stop.cancelled() => return,
-                done = upkeep.run_job(due.job, due.interval, due.after.take()) => done,
-            };
-            due.interval = match done {
-                Ok(ran) => {
-                    upkeep.succeeded(&mut said);
-                    let interval = due.job.interval_after(&ran, started.elapsed());
-                    due.after = ran.after();
-                    interval
-                }
-                Err(error) => {
-                    upkeep.failed(due.job.name(), &error, &mut said);
-                    due.job.interval().max(AFTER_FAILURE)
-                }
-            };
-            due.at = started + due.interval;
-        }
-        upkeep.store.database().close_idle();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(TICK.min(looks.pause)) => {}
+            () = upkeep.run_due(&mut dues, &mut said) => {}
+        }
+        upkeep.store.database().close_idle();
+        let pause = if upkeep.store.floors().is_wanted() {
+            TICK.min(looks.pause)
+        } else {
+            let next = dues.iter().map(|due| due.at).fold(lift_at, Instant::min);
+            next.duration_since(Instant::now()).clamp(RIPENING_MIN, SLEEP_MAX)
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
             () = upkeep.store.floors().wanted() => looks.at_once(),
         }
     }
@@ -276,23 +285,55 @@ impl Upkeep {
         }
     }
 
-    /// Runs a job if this replica is elected for it.
-    async fn run_job(&self, job: Job, interval: Duration, after: Option<String>) -> Result<Ran, StoreError> {
+    /// Runs those of the jobs that are due, each if this replica is elected for it. One transaction elects it for all of them.
+    async fn run_due(&self, dues: &mut [Due], said: &mut bool) {
+        let began = Instant::now();
+        let mut due: Vec<&mut Due> = dues.iter_mut().filter(|due| due.at <= began).collect();
+        if due.is_empty() {
+            return;
+        }
         let _turn = self.store.database().turn().await;
-        let elected = self.elected(job, interval).await?;
-        if !elected {
+        let election = match self.elect(&due).await {
+            Ok(election) => election,
+            Err(error) => {
+                self.failed("election", &error, said);
+                for due in due {
+                    due.put_off(began, due.job.interval().max(AFTER_FAILURE));
+                }
+                return;
+            }
+        };
+        self.succeeded(said);
+        for due in &mut due {
+            let started = Instant::now();
+            let interval = match self.run_job(due.job, &election, due.after.take()).await {
+                Ok(ran) => {
+                    self.succeeded(said);
+                    let interval = due.job.interval_after(&ran, started.elapsed());
+                    due.after = ran.after();
+                    interval
+                }
+                Err(error) => {
+                    self.failed(due.job.name(), &error, said);
+                    due.job.interval().max(AFTER_FAILURE)
+                }
+            };
+            due.put_off(began, interval);
+        }
+    }
+
+    /// Runs a job if this replica is elected for it.
+    async fn run_job(&self, job: Job, election: &Election, after: Option<String>) -> Result<Ran, StoreError> {
+        if !election.jobs.iter().any(|elected| elected == job.name()) {
             if job == Job::Stats {
                 self.metrics.no_backlog();
             }
             return Ok(Ran::Elsewhere);
         }
         match job {
-            Job::Floors => floors::run(self).await?,
+            Job::Floors => return floors::run(self, &election.behind).await,
             Job::Sweep => return sweep::run(self, after).await,
-            Job::Stats => {
-                strangers::look(self).await?;
-                stats::run(self).await?;
-            }
+            Job::Stats => stats::run(self).await?,
             Job::Retention => return retention::run(self, after).await,
             Job::Backends => self.end_hanging_backends().await?,
         }
@@ -330,20 +371,26 @@ impl Upkeep {
         }
     }
 
-    async fn elected(&self, job: Job, interval: Duration) -> Result<bool, StoreError> {
-        let batch = self.store.begin_upkeep().await?;
-        let (name, interval_ms) = (job.name(), i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+    /// Elects this replica for those jobs that no other one has. Elected or not, each replica reports the holds of its own routes. It reads
+    /// them here, because a transaction of its own would cost more than the rest of it.
+    async fn elect(&self, due: &[&mut Due]) -> Result<Election, StoreError> {
+        let names: Vec<&str> = due.iter().map(|due| due.job.name()).collect();
+        let milliseconds = |due: &&mut Due| i64::try_from(due.interval.as_millis()).unwrap_or(i64::MAX);
+        let intervals: Vec<i64> = due.iter().map(milliseconds).collect();
         let params: [call::Param<'_>; 3] =
-            [(&name, Type::TEXT), (&interval_ms, Type::INT8), (&self.replica, Type::TEXT)];
-        let sql = &self.store.queries().take_job;
-        let elected = call::execute(batch.client(), "electing a replica for upkeep", sql, &params).await? == 1;
-        // Elected or not, each replica reports the holds of its own routes. It uses this
-        // transaction, because another one would need a second connection.
-        if job == Job::Floors {
-            holds::look(self, &batch).await?;
-        }
+            [(&names, Type::TEXT_ARRAY), (&intervals, Type::INT8_ARRAY), (&self.replica, Type::TEXT)];
+        let queries = self.store.queries();
+        let batch = self.store.begin_upkeep().await?;
+        let client = batch.client();
+        let (jobs, holds, behind) = tokio::try_join!(
+            biased;
+            call::rows(client, "electing a replica for upkeep", &queries.take_jobs, &params),
+            call::rows(client, "reading the holds", &queries.list_holds, &[]),
+            floors::look(self, &batch)
+        )?;
         batch.commit().await?;
-        Ok(elected)
+        holds::seen(self, &holds);
+        Ok(Election { jobs: jobs.iter().map(|row| row.get(0)).collect(), behind })
     }
 
     async fn end_hanging_backends(&self) -> Result<(), StoreError> {
@@ -376,5 +423,6 @@ mod tests {
         assert_eq!(Job::Sweep.interval_after(&Ran::Done, second), 20 * second);
         assert_eq!(Job::Stats.interval_after(&Ran::Done, 50 * second), 60 * second);
         assert_eq!(Job::Floors.interval_after(&Ran::Done, second), 2 * second);
+        assert_eq!(Job::Floors.interval_after(&Ran::Nothing, second), 5 * second);
     }
 }

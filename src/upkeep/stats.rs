@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::types::Type;
 
-use super::Upkeep;
+use super::{Upkeep, strangers};
 use crate::ops::metrics::BacklogNow;
 use crate::outbox::store::StoreError;
 use crate::postgres::call;
@@ -16,6 +16,7 @@ const COUNT_MAX: i64 = 100_000;
 pub(super) async fn run(upkeep: &Upkeep) -> Result<(), StoreError> {
     let batch = upkeep.store.begin_upkeep_as_claim().await?;
     let params: [call::Param<'_>; 1] = [(&COUNT_MAX, Type::INT8)];
+    strangers::look(upkeep, &batch).await?;
     let row = call::one(batch.client(), "counting the backlog", &upkeep.store.queries().count_backlog, &params).await?;
     batch.commit().await?;
     let age: f64 = row.get("oldest_pending_age_seconds");

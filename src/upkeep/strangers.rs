@@ -1,5 +1,5 @@
 //! Looks for sessions that are no relay's and hold the locks of a relay: nothing of their lanes is published, and nothing else says why.
-//! Called by `upkeep`, with the gauges.
+//! Called by `stats`, in the transaction of the gauges.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use super::Upkeep;
 use crate::outbox::store::StoreError;
+use crate::postgres::batch::PgBatch;
 use crate::postgres::call;
 
 /// Whoever tries a lock by hand lets it go by then.
@@ -27,11 +28,9 @@ struct Stranger {
 }
 
 /// Says once who holds a relay's locks for long.
-pub(super) async fn look(upkeep: &Upkeep) -> Result<(), StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
+pub(super) async fn look(upkeep: &Upkeep, batch: &PgBatch) -> Result<(), StoreError> {
     let sql = &upkeep.store.queries().lock_strangers;
     let rows = call::rows(batch.client(), "looking for strangers' locks", sql, &[]).await?;
-    batch.commit().await?;
     let mut seen = upkeep.strangers.0.lock().unwrap_or_else(PoisonError::into_inner);
     let before = std::mem::take(&mut *seen);
     for row in &rows {

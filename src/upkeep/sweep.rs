@@ -6,7 +6,9 @@ use tokio_postgres::types::Type;
 use super::{Ran, Upkeep};
 use crate::outbox::hints::Cause;
 use crate::outbox::store::{Store, StoreError};
+use crate::postgres::batch::PgBatch;
 use crate::postgres::call;
+use crate::postgres::queries::Queries;
 
 /// Waits that one turn looks at: each is two looks into an index, and a slow one an update (0.3 ms).
 const PAGE: i64 = 5_000;
@@ -15,16 +17,19 @@ const PAGE: i64 = 5_000;
 /// `after` is the key where the last turn left off with more waits to look at.
 pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, StoreError> {
     let queries = upkeep.store.queries();
+    let after = after.unwrap_or_default();
     let batch = upkeep.store.begin_upkeep().await?;
-    let gone = call::rows(batch.client(), "looking for lifted holds", &queries.gone_holds, &[]).await?;
+    let client = batch.client();
+    let (gone, after, late) = tokio::try_join!(
+        biased;
+        call::rows(client, "looking for lifted holds", &queries.gone_holds, &[]),
+        end_orphans(&batch, queries, &after),
+        call::rows(client, "sweeping below the floors", &queries.sweep_late, &[])
+    )?;
     batch.commit().await?;
     for hold in gone.iter().map(|row| row.get(0)) {
         upkeep.store.lift_waits(hold).await?;
     }
-    let after = end_orphans(upkeep, after.unwrap_or_default()).await?;
-    let batch = upkeep.store.begin_upkeep().await?;
-    let late = call::rows(batch.client(), "sweeping below the floors", &queries.sweep_late, &[]).await?;
-    batch.commit().await?;
     for row in &late {
         let (lane, seq, events): (i16, i64, i64) = (row.get(0), row.get(1), row.get(2));
         let batch = upkeep.store.begin_upkeep().await?;
@@ -41,12 +46,9 @@ pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, S
 }
 
 /// Makes waits due that nothing will end, in one page of the table; answers where the next one begins, unless this was the last.
-async fn end_orphans(upkeep: &Upkeep, after: String) -> Result<Option<String>, StoreError> {
-    let batch = upkeep.store.begin_upkeep().await?;
+async fn end_orphans(batch: &PgBatch, queries: &Queries, after: &str) -> Result<Option<String>, StoreError> {
     let params: [call::Param<'_>; 2] = [(&after, Type::TEXT), (&PAGE, Type::INT8)];
-    let sql = &upkeep.store.queries().end_orphaned_waits;
-    let row = call::one(batch.client(), "ending orphaned waits", sql, &params).await?;
-    batch.commit().await?;
+    let row = call::one(batch.client(), "ending orphaned waits", &queries.end_orphaned_waits, &params).await?;
     let (up_to, found): (Option<String>, i64) = (row.get("up_to"), row.get("found"));
     Ok(up_to.filter(|_| found >= PAGE))
 }

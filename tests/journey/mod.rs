@@ -2,6 +2,8 @@
 
 mod p1_no_loss;
 
+mod no_history;
+
 mod p2_order_writers;
 
 mod poison;

@@ -77,11 +77,11 @@ impl Store for FakeStore {
         let events: Vec<Event> = due.iter().take(limits.events).cloned().collect();
         let full = events.len() < table.pending.len();
         if events.is_empty() {
-            return Ok(Claim { batch: None, events, holds: Holds::default(), full: false });
+            return Ok(Claim { batch: None, events, holds: Holds::default(), full: false, is_at_rest: false });
         }
         table.locked.extend(&lanes);
         let batch = Some(FakeBatch { store: self.clone(), lanes, settled: false });
-        Ok(Claim { batch, events, holds: Holds::default(), full })
+        Ok(Claim { batch, events, holds: Holds::default(), full, is_at_rest: false })
     }
 
     async fn claim_probe(&self, _limits: &ClaimLimits) -> Result<Option<ProbeClaim<FakeBatch>>, StoreError> {

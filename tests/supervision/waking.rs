@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use testkit::command::run;
 use testkit::http::{self, Request};
 use testkit::patience::SOON;
+use testkit::proxy::{Faults, Proxy};
+use testkit::urls::{addr_of, with_addr};
 use testkit::{Relay, World, eventually};
 use tokio::time::timeout;
 
 /// A pause this long is followed by one of at least `WOKEN`: they double, and have a quarter of jitter.
 const LONG_PAUSE: Duration = Duration::from_secs(3);
 const WOKEN: Duration = Duration::from_millis(3_500);
+/// What nobody announces and the poll interval of 250 ms finds, on a machine that is busy with other tests.
+const POLLED: Duration = Duration::from_millis(3_000);
 
 /// Waits until the relay looks for work so rarely that what is delivered at once must have been woken.
 async fn is_asleep(relay: &Relay) {
@@ -97,4 +101,93 @@ async fn without_the_trigger_listening_is_polling() {
     assert_eq!(relay.log().matches("--with-notify").count(), 1, "once is enough\n{}", relay.log());
     let stopped = timeout(SOON, relay.stop(SOON)).await.expect("in time");
     assert_eq!(stopped.code(), Some(0));
+}
+
+/// Ends what listens, and lets nobody listen again.
+async fn silence(proxy: &Proxy) {
+    proxy.set(Faults { refuse: true, ..Faults::default() });
+    eventually(SOON, "the listener is cut off", async || proxy.reset_all() > 0).await;
+}
+
+#[tokio::test]
+async fn where_listening_is_lost_for_good_polling_takes_over_at_once() {
+    let mut world = World::open("listen lost").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let database = world.bed.listen_database_url().unwrap_or_else(|| world.bed.database_url());
+    let proxy = Proxy::start(addr_of(&database)).await;
+    let through = with_addr(&database, proxy.addr());
+    let mut relay = Relay::start(&world.bed, &["--wake", "listen", "--listen-database-url", &through]).await;
+    relay.says("outbox_relay::postgres::listen: listening").await;
+    is_asleep(&relay).await;
+    silence(&proxy).await;
+    relay.says("not listening; polling instead").await;
+    for _ in 0..3 {
+        world.order(1, 2).await;
+        world.quiet_within(POLLED).await;
+    }
+    proxy.heal();
+    let listens = || relay.log().matches("outbox_relay::postgres::listen: listening").count();
+    eventually(SOON, "it listens again", async || listens() >= 2).await;
+    is_asleep(&relay).await;
+    world.order(1, 2).await;
+    world.quiet_within(WOKEN).await;
+    world.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn events_that_no_trigger_announces_are_found_within_seconds_and_the_next_ones_by_polling() {
+    let mut world = World::open("listen unannounced").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let mut relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
+    relay.says("outbox_relay::postgres::listen: listening").await;
+    is_asleep(&relay).await;
+    world.execute("ALTER TABLE outbox.events DISABLE TRIGGER notify_relays").await;
+    world.order(1, 2).await;
+    world.quiet_within(SOON).await;
+    relay.says("nothing announced these events").await;
+    for _ in 0..3 {
+        world.order(1, 2).await;
+        world.quiet_within(POLLED).await;
+    }
+    world.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}
+
+/// A retry is due at a time, which nobody announces.
+#[tokio::test]
+async fn while_a_key_waits_the_poll_interval_rules_although_commits_are_announced() {
+    let world = World::open("listen waits").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
+    relay.says("outbox_relay::postgres::listen: listening").await;
+    is_asleep(&relay).await;
+    let wait = "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
+        VALUES ('nobody', 0, gen_random_uuid(), 1, 'after_dead_letter', 'infinity')";
+    world.execute(wait).await;
+    let looks = wakeups(&relay, "poll").await;
+    eventually(SOON, "a look sees it", async || wakeups(&relay, "poll").await > looks).await;
+    let (looks, since) = (wakeups(&relay, "poll").await, Instant::now());
+    eventually(SOON, "eight more looks", async || wakeups(&relay, "poll").await >= looks + 8.0).await;
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?} for eight looks", since.elapsed());
+}
+
+#[tokio::test]
+async fn where_every_writer_pokes_the_timed_look_is_a_safety_net() {
+    let mut world = World::open("poke announces").await;
+    let mut relay = Relay::start(&world.bed, &["--wake", "poke"]).await;
+    is_asleep(&relay).await;
+    world.order(1, 2).await;
+    let poke = Request { method: "POST", path: "/wake", login: None, body: "" };
+    http::send(relay.admin(), &poke).await.expect("the admin port answers");
+    world.quiet_within(WOKEN).await;
+    assert!(!relay.log().contains("nothing announced"), "{}", relay.log());
+    is_asleep(&relay).await;
+    world.order(1, 2).await;
+    world.quiet_within(SOON).await;
+    relay.says("nothing announced these events").await;
+    world.order(1, 2).await;
+    world.quiet_within(POLLED).await;
+    world.verdict().await.assert_clean(0);
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }

@@ -1,6 +1,7 @@
 //! The slow path: retention, floors, gauges, and backends that hang.
 
 mod floors;
+mod rest;
 mod retention;
 
 use outbox_relay::postgres::queries::Queries;

@@ -107,10 +107,10 @@ const GIVEN_UP_MAX: usize = 100;
 
 /// What a step of the loop found.
 enum Step {
-    /// Work was done; look again at once.
-    Worked,
-    /// Nothing due.
-    Idle,
+    /// Work was done, on so many events that had not been tried before; look again at once.
+    Worked { fresh: usize },
+    /// Nothing due. `is_at_rest`: and only a commit can make work.
+    Idle { is_at_rest: bool },
     /// The broker cannot be used now.
     NoLink,
 }
@@ -129,15 +129,18 @@ impl<S: Store, B: Broker> Worker<S, B> {
     async fn turn(&mut self) {
         self.heart.works();
         match self.step().await {
-            Ok(Step::Worked) => {
+            Ok(Step::Worked { fresh }) => {
                 self.recovered();
                 if let Turn::Wake(wake) = &mut self.turn {
-                    wake.found_work();
+                    wake.found_work(fresh);
                 }
                 tokio::task::yield_now().await;
             }
-            Ok(Step::Idle) => {
+            Ok(Step::Idle { is_at_rest }) => {
                 self.recovered();
+                if let Turn::Wake(wake) = &mut self.turn {
+                    wake.found_nothing(is_at_rest);
+                }
                 self.rest().await;
             }
             Ok(Step::NoLink) => self.wait_for_link().await,
@@ -154,18 +157,18 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.look_after_late().await;
         if self.desk.as_ref().is_some_and(|desk| desk.late.given_up() >= GIVEN_UP_MAX) {
             self.bury_desk().await;
-            return Ok(Step::Worked);
+            return Ok(Step::Worked { fresh: 0 });
         }
         let Some(desk) = &self.desk else { return Ok(Step::NoLink) };
         let generation = desk.channel.generation();
         // The first worker goes on, one message at a time (`pace`): only another destination's answer tells a silent connection from a
         // silent destination.
         if self.number > 0 && (self.is_silent(generation) || !self.relay.evidence.is_proved(generation)) {
-            return Ok(Step::Idle);
+            return Ok(Step::Idle { is_at_rest: false });
         }
         // A channel that was just buried, or a late confirm, may have left something to mark.
         self.pay().await?;
-        if let Turn::Wake(wake) = &self.turn
+        if let Turn::Wake(wake) = &mut self.turn
             && let Some(cause) = wake.pending()
         {
             self.relay.metrics.wakeup(cause.as_str());
@@ -176,7 +179,10 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.relay.vitals.saw_database(true, None);
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
-        let Claim { batch: Some(batch), events, holds, full } = claim else { return Ok(Step::Idle) };
+        let Claim { batch: Some(batch), events, holds, full, .. } = claim else {
+            return Ok(Step::Idle { is_at_rest: claim.is_at_rest });
+        };
+        let fresh = events.iter().filter(|event| event.waited.is_none() && event.replay_id.is_none()).count();
         crash::point(crash::Point::AfterClaim);
         if full && let Some(next) = &self.next {
             next.notify_one();
@@ -185,8 +191,8 @@ impl<S: Store, B: Broker> Worker<S, B> {
         let mut halt = Halt::new(self.relay.broker.link(), generation, self.relay.draining.clone());
         match self.relay.run_batch(desk, batch, Work::new(events, holds, looked), &mut halt).await {
             // Nothing changed: looking again at once would be a loop without a pause.
-            BatchEnd::Settled(0) => Ok(Step::Idle),
-            BatchEnd::Settled(_) => Ok(Step::Worked),
+            BatchEnd::Settled(0) => Ok(Step::Idle { is_at_rest: false }),
+            BatchEnd::Settled(_) => Ok(Step::Worked { fresh }),
             BatchEnd::Lost { confirmed, error } => {
                 self.owed.extend(confirmed);
                 Err(error)
