@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::cli::environment::{Unknown, unknown, variable_names};
 use crate::cli::run::WakeMode;
@@ -42,6 +44,7 @@ use crate::relay::marked::Marked;
 use crate::relay::probe::{PAUSE_MAX as PROBE_PAUSE_MAX, probe};
 use crate::relay::wake::Wake;
 use crate::relay::worker::crew;
+use crate::upkeep::heartbeat::{self, Heartbeat};
 use crate::upkeep::{self, Strangers, Upkeep};
 
 /// A database clock may be set back by as much without a word.
@@ -63,7 +66,7 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let (vitals, listening) = (Vitals::default(), watch::Sender::new(false));
     let sources = sources(&broker, &listening, &vitals);
-    let admin = bind_admin(&config, &metrics, &hints, sources, &draining)?;
+    let admin = bind_admin(&config, &metrics, &hints, sources.clone(), &draining)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         schema = config.schema,
@@ -95,6 +98,7 @@ pub async fn run(config: RunConfig) -> Result<(), AppError> {
     }
     hints.announce_all(config.wake == WakeMode::Poke);
     let (quota, spans) = (Quota::default(), Spans::start(&config.replica));
+    background.spawn(heartbeat::run(heartbeat(&config, &store, sources, &quota), stop.clone()));
     background.spawn(upkeep::run(upkeep(&config, &store, (&metrics, &vitals, &quota), &hints), draining.clone()));
 
     let drain_timeout = config.drain_timeout;
@@ -200,6 +204,18 @@ fn upkeep(
         routes: config.routes.clone(),
         pause_max: config.policy.steps.max.max(config.policy.confirm_timeout).max(PROBE_PAUSE_MAX) + CLOCK_TOLERANCE,
         strangers: Strangers::default(),
+    }
+}
+
+fn heartbeat(config: &RunConfig, store: &PgStore, sources: Sources, quota: &Quota) -> Heartbeat {
+    Heartbeat {
+        store: store.clone(),
+        sources,
+        quota: quota.clone(),
+        id: Uuid::new_v4(),
+        host: config.replica.split('/').nth(2).unwrap_or(&config.replica).to_owned(),
+        routes: config.routes.all().map(|route| route.name.to_string()).collect(),
+        started: Instant::now(),
     }
 }
 

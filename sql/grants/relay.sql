@@ -8,6 +8,7 @@ GRANT SELECT ON SEQUENCE outbox.events_seq_seq TO the_role;
 GRANT UPDATE (published_at), DELETE ON outbox.events TO the_role;
 GRANT UPDATE (floor) ON outbox.lanes TO the_role;
 GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.relays TO the_role;
 GRANT INSERT ON outbox.dead_letters, outbox.flows TO the_role;
 GRANT UPDATE (last_run_at, run_by) ON outbox.upkeep TO the_role;
 -- Lets it read the tables of a later version before the grants are renewed.

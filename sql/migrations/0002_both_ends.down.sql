@@ -1,5 +1,8 @@
 -- Back to version 1, part by part in the reverse order. Every event stays.
 
+-- == Relays ==
+DROP TABLE outbox.relays;
+
 -- == Waits: events that no route names ==
 -- A relay of version 1 looks at them every 30 s.
 UPDATE outbox.waits SET until = clock_timestamp() WHERE reason = 'no_route' AND until = 'infinity';

@@ -155,3 +155,35 @@ BEGIN
     END LOOP;
 END
 $grants$;
+
+-- == Relays ==
+-- One row for each process of a relay: what it says of itself, at rest every 10 s. Operators read it; no relay decides anything by it.
+CREATE TABLE outbox.relays (
+    id           uuid        PRIMARY KEY,
+    host         text        NOT NULL,
+    pid          integer     NOT NULL,
+    version      text        NOT NULL,
+    started_at   timestamptz NOT NULL,
+    seen_at      timestamptz NOT NULL,
+    broker       text        NOT NULL CHECK (broker IN ('up', 'down', 'blocked')),
+    broker_since timestamptz,
+    broker_error text,
+    confirmed_at timestamptz,
+    published    bigint      NOT NULL,
+    routes       text[]      NOT NULL
+) WITH (fillfactor = 50);
+DO $grants$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(r.rolname)
+        FROM pg_class c
+        CROSS JOIN LATERAL aclexplode(c.relacl) a
+        JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.oid = 'outbox.holds'::regclass AND a.privilege_type = 'INSERT'
+    LOOP
+        EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.relays TO ' || grantee;
+    END LOOP;
+END
+$grants$;

@@ -4,6 +4,7 @@ WITH needed (object, privilege) AS (
     VALUES ('events', 'SELECT'), ('events', 'UPDATE'), ('events', 'DELETE'), ('lanes', 'SELECT'), ('lanes', 'UPDATE'),
            ('holds', 'SELECT'), ('holds', 'INSERT'), ('holds', 'UPDATE'), ('holds', 'DELETE'),
            ('waits', 'SELECT'), ('waits', 'INSERT'), ('waits', 'UPDATE'), ('waits', 'DELETE'),
+           ('relays', 'SELECT'), ('relays', 'INSERT'), ('relays', 'UPDATE'), ('relays', 'DELETE'),
            ('flows', 'SELECT'), ('flows', 'INSERT'), ('dead_letters', 'INSERT'), ('upkeep', 'SELECT'), ('upkeep', 'UPDATE'), ('schema_version', 'SELECT'),
            ('events_seq_seq', 'SELECT')
 ), schema AS (

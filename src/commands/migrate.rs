@@ -122,7 +122,9 @@ async fn migrate(
 ) -> Result<Vec<i32>, AppError> {
     let (client, connection) = settings.connect().await.map_err(|error| match error {
         ConnectError::Settings(error) => AppError::Config(vec![error]),
-        ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
+        ConnectError::Server(error) | ConnectError::ReadOnly(error) => {
+            AppError::Unreachable(format!("the database cannot be reached: {error}"))
+        }
     })?;
     let done = match deadline(STEP_TIMEOUT, "migrating", apply(&client, schema, triggers, grants)).await {
         Ok(done) => done,

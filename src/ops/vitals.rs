@@ -24,6 +24,16 @@ struct Facts {
     database: DatabaseSeen,
     last_batch_at: Option<OffsetDateTime>,
     holds: Option<usize>,
+    published: Published,
+}
+
+/// What was confirmed and marked so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Events, since the process started.
+    pub events: u64,
+    /// When the last of them was marked.
+    pub last_at: Option<OffsetDateTime>,
 }
 
 /// The state of the database at the last look.
@@ -55,13 +65,27 @@ impl Vitals {
 
     /// The database answered. This says nothing about claims.
     pub fn reached_database(&self) {
-        let error = self.database().error.filter(|kind| !matches!(*kind, "unreachable" | "schema"));
+        let error = self.database().error.filter(|kind| !matches!(*kind, "unreachable" | "read_only" | "schema"));
         self.saw_database(true, error);
     }
 
     /// A batch was committed.
     pub fn settled_batch(&self) {
         self.facts().last_batch_at = Some(OffsetDateTime::now_utc());
+    }
+
+    /// Events were confirmed and marked.
+    pub fn published(&self, events: usize) {
+        if events > 0 {
+            let published = &mut self.facts().published;
+            published.events += events as u64;
+            published.last_at = Some(OffsetDateTime::now_utc());
+        }
+    }
+
+    /// What was confirmed and marked so far.
+    pub fn published_so_far(&self) -> Published {
+        self.facts().published
     }
 
     /// The number of destinations on hold.

@@ -45,6 +45,8 @@ fn kind(words: &str) -> &'static str {
         ("took longer", "timeout"),
         ("certificate", "tls"),
         ("TLS", "tls"),
+        ("onnection refused", "refused"),
+        ("lookup address", "unknown_host"),
     ];
     known.into_iter().find(|(mark, _)| words.contains(mark)).map_or("unreachable", |(_, kind)| kind)
 }
@@ -64,7 +66,10 @@ mod tests {
             ("the key file '/secrets/shop.pem' cannot be used: it is empty", "file_unusable"),
             ("db:5671: the certificate of shop is expired", "tls"),
             ("db:5672: connecting took longer than 10s", "timeout"),
-            ("db:5672: connection refused", "unreachable"),
+            ("db:5672: connection refused", "refused"),
+            ("db:5672: Connection refused (os error 111)", "refused"),
+            ("shop:5672: failed to lookup address information", "unknown_host"),
+            ("db:5672: network is unreachable", "unreachable"),
         ] {
             let mut report = LinkReport::default();
             report.failed(words);

@@ -234,6 +234,9 @@ pub enum StoreError {
     /// No usable connection.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// The server takes no writes: a standby, or one that was made read-only.
+    #[error("the database takes no writes: {0}")]
+    ReadOnly(String),
     /// A statement failed or took too long; the transaction is lost.
     #[error("{action}: {error}")]
     Failed {
@@ -264,15 +267,16 @@ impl StoreError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
+            Self::ReadOnly(_) => "read_only",
             Self::Failed { .. } => "failed",
             Self::Schema(_) => "schema",
             Self::MarksRefused { .. } => "marks_refused",
         }
     }
 
-    /// Whether the database answered at all.
+    /// Whether a database that could be used answered.
     pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::Unreachable(_))
+        !matches!(self, Self::Unreachable(_) | Self::ReadOnly(_))
     }
 }
 

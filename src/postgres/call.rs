@@ -105,6 +105,9 @@ async fn bounded<T>(
         Ok(Ok(value)) => Ok(value),
         // The same error whatever was being done: one outage, one log line.
         Ok(Err(error)) if error.is_closed() => Err(StoreError::Unreachable(chain(&error))),
+        Ok(Err(error)) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+            Err(StoreError::ReadOnly(chain(&error)))
+        }
         Ok(Err(error)) => {
             let passing = error.code().is_some_and(|code| {
                 [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]

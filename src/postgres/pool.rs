@@ -14,8 +14,8 @@ use tokio_postgres::{Client, Config};
 
 use crate::deadline::deadline;
 use crate::outbox::store::StoreError;
-use crate::postgres::connect::DatabaseSettings;
 use crate::postgres::connect::words::chain;
+use crate::postgres::connect::{ConnectError, DatabaseSettings};
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the deadline of one host, so that its error is reported. Several hosts must share
@@ -63,12 +63,16 @@ impl Database {
 
     /// Takes a connection, within the pool's deadlines.
     pub async fn connection(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| {
-            StoreError::Unreachable(match error {
-                PoolError::Backend(error) => self.failure.last().unwrap_or_else(|| chain(&error)),
-                PoolError::Timeout(kind) => format!("no connection in time ({kind:?})"),
-                PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
-            })
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => match self.failure.last() {
+                Some(ConnectError::ReadOnly(words)) => StoreError::ReadOnly(words),
+                Some(ConnectError::Server(words) | ConnectError::Settings(words)) => StoreError::Unreachable(words),
+                None => StoreError::Unreachable(chain(&error)),
+            },
+            PoolError::Timeout(kind) => StoreError::Unreachable(format!("no connection in time ({kind:?})")),
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                StoreError::Unreachable(error.to_string())
+            }
         })
     }
 
@@ -108,16 +112,16 @@ impl Connects {
 /// Why the last connect failed. The pool only passes on errors of the driver, and most of ours are
 /// not: a file that cannot be read, or the errors of several hosts.
 #[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<String>>>);
+struct Failure(Arc<Mutex<Option<ConnectError>>>);
 
 impl Failure {
-    fn last(&self) -> Option<String> {
+    fn last(&self) -> Option<ConnectError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Stores `words`, and makes a driver's error that stands for them.
-    fn keep(&self, words: String) -> tokio_postgres::Error {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+    /// Stores the error, and makes a driver's error that stands for it.
+    fn keep(&self, error: ConnectError) -> tokio_postgres::Error {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         "port=none".parse::<Config>().expect_err("a port that is not a number is refused")
     }
 }
@@ -132,7 +136,7 @@ struct Connector {
 impl Connect for Connector {
     fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         async move {
-            let connected = self.settings.connect().await.map_err(|error| self.failure.keep(error.to_string()))?;
+            let connected = self.settings.connect().await.map_err(|error| self.failure.keep(error))?;
             self.connects.connected();
             Ok(connected)
         }

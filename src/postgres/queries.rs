@@ -37,10 +37,11 @@ queries! {
     discard_dead_letters, keys_after_dead_letters, release_after_dead_letters, list_dead_letters, show_dead_letter, event_history,
     key_state, release_key, show_holds, hold_route, lanes_of_hold, lift_lane_waits,
     sample_purge_published, purge_selected_published, sample_purge_dead_letters, purge_selected_dead_letters, count_aggregate_pending,
-    list_keys, count_behind, status_waits, status_holds, status_dead_letters, status_upkeep, status_tables, oldest_transaction, newest_published,
+    list_keys, count_behind, status_waits, status_holds, group_holds, status_dead_letters, status_upkeep, status_tables, oldest_transaction, newest_published,
     check_server, check_privileges, check_tables, check_shape, check_slots, check_names, prepared_writers, backend_pid,
     session_facts, live_relays, open_transactions, other_schemas, oldest_published, key_waits,
-    trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,
+    put_relay, drop_relays, list_relays,
+    trace_correlated, trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,
 }
 
 /// Replaces the word `outbox` with the quoted schema, except in comments and in identifiers that

@@ -63,6 +63,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         let end = match batch.settle(&settlement).await {
             Ok(settled) => {
                 self.vitals.settled_batch();
+                self.vitals.published(settlement.published.len());
                 if !settlement.holds.is_empty() {
                     self.new_hold.notify_one();
                 }

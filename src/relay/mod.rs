@@ -107,6 +107,7 @@ impl<C> Desk<C> {
 impl<S: Store, B: Broker> Relay<S, B> {
     /// After these copies were marked outside of their batch.
     fn land_marked(&self, copies: &[ConfirmedCopy]) {
+        self.vitals.published(copies.len());
         self.marked.note(copies.iter().map(|copy| &copy.event));
         self.evidence.land(copies.iter().map(|copy| &copy.event));
     }

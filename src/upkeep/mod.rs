@@ -5,6 +5,7 @@
 //! except that the sweep finds rows that commit very late.
 
 mod floors;
+pub mod heartbeat;
 mod holds;
 mod no_route;
 mod repair;
@@ -347,7 +348,7 @@ impl Upkeep {
         self.vitals.saw_database(error.is_answer(), Some(error.kind()));
         let words = error.to_string();
         match error {
-            StoreError::Unreachable(_) | StoreError::Schema(_) => {
+            StoreError::Unreachable(_) | StoreError::ReadOnly(_) | StoreError::Schema(_) => {
                 if let Some(left_out) = self.quota.news(&words) {
                     let left_out = (left_out > 0).then_some(left_out);
                     tracing::warn!(error = words, left_out, "cannot use the database; trying again");

@@ -58,7 +58,7 @@ async fn it_tells_what_the_relay_is_and_how_its_services_come_and_go() {
     broker.reset_all();
     let is_down = async || {
         let broker = status(&relay).await["broker"].take();
-        broker["state"] == "down" && broker["last_error"] == "unreachable" && broker["node"].is_null()
+        broker["state"] == "down" && broker["last_error"] == "refused" && broker["node"].is_null()
     };
     eventually(SOON, "it tells that the broker is away, and how", is_down).await;
     let client = world.bed.client().await;

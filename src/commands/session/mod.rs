@@ -19,7 +19,7 @@ use crate::deadline::deadline;
 use crate::error::AppError;
 use crate::outbox::store::StoreError;
 use crate::postgres::call;
-use crate::postgres::connect::{ConnectError, chain};
+use crate::postgres::connect::{ConnectError, DatabaseSettings, chain};
 use crate::postgres::queries::Queries;
 use crate::postgres::schema::check_schema;
 
@@ -55,7 +55,7 @@ impl Session {
 
     /// The same if the outbox tables may be missing.
     pub async fn look(config: &CommandConfig) -> Result<Self, AppError> {
-        let session = Self::connect(config, READ_CONNECT_TIMEOUT).await?;
+        let session = Self::connect_to_read(config).await?;
         call::batch(&session.client, "opening a transaction", &session.queries.begin_read).await?;
         Ok(session)
     }
@@ -71,6 +71,7 @@ impl Session {
             )),
             StoreError::Failed { .. }
             | StoreError::Unreachable(_)
+            | StoreError::ReadOnly(_)
             | StoreError::Schema(_)
             | StoreError::MarksRefused { .. } => error.into(),
         })
@@ -78,19 +79,32 @@ impl Session {
 
     /// For changing: opens no transaction yet; see `begin`.
     pub async fn change(config: &CommandConfig) -> Result<Self, AppError> {
-        let session = Self::connect(config, CHANGE_CONNECT_TIMEOUT).await?;
+        let session = Self::connect(config, &config.database, CHANGE_CONNECT_TIMEOUT).await?;
         session.begin().await?;
         check_schema(&session.client, &session.queries, &session.schema).await?;
         session.commit().await?;
         Ok(session)
     }
 
-    async fn connect(config: &CommandConfig, limit: Duration) -> Result<Self, AppError> {
-        let connecting = deadline(limit, "connecting to the database", config.database.connect()).await;
+    /// A server that takes writes if there is one, because it knows the latest; otherwise any that answers.
+    async fn connect_to_read(config: &CommandConfig) -> Result<Self, AppError> {
+        let any = config.database.for_reading();
+        if config.database.has_several_hosts()
+            && let Ok(session) = Self::connect(config, &config.database, READ_CONNECT_TIMEOUT).await
+        {
+            return Ok(session);
+        }
+        Self::connect(config, &any, READ_CONNECT_TIMEOUT).await
+    }
+
+    async fn connect(config: &CommandConfig, database: &DatabaseSettings, limit: Duration) -> Result<Self, AppError> {
+        let connecting = deadline(limit, "connecting to the database", database.connect()).await;
         let connected = connecting.map_err(|error| AppError::Unreachable(error.to_string()))?;
         let (client, _) = connected.map_err(|error| match error {
             ConnectError::Settings(error) => AppError::Config(vec![error]),
-            ConnectError::Server(error) => AppError::Unreachable(format!("the database cannot be reached: {error}")),
+            ConnectError::Server(error) | ConnectError::ReadOnly(error) => {
+                AppError::Unreachable(format!("the database cannot be reached: {error}"))
+            }
         })?;
         let (queries, schema) = (Queries::new(&config.schema), config.schema.clone());
         Ok(Self { client, queries, schema, may_be_open: AtomicBool::new(false) })
@@ -153,9 +167,10 @@ impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unreachable(_) => Self::Unreachable(error.to_string()),
-            StoreError::Failed { .. } | StoreError::Schema(_) | StoreError::MarksRefused { .. } => {
-                Self::No(error.to_string())
-            }
+            StoreError::Failed { .. }
+            | StoreError::ReadOnly(_)
+            | StoreError::Schema(_)
+            | StoreError::MarksRefused { .. } => Self::No(error.to_string()),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::net::secret::Secret;
 use crate::net::tls::{TlsFiles, TlsProblem, Verify, client_config};
 use crate::postgres::connect::url::{DatabaseUrl, SslMode, parse};
 pub use crate::postgres::connect::words::chain;
-use crate::postgres::connect::words::connect_words;
+use crate::postgres::connect::words::{connect_words, is_read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ pub struct DatabaseSettings {
 pub(crate) type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectError {
     /// The URL, or a file, cannot be used as it is now.
     #[error("{0}")]
@@ -65,6 +65,16 @@ pub enum ConnectError {
     /// The server, or the network: each host with its error.
     #[error("{0}")]
     Server(String),
+    /// No host takes writes, and one of them answered.
+    #[error("{0}")]
+    ReadOnly(String),
+}
+
+/// Why one host does not do.
+#[derive(Debug, Default)]
+struct Refusal {
+    words: String,
+    is_read_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +100,16 @@ impl DatabaseSettings {
     /// The same address, but accepting any server that answers, even a standby.
     pub fn any_server(&self, application_name: String) -> Self {
         Self { application_name, any_server: true, said: Arc::default(), ..self.clone() }
+    }
+
+    /// For reading commands, which also look at a server that takes no writes.
+    pub fn for_reading(&self) -> Self {
+        self.any_server(self.application_name.clone())
+    }
+
+    /// Whether the URL names several hosts.
+    pub fn has_several_hosts(&self) -> bool {
+        self.target().is_ok_and(|target| target.url.nodes().len() > 1)
     }
 
     /// Whether both lead to the same hosts and ports.
@@ -141,6 +161,7 @@ impl DatabaseSettings {
         }
         let attempts = target.tls().map_err(|problem| ConnectError::Settings(problem.into()))?;
         let mut errors = Vec::new();
+        let mut is_read_only = false;
         for mut node in target.url.nodes() {
             complete(&mut node, &self.application_name);
             if self.any_server {
@@ -152,11 +173,15 @@ impl DatabaseSettings {
                     self.connected_to(&node, &place);
                     return Ok(opened);
                 }
-                Ok(Err(error)) => errors.push(format!("{place}: {error}")),
+                Ok(Err(refusal)) => {
+                    is_read_only |= refusal.is_read_only;
+                    errors.push(format!("{place}: {}", refusal.words));
+                }
                 Err(error) => errors.push(format!("{place}: {error}")),
             }
         }
-        Err(ConnectError::Server(errors.join("; ")))
+        let words = errors.join("; ");
+        Err(if is_read_only { ConnectError::ReadOnly(words) } else { ConnectError::Server(words) })
     }
 
     /// Where to connect, with the present contents of every file.
@@ -268,11 +293,11 @@ fn place(node: &Config) -> String {
 }
 
 /// Tries one host with each attempt until one succeeds. There are two only if TLS is optional.
-async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Messages), String> {
+async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Messages), Refusal> {
     let host = match node.get_hosts().first() {
         Some(Host::Tcp(host)) => host.as_str(),
         // As in libpq: a socket is on this machine, whatever sslmode says.
-        Some(Host::Unix(_)) | None => return attempt(node, NoTls).await.map_err(|error| connect_words(&error, "")),
+        Some(Host::Unix(_)) | None => return attempt(node, NoTls).await.map_err(|error| refusal(&error, "")),
     };
     let mut first = None;
     for (mode, tls) in attempts {
@@ -292,15 +317,19 @@ async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Mess
             Ok(opened) => return Ok(opened),
             Err(error) => {
                 let final_word = !depends_on_tls(&error);
-                let words = connect_words(&error, host);
+                let refusal = refusal(&error, host);
                 if final_word {
-                    return Err(first.unwrap_or(words));
+                    return Err(first.unwrap_or(refusal));
                 }
-                first.get_or_insert(words);
+                first.get_or_insert(refusal);
             }
         }
     }
     Err(first.unwrap_or_default())
+}
+
+fn refusal(error: &tokio_postgres::Error, host: &str) -> Refusal {
+    Refusal { words: connect_words(error, host), is_read_only: is_read_only(error) }
 }
 
 /// Whether the other attempt may succeed: the handshake failed, or the server does not accept

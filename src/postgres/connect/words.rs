@@ -44,11 +44,18 @@ pub(crate) fn connect_words(error: &tokio_postgres::Error, host: &str) -> String
         "server does not support TLS" => {
             "the server does not offer TLS; turn ssl on there, or add sslmode=disable on a trusted network".to_owned()
         }
-        "database does not allow writes" => format!("the server is read-only{READ_ONLY_FIX}"),
+        READ_ONLY => format!("the server is read-only{READ_ONLY_FIX}"),
         words => words.to_owned(),
     }
 }
 
+/// Whether the server answered, and takes no writes.
+pub(crate) fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) || chain(error) == READ_ONLY
+}
+
+/// The driver has no code for it.
+const READ_ONLY: &str = "database does not allow writes";
 const READ_ONLY_FIX: &str = " (a standby, or default_transaction_read_only); name the primary in the URL, or several hosts, and the one that takes writes is used";
 
 fn server_words(error: &DbError) -> String {

@@ -91,7 +91,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     pub(super) async fn failed(&mut self, error: &StoreError) {
         let relay = Arc::clone(&self.relay);
         relay.metrics.failure(match error {
-            StoreError::Unreachable(_) | StoreError::Failed { .. } => "database",
+            StoreError::Unreachable(_) | StoreError::ReadOnly(_) | StoreError::Failed { .. } => "database",
             StoreError::Schema(_) => "schema",
             StoreError::MarksRefused { .. } => "marks_refused",
         });
