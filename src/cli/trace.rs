@@ -11,10 +11,10 @@ pub struct TraceArgs {
     /// Which outbox.
     #[command(flatten)]
     pub common: CommandArgs,
-    /// A key (partition key), an aggregate id such as an order's, or an event id, with or without msg- before it
+    /// A key (partition key), an aggregate id such as an order's, or an event id with or without msg- before it, or a correlation id
     #[arg(value_name = "KEY|EVENT-ID", help_heading = "Arguments")]
     pub target: String,
-    /// Events to show at the most, the newest
+    /// Events to show at the most: dead letters and the head first, then what is not published, then the newest
     #[arg(long, help_heading = "Output", default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// Show payloads up to 1 MiB; they may hold personal data
@@ -54,7 +54,7 @@ next[]{to, command},
   failure_reason, last_error, attempts, dead_lettered_at, processed_at, resolution, resolved_by, routes_confirmed, routes_failed},
   payload_bytes, payload, next[]},
   replays[]{id, started_at, finished_at, source, requested_by, note, events},
-  relays[]{name, version, host, connections, active, since, listens}.
+  relays[]{host, pid, version, started_at, seen_at, is_silent, broker, broker_since, broker_error, confirmed_at, published, routes}.
   Not found: query, schema, found (false), kind (no_tables, other_schema, deleted_or_never_committed),
   other_schemas[]{schema, events}, published_since, open_transactions[]{pid, role, application_name, state, since},
   hidden_sessions, replays[], notes[], next[].

@@ -20,6 +20,7 @@ pub mod routes_file;
 pub mod routes_render;
 pub mod run;
 pub mod selection;
+pub mod status;
 pub mod visible;
 
 use std::path::Path;

@@ -11,8 +11,9 @@ use crate::commands::check::{routes, tables};
 use crate::commands::print::words::span;
 use crate::commands::session::Session;
 use crate::commands::session::read::Reader;
+use crate::commands::state::relays::RelayRow;
 use crate::commands::state::strangers::Stranger;
-use crate::commands::trace::find::surroundings;
+use crate::commands::trace::find::{Surroundings, surroundings_without_tables};
 use crate::config::PROGRAM;
 use crate::config::command::CommandConfig;
 use crate::config::run::RunConfig;
@@ -62,14 +63,16 @@ async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppErr
     let queries = &reader.session.queries;
     let server = reader.one("looking at the server", &queries.check_server, &[]).await?;
     findings.extend(of_server(&server));
-    let around = surroundings(&reader).await?;
-    findings.push(connections(&server, run.workers, around.relays.len()));
+    let mut around = surroundings_without_tables(&reader).await?;
+    findings.push(connections(&server, run.workers, around.sessions.len()));
     findings.push(locks(&around.strangers));
     findings.push(oldest(&reader).await?);
     findings.extend(slots(&reader).await?);
     findings.push(pooler(run, &queries.backend_pid).await);
     findings.extend(listener(run).await);
     if tables::findings(&reader, run, findings).await? {
+        around.read_relays(&reader).await?;
+        findings.push(relays(&around));
         routes::findings(&reader, run, findings).await?;
     }
     Ok(())
@@ -144,6 +147,18 @@ fn connections(row: &Row, workers: usize, relays: usize) -> Finding {
             .fix("raise max_connections, use a pooler, or lower --workers");
     }
     found("connections", Verdict::Ok, text)
+}
+
+/// Whether something keeps all relays from publishing. Before the first one starts, none is there.
+fn relays(around: &Surroundings) -> Finding {
+    match &around.obstacle {
+        Some(obstacle) => found("relays", Verdict::Warn, obstacle.words()).fix(obstacle.fix()),
+        None => {
+            let awake: Vec<String> =
+                around.relays.iter().filter(|relay| !relay.is_silent).map(RelayRow::name).collect();
+            found("relays", Verdict::Ok, format!("at work: {}", awake.join(", ")))
+        }
+    }
 }
 
 /// Whether the relays' locks are the relays'.

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::commands::print::{Output, clean, table};
+use crate::commands::print::{Column, Output, clean, table};
 use crate::commands::session::Session;
 use crate::commands::state::rows::{DeadLetterRow, dead_letter};
 use crate::config::dlq::{DlqListConfig, DlqShowConfig};
@@ -124,7 +124,16 @@ impl List {
                 letter.last_error.clone().unwrap_or_default(),
             ]
         };
-        let header = ["ID", "EVENT", "KEY", "TYPE", "REASON", "DIED", "STATE", "ERROR"];
+        let header = [
+            Column::Whole("ID"),
+            Column::Whole("EVENT"),
+            Column::Cut("KEY"),
+            Column::Cut("TYPE"),
+            Column::Whole("REASON"),
+            Column::Whole("DIED"),
+            Column::Cut("STATE"),
+            Column::Cut("ERROR"),
+        ];
         let mut text = table(header, self.dead_letters.iter().map(cells));
         if self.more {
             text += "there are more; use --limit to see them\n";

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::commands::print::next::{Step, Typist, push_next};
 use crate::commands::print::words::{count, when};
-use crate::commands::print::{Output, table};
+use crate::commands::print::{Column, Output, table};
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::facts::{Facts, Judged, Place, State, WaitFacts};
 use crate::commands::state::judge;
@@ -148,7 +148,7 @@ fn judged(wait: &WaitFacts, created_at: OffsetDateTime, around: &Surroundings, t
         lane_is_locked: false,
         stranger: None,
         below_floor: false,
-        relays: i64::try_from(around.relays.len()).unwrap_or(i64::MAX),
+        obstacle: around.obstacle.as_ref(),
         now: around.now,
     };
     judge(&facts, typist)
@@ -202,7 +202,16 @@ fn text(document: &Document<'_>) -> String {
             behind,
         ]
     });
-    text.push_str(&table(["key", "state", "since", "head", "behind"], rows));
+    text.push_str(&table(
+        [
+            Column::Cut("key"),
+            Column::Cut("state"),
+            Column::Whole("since"),
+            Column::Cut("head"),
+            Column::Whole("behind"),
+        ],
+        rows,
+    ));
     let mut steps: Vec<Step> = Vec::new();
     for step in document.keys.iter().take(STEPS_SHOWN).flat_map(|key| &key.next).chain(&document.next) {
         if !steps.contains(step) {

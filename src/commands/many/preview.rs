@@ -6,7 +6,7 @@
 use serde::Serialize;
 use tokio_postgres::Row;
 
-use crate::commands::print::table;
+use crate::commands::print::{Column, table};
 
 /// The most rows that are checked for later events of their keys.
 pub(crate) const LOOKED_AT_MAX: usize = 1_000;
@@ -92,7 +92,16 @@ impl Preview {
             let (reason, at) = (row.reason.clone().unwrap_or_default(), row.at.clone().unwrap_or_default());
             [row.id.clone(), row.key.clone(), row.event_type.clone(), reason, at]
         };
-        text += &table(["ID", "KEY", "TYPE", "REASON", "AT"], self.sample.iter().map(cells));
+        text += &table(
+            [
+                Column::Whole("ID"),
+                Column::Cut("KEY"),
+                Column::Cut("TYPE"),
+                Column::Whole("REASON"),
+                Column::Whole("AT"),
+            ],
+            self.sample.iter().map(cells),
+        );
         if matched > self.sample.len() {
             text += &format!("and {} more\n", matched - self.sample.len());
         }

@@ -1,14 +1,16 @@
 //! Prints answers: text and tables for people, one JSON document for scripts. Only this module
 //! writes to standard output.
 
+pub mod fit;
 pub mod next;
 pub mod time;
 pub mod words;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+
+pub use fit::{Column, table};
 
 /// The format of answers.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +35,16 @@ impl Output {
             let document = serde_json::to_string_pretty(document).expect("an answer has only string keys");
             print(&(document + "\n"));
         } else {
-            print(&text());
+            print(&fit::wrapped(&text()));
         }
     }
+}
+
+/// Clears the terminal before the next page; in a file or a pipe, pages are told apart by an empty line. False once nobody reads any more.
+pub fn clear() -> bool {
+    let mut out = std::io::stdout();
+    let words = if out.is_terminal() { "\x1b[H\x1b[2J" } else { "\n" };
+    out.write_all(words.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 /// Prints text. A closed pipe is the reader's choice, not an error.
@@ -58,21 +67,6 @@ pub fn say_json(document: &impl Serialize) {
     say(&(serde_json::to_string(document).expect("an answer has only string keys") + "\n"));
 }
 
-/// A table, fitted to the terminal, ending with a newline. Cells are cleaned.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    // In a file or a pipe, lines may have any length.
-    if let Some((width, _)) = terminal_size::terminal_size_of(std::io::stdout()) {
-        table.set_width(width.0);
-    }
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row.map(|cell| clean(&cell)));
-    }
-    table.trim_fmt() + "\n"
-}
-
 /// Text from the database, safe for a terminal: a control character in a key must not move the
 /// cursor.
 pub fn clean(text: &str) -> String {
@@ -86,7 +80,8 @@ mod tests {
     #[test]
     fn what_stands_in_the_database_cannot_move_the_cursor() {
         assert_eq!(clean("order-1\u{1b}[2J\n\u{9b}"), r"order-1\u{1b}[2J\n\u{9b}");
-        let table = table(["key", "reason"], [["a\tb".into(), "held".into()]]);
+        let columns = [Column::Whole("key"), Column::Whole("reason")];
+        let table = table(columns, [["a\tb".into(), "held".into()]]);
         assert_eq!(table.lines().map(str::trim).collect::<Vec<_>>(), ["key   reason", r"a\tb  held"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commands::print::{Output, table};
+use crate::commands::print::{Column, Output, table};
 use crate::commands::session::Session;
 use crate::commands::state::rows::{ReplayRow, replay};
 use crate::error::AppError;
@@ -37,7 +37,16 @@ pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppErr
             ]
         };
         table(
-            ["RUN", "SOURCE", "EVENTS", "STARTED", "FINISHED", "BY", "NOTE", "SELECTION"],
+            [
+                Column::Whole("RUN"),
+                Column::Whole("SOURCE"),
+                Column::Whole("EVENTS"),
+                Column::Whole("STARTED"),
+                Column::Whole("FINISHED"),
+                Column::Whole("BY"),
+                Column::Cut("NOTE"),
+                Column::Cut("SELECTION"),
+            ],
             runs.replays.iter().map(cells),
         )
     });

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 
 use crate::commands::print::next::hold_operand;
-use crate::commands::print::{Output, clean, table};
+use crate::commands::print::{Column, Output, clean, table};
 use crate::commands::session::Session;
 use crate::config::holds::RoutesListConfig;
 use crate::error::AppError;
@@ -155,7 +155,15 @@ impl RouteRow {
 
 impl List {
     fn text(&self) -> String {
-        let header = ["ROUTE", "EVENT TYPE", "EXCHANGE", "ROUTING KEY", "ENVELOPE", "ON UNROUTABLE", "HELD BY"];
+        let header = [
+            Column::Cut("ROUTE"),
+            Column::Cut("EVENT TYPE"),
+            Column::Cut("EXCHANGE"),
+            Column::Cut("ROUTING KEY"),
+            Column::Whole("ENVELOPE"),
+            Column::Whole("ON UNROUTABLE"),
+            Column::Cut("HELD BY"),
+        ];
         let mut text = table(header, self.routes.iter().map(RouteRow::cells));
         if !self.from_file {
             text.push_str("(for a relay without a routes file; name a file with --routes)\n");
@@ -164,7 +172,16 @@ impl List {
         if self.holds.is_empty() {
             return text + "nothing is on hold\n";
         }
-        let header = ["SCOPE", "NAME", "KIND", "SINCE", "NEXT PROBE", "KEYS", "BY", "WHY"];
+        let header = [
+            Column::Whole("SCOPE"),
+            Column::Cut("NAME"),
+            Column::Whole("KIND"),
+            Column::Whole("SINCE"),
+            Column::Whole("NEXT PROBE"),
+            Column::Whole("KEYS"),
+            Column::Cut("BY"),
+            Column::Cut("WHY"),
+        ];
         text.push_str(&table(header, self.holds.iter().map(HoldRow::cells)));
         // Without the file, the command does not know the relays' routes.
         for hold in self.holds.iter().filter(|_| self.from_file) {

@@ -1,6 +1,7 @@
 //! Facts about one event and its key, and the conclusion: the nouns that `trace` and `keys list`
 //! share with `state`.
 
+use crate::commands::state::relays::Obstacle;
 use crate::commands::state::strangers::Stranger;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -153,8 +154,8 @@ pub struct Facts<'a> {
     pub(crate) stranger: Option<&'a Stranger>,
     /// Whether it is below its lane's floor, where claims start.
     pub below_floor: bool,
-    /// How many connections relays have to this database.
-    pub relays: i64,
+    /// What keeps every relay from publishing.
+    pub obstacle: Option<&'a Obstacle>,
     /// The database's time.
     pub now: OffsetDateTime,
 }

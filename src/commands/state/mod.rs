@@ -4,7 +4,9 @@
 //! `trace` and `keys list` read the facts. How many retries a relay allows is a flag of the relay
 //! and not in the database, so attempts are counted but not compared.
 
+pub mod condition;
 pub mod facts;
+pub mod relays;
 pub mod rows;
 pub(super) mod strangers;
 
@@ -50,16 +52,12 @@ fn pending(facts: &Facts<'_>, typist: &Typist<'_>) -> Judged {
         (stranger.words(), vec![Step::advice(stranger.fix())])
     } else if facts.lane_is_locked {
         ("a relay is publishing its lane now".to_owned(), Vec::new())
-    } else if facts.relays == 0 {
-        let why = "no relay is connected to this database".to_owned();
-        (
-            why,
-            vec![Step::advice("start a relay, or check the log of the one that should be running"), preflight(typist)],
-        )
+    } else if let Some(obstacle) = facts.obstacle {
+        (obstacle.words(), vec![Step::advice(obstacle.fix()), preflight(typist)])
     } else if facts.below_floor {
         ("it was committed late; the relays look for such events every few seconds".to_owned(), Vec::new())
     } else if age > PENDING_LONG_SECONDS {
-        let why = "nothing blocks it; the relays are busy with older events, or cannot reach the broker".to_owned();
+        let why = "nothing blocks it; the relays are busy with older events".to_owned();
         (why, vec![typist.command("see how far behind the relays are", &["status"], None), preflight(typist)])
     } else {
         ("nothing blocks it; a relay takes it with one of its next batches".to_owned(), Vec::new())
@@ -139,10 +137,9 @@ fn waits_itself(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Jud
     };
     let is_lifted = judged.state == State::Held && wait.hold.is_none();
     let is_overdue = is_lifted || wait.until.is_some_and(|until| until < facts.now);
-    if facts.relays == 0 && is_overdue {
-        let why = format!("{}; it is due, but no relay is connected to this database", judged.why);
-        let mut next =
-            vec![Step::advice("start a relay, or check the log of the one that should be running"), preflight(typist)];
+    if let Some(obstacle) = facts.obstacle.filter(|_| is_overdue) {
+        let why = format!("{}; it is due, but {}", judged.why, obstacle.words());
+        let mut next = vec![Step::advice(obstacle.fix()), preflight(typist)];
         next.extend(judged.next);
         return Judged { why, next, ..judged };
     }
@@ -217,8 +214,8 @@ pub fn why_hold(hold: &HoldFacts, now: OffsetDateTime) -> String {
 }
 
 fn why_held(facts: &Facts<'_>, hold: &HoldFacts) -> String {
-    let no_relay = if facts.relays == 0 { ", but no relay is connected" } else { "" };
-    format!("{}{no_relay}", why_hold(hold, facts.now))
+    let but = facts.obstacle.map_or_else(String::new, |obstacle| format!(", but {}", obstacle.words()));
+    format!("{}{but}", why_hold(hold, facts.now))
 }
 
 /// How to fix the cause of a hold, which then ends by itself.

@@ -1,5 +1,6 @@
 //! The states of an event, one by one: what is said, since when, who is ahead, and what to type.
 
+use crate::commands::state::relays::Obstacle;
 use crate::commands::state::rows::DeadLetterRow;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ fn pending(wait: Option<&WaitFacts>) -> Facts<'_> {
         lane_is_locked: false,
         stranger: None,
         below_floor: false,
-        relays: 1,
+        obstacle: None,
         now: now(),
     }
 }
@@ -107,7 +108,7 @@ fn a_pending_event_says_why_nobody_has_taken_it() {
     assert!(why(pending(None)).contains("takes it with one of its next batches"));
     assert!(why(Facts { lane_is_locked: true, ..pending(None) }).contains("publishing its lane now"));
     assert!(why(Facts { below_floor: true, ..pending(None) }).contains("committed late"));
-    let alone = of(&Facts { relays: 0, ..pending(None) });
+    let alone = of(&Facts { obstacle: Some(&Obstacle::NoRelay(None)), ..pending(None) });
     assert!(alone.why.contains("no relay is connected"), "{alone:?}");
     assert_eq!(commands(&alone), ["outbox-relay check"]);
     let long = of(&Facts { created_at: now() - Duration::minutes(1), ..pending(None) });
@@ -151,8 +152,8 @@ fn a_retried_event_counts_attempts_and_knows_the_next() {
     let judged = of(&pending(Some(&retried)));
     assert_eq!(judged.headline, "retrying (1 attempt charged, due now)");
     assert!(judged.why.ends_with("do not get it again: platform"), "{}", judged.why);
-    let alone = of(&Facts { relays: 0, ..pending(Some(&retried)) });
-    assert!(alone.why.ends_with("no relay is connected to this database"), "{}", alone.why);
+    let alone = of(&Facts { obstacle: Some(&Obstacle::NoRelay(None)), ..pending(Some(&retried)) });
+    assert!(alone.why.ends_with("it is due, but no relay is connected"), "{}", alone.why);
 }
 
 #[test]

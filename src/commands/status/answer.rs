@@ -8,8 +8,10 @@ use time::OffsetDateTime;
 
 use crate::commands::print::next::{Step, push_next};
 use crate::commands::print::words::{age, count, distance, when};
-use crate::commands::print::{clean, table};
+use crate::commands::print::{Column, clean, table};
+use crate::commands::state::condition::Condition;
 use crate::commands::state::facts::HoldFacts;
+use crate::commands::state::relays::{DatabaseMode, RelayRow};
 use crate::commands::state::rows::LiveRelay;
 use crate::commands::state::strangers::Stranger;
 use crate::commands::state::why_hold;
@@ -26,6 +28,9 @@ pub(super) struct Document<'a> {
     #[cfg_attr(test, schemars(with = "String"))]
     pub at: OffsetDateTime,
     pub schema_version: Option<i32>,
+    pub condition: Condition,
+    pub why: String,
+    pub database: DatabaseMode,
     pub pending: i64,
     pub oldest_pending_age_seconds: f64,
     #[serde(with = "crate::commands::print::time::optional")]
@@ -34,10 +39,12 @@ pub(super) struct Document<'a> {
     pub waiting_keys: i64,
     pub count_max: i64,
     pub waits: Vec<WaitsOfReason>,
+    pub hold_groups: Vec<HoldGroup>,
     pub holds: Vec<HoldDocument>,
     pub dead_letters: i64,
     pub dead_letter_reasons: Vec<DeadLetterReason>,
-    pub relays: Vec<LiveRelay>,
+    pub relays: Vec<RelayRow>,
+    pub sessions: Vec<LiveRelay>,
     pub lock_strangers: Vec<Stranger>,
     pub wake: Wake,
     pub upkeep: Vec<Job>,
@@ -57,6 +64,23 @@ pub(super) struct WaitsOfReason {
     #[serde(with = "crate::commands::print::time")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub oldest_since: OffsetDateTime,
+}
+
+/// Holds of one scope, exchange, route and kind.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct HoldGroup {
+    pub scope: String,
+    pub exchange: String,
+    pub route: String,
+    pub kind: String,
+    pub holds: i64,
+    pub waiting_keys: i64,
+    #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub since: OffsetDateTime,
+    /// The oldest of them.
+    pub first_hold_id: i64,
 }
 
 /// A destination that is on hold.
@@ -149,7 +173,7 @@ pub(super) struct Vacuum {
 
 /// The page.
 pub(super) fn text(document: &Document<'_>) -> String {
-    let mut text = String::new();
+    let mut text = format!("{}: {}\n\n", document.condition.word(), clean(&document.why));
     push_backlog(&mut text, document);
     push_waits(&mut text, document);
     push_holds(&mut text, document);
@@ -195,22 +219,56 @@ fn push_waits(text: &mut String, document: &Document<'_>) {
         .waits
         .iter()
         .map(|waits| [waits.reason.clone(), waits.keys.to_string(), when(waits.oldest_since, document.at)]);
-    let _infallible = write!(text, "\n{}", table(["keys wait for", "keys", "oldest since"], rows));
+    let _infallible = write!(
+        text,
+        "\n{}",
+        table([Column::Whole("keys wait for"), Column::Whole("keys"), Column::Whole("oldest since")], rows)
+    );
 }
 
 fn push_holds(text: &mut String, document: &Document<'_>) {
-    for hold in &document.holds {
-        let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
-        let _infallible = write!(
-            text,
-            "\nheld: {} ({})\n  {}\n  {}; {} waiting\n",
-            clean(destination),
-            clean(&hold.kind),
-            clean(&hold.reason),
-            clean(&why_hold(&hold.facts, document.at)),
-            count(hold.waiting_keys, COUNT_MAX, "key"),
-        );
+    for group in &document.hold_groups {
+        let first = document.holds.iter().find(|hold| hold.id == group.first_hold_id);
+        match first {
+            Some(hold) if group.holds == 1 => push_hold(text, hold, document.at),
+            first => push_hold_group(text, group, first, document.at),
+        }
     }
+}
+
+fn push_hold_group(text: &mut String, group: &HoldGroup, first: Option<&HoldDocument>, now: OffsetDateTime) {
+    let exchange = if group.exchange.is_empty() {
+        "the default exchange".into()
+    } else {
+        format!("exchange '{}'", group.exchange)
+    };
+    let place = if group.route.is_empty() { exchange } else { format!("route '{}'", group.route) };
+    let holds = count(group.holds, COUNT_MAX, "destination");
+    let waiting = count(group.waiting_keys, COUNT_MAX, "key");
+    let since = distance(group.since, now);
+    let _infallible = write!(
+        text,
+        "\nheld: {holds} of {} ({}), the first {since}; {waiting} waiting\n",
+        clean(&place),
+        clean(&group.kind)
+    );
+    if let Some(hold) = first {
+        let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
+        let _infallible = writeln!(text, "  for example {}: {}", clean(destination), clean(&hold.reason));
+    }
+}
+
+fn push_hold(text: &mut String, hold: &HoldDocument, now: OffsetDateTime) {
+    let destination = hold.destination.as_deref().unwrap_or("a destination of a newer relay");
+    let _infallible = write!(
+        text,
+        "\nheld: {} ({})\n  {}\n  {}; {} waiting\n",
+        clean(destination),
+        clean(&hold.kind),
+        clean(&hold.reason),
+        clean(&why_hold(&hold.facts, now)),
+        count(hold.waiting_keys, COUNT_MAX, "key"),
+    );
 }
 
 fn push_dead_letters(text: &mut String, document: &Document<'_>) {
@@ -221,25 +279,42 @@ fn push_dead_letters(text: &mut String, document: &Document<'_>) {
         .dead_letter_reasons
         .iter()
         .map(|letters| [letters.reason.clone(), letters.events.to_string(), when(letters.oldest_at, document.at)]);
-    let _infallible = write!(text, "\n{}", table(["dead letters for", "events", "oldest since"], rows));
+    let _infallible = write!(
+        text,
+        "\n{}",
+        table([Column::Whole("dead letters for"), Column::Whole("events"), Column::Whole("oldest since")], rows)
+    );
 }
 
 fn push_relays(text: &mut String, document: &Document<'_>) {
     if document.relays.is_empty() {
-        text.push_str("\nrelays: none is connected to this database\n");
+        let connected = match document.sessions.len() {
+            0 => "none is connected to this database",
+            _ => "connected, but without a heartbeat yet",
+        };
+        let _infallible = writeln!(text, "\nrelays: {connected}");
         return;
     }
     let rows = document.relays.iter().map(|relay| {
-        let hidden = || "hidden".to_owned();
+        let silent = if relay.is_silent { " (silent)" } else { "" };
         [
-            relay.host.clone(),
+            relay.name(),
             relay.version.clone(),
-            relay.connections.to_string(),
-            relay.active.map_or_else(hidden, |active| active.to_string()),
-            relay.since.map_or_else(hidden, |since| distance(since, document.at)),
+            relay.broker_words(document.at),
+            format!("{}{silent}", distance(relay.seen_at, document.at)),
+            relay.confirmed_at.map_or_else(|| "never".into(), |at| distance(at, document.at)),
+            relay.published.to_string(),
         ]
     });
-    let _infallible = write!(text, "\n{}", table(["relay on", "version", "connections", "busy", "connected"], rows));
+    let header = [
+        Column::Whole("relay"),
+        Column::Whole("version"),
+        Column::Cut("broker"),
+        Column::Whole("seen"),
+        Column::Whole("last confirm"),
+        Column::Whole("published"),
+    ];
+    let _infallible = write!(text, "\n{}", table(header, rows));
 }
 
 fn push_upkeep(text: &mut String, document: &Document<'_>) {
@@ -248,7 +323,8 @@ fn push_upkeep(text: &mut String, document: &Document<'_>) {
         let late = if job.is_late { " (late)" } else { "" };
         [job.job.clone(), format!("{last}{late}"), job.run_by.clone()]
     });
-    let _infallible = write!(text, "\n{}", table(["upkeep", "last run", "by"], rows));
+    let _infallible =
+        write!(text, "\n{}", table([Column::Whole("upkeep"), Column::Whole("last run"), Column::Cut("by")], rows));
     let behind = document.floors.behind.unwrap_or(0);
     let _infallible = write!(text, "\nfloors {} behind", count(behind, i64::MAX, "event"));
     if let Some(oldest) = &document.floors.oldest_transaction {

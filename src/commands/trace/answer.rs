@@ -8,12 +8,16 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::commands::print::next::{Step, push_next};
-use crate::commands::print::words::{count, lag, when};
-use crate::commands::print::{Output, clean, table};
+use crate::commands::print::words::{count, distance, lag, when};
+use crate::commands::print::{Column, Output, clean, table};
 use crate::commands::state::facts::{Ahead, Judged, State};
-use crate::commands::state::rows::{DeadLetterRow, EventRow, LiveRelay, ReplayRow};
+use crate::commands::state::relays::RelayRow;
+use crate::commands::state::rows::{DeadLetterRow, EventRow, ReplayRow};
 use crate::commands::trace::find::{Found, PENDING_MAX, PUBLISHED_MAX, Question, Surroundings};
 use crate::outbox::time::timestamp;
+
+/// The most relays that the text names; the JSON has all.
+const RELAYS_SHOWN: usize = 5;
 
 /// One event of the answer.
 pub(super) struct Entry {
@@ -40,7 +44,7 @@ struct Document<'a> {
     events_not_shown: i64,
     events: Vec<EventDocument<'a>>,
     replays: &'a [ReplayRow],
-    relays: &'a [LiveRelay],
+    relays: &'a [RelayRow],
     notes: &'a [String],
     next: &'a [Step],
 }
@@ -173,7 +177,16 @@ fn text(document: &Document<'_>, entries: &[Entry], is_one_event: bool, question
         };
         [event.seq.to_string(), event.event_type.clone(), event.id.to_string(), timestamp(event.created_at), state]
     });
-    text.push_str(&table(["seq", "event", "id", "created", "state"], rows));
+    text.push_str(&table(
+        [
+            Column::Whole("seq"),
+            Column::Cut("event"),
+            Column::Whole("id"),
+            Column::Cut("created"),
+            Column::Whole("state"),
+        ],
+        rows,
+    ));
     push_whys(&mut text, entries, document.at);
     push_history(&mut text, document, entries);
     if question.payload {
@@ -287,8 +300,16 @@ fn push_payloads(text: &mut String, entries: &[Entry]) {
 }
 
 fn push_relays(text: &mut String, document: &Document<'_>) {
-    let names: Vec<String> = document.relays.iter().map(|relay| clean(&relay.name)).collect();
-    let relays = if names.is_empty() { "none is connected to this database".into() } else { names.join(", ") };
+    let words = |relay: &RelayRow| match relay.is_silent {
+        true => format!("{} (silent, seen {})", clean(&relay.name()), distance(relay.seen_at, document.at)),
+        false => format!("{} (broker {})", clean(&relay.name()), clean(&relay.broker_words(document.at))),
+    };
+    let relays: Vec<String> = document.relays.iter().take(RELAYS_SHOWN).map(words).collect();
+    let relays = match document.relays.len().saturating_sub(RELAYS_SHOWN) {
+        _ if relays.is_empty() => "none has a heartbeat in this database".into(),
+        0 => relays.join(", "),
+        more => format!("{} and {more} more", relays.join(", ")),
+    };
     let _infallible = writeln!(text, "\nrelays: {relays}");
 }
 

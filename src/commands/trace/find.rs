@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::facts::{Ahead, WaitFacts};
+use crate::commands::state::relays::{DatabaseMode, Obstacle, RelayRow, obstacle};
 use crate::commands::state::rows;
 use crate::commands::state::rows::{DeadLetterRow, EventRow, LiveRelay};
 use crate::commands::state::strangers::Stranger;
@@ -86,24 +87,59 @@ pub(crate) struct Surroundings {
     pub now: OffsetDateTime,
     /// Whether this role can see what other sessions do.
     pub sees_sessions: bool,
-    /// The connected relays.
-    pub relays: Vec<LiveRelay>,
+    /// The connections of relays.
+    pub sessions: Vec<LiveRelay>,
+    /// What relays said of themselves.
+    pub relays: Vec<RelayRow>,
+    /// Whether the database takes writes.
+    pub mode: DatabaseMode,
+    /// How old a standby's last change is.
+    pub replayed_at: Option<OffsetDateTime>,
+    /// What keeps every relay from publishing.
+    pub obstacle: Option<Obstacle>,
     /// Who else holds a relay's locks.
     pub strangers: Vec<Stranger>,
 }
 
 /// Reads these facts.
 pub(crate) async fn surroundings(reader: &Reader) -> Result<Surroundings, AppError> {
+    let mut around = surroundings_without_tables(reader).await?;
+    around.read_relays(reader).await?;
+    Ok(around)
+}
+
+impl Surroundings {
+    /// Reads the heartbeats.
+    pub(crate) async fn read_relays(&mut self, reader: &Reader) -> Result<(), AppError> {
+        let rows = reader.rows("reading the relays' heartbeats", &reader.session.queries.list_relays, &[]).await?;
+        self.relays = rows.iter().map(|row| RelayRow::read(row, self.now)).collect();
+        let sessions = i64::try_from(self.sessions.len()).unwrap_or(i64::MAX);
+        self.obstacle = obstacle(&self.relays, sessions, self.mode, self.now);
+        Ok(())
+    }
+}
+
+/// The same without the heartbeats, where the tables may be missing.
+pub(crate) async fn surroundings_without_tables(reader: &Reader) -> Result<Surroundings, AppError> {
     let queries = &reader.session.queries;
     let facts = reader.one("reading the time", &queries.session_facts, &[]).await?;
     let commands: Vec<&str> = crate::upkeep::COMMANDS.to_vec();
     let params: [Param<'_>; 1] = [(&commands, Type::TEXT_ARRAY)];
-    let relays = reader.rows("looking for relays", &queries.live_relays, &params).await?;
+    let sessions = reader.rows("looking for connections of relays", &queries.live_relays, &params).await?;
     let strangers = reader.rows("looking for strangers' locks", &queries.lock_strangers, &[]).await?;
+    let mode = match (facts.get("is_standby"), facts.get("is_read_only")) {
+        (true, _) => DatabaseMode::Standby,
+        (false, true) => DatabaseMode::ReadOnly,
+        (false, false) => DatabaseMode::Writable,
+    };
     Ok(Surroundings {
         now: facts.get("now"),
         sees_sessions: facts.get("sees_sessions"),
-        relays: relays.iter().map(rows::relay).collect(),
+        obstacle: None,
+        relays: Vec::new(),
+        sessions: sessions.iter().map(rows::relay).collect(),
+        mode,
+        replayed_at: facts.get("replayed_at"),
         strangers: strangers.iter().map(Stranger::read).collect(),
     })
 }
@@ -133,15 +169,50 @@ pub(crate) async fn by_key(reader: &Reader, question: &Question) -> Result<Found
     ids.extend(published.iter().map(seq_and_id));
     let pending = pending(reader, key, question.limit, None).await?;
     found.pending = pending.first().map_or(0, |row| row.get("total"));
-    ids.extend(pending.iter().map(seq_and_id));
-    pending_elsewhere(reader, &params, &mut ids, &mut found).await?;
-    published_elsewhere(reader, &params, &mut ids, &mut found).await?;
+    let mut pending_ids: BTreeMap<i64, Uuid> = pending.iter().map(seq_and_id).collect();
+    pending_elsewhere(reader, &params, &mut pending_ids, &mut found).await?;
+    published_elsewhere(reader, &params, !pending_ids.is_empty(), &mut ids, &mut found).await?;
     found.letters = letters(reader, Some(key), &[], question).await?;
-    let newest: Vec<Uuid> =
-        ids.into_values().rev().take(usize::try_from(question.limit).unwrap_or(usize::MAX)).collect();
-    found.events = events(reader, &newest, question.payload).await?;
+    // What is not published comes first, and the head of the key before everything else.
+    let limit = usize::try_from(question.limit).unwrap_or(usize::MAX);
+    let head = pending.iter().find(|row| row.get::<_, i64>("place") == 1).map(|row| row.get::<_, Uuid>("id"));
+    let unpublished: Vec<Uuid> = pending_ids.into_values().rev().collect();
+    let mut chosen: Vec<Uuid> = head.into_iter().collect();
+    for id in unpublished.into_iter().chain(ids.into_values().rev()) {
+        if chosen.len() < limit && !chosen.contains(&id) {
+            chosen.push(id);
+        }
+    }
+    found.events = events(reader, &chosen, question.payload).await?;
     let keys = keys_of(&found, Some(key));
     read_keys(reader, &mut found, &keys, None).await?;
+    Ok(found)
+}
+
+/// Events and dead letters with this correlation id; empty if there are none.
+pub(crate) async fn by_correlation(reader: &Reader, question: &Question) -> Result<Found, AppError> {
+    let key = question.text.as_str();
+    let params: [Param<'_>; 2] = [(&key, Type::TEXT), (&question.limit, Type::INT8)];
+    let action = "looking for the correlation id";
+    let mut found = Found::default();
+    let ids: Vec<Uuid> =
+        match reader.part(EXTRA_LIMIT, action, &reader.session.queries.trace_correlated, &params).await? {
+            Part::GivenUp => Vec::new(),
+            Part::Found(rows) => rows.iter().filter_map(|row| row.get("id")).collect(),
+        };
+    if ids.is_empty() {
+        return Ok(found);
+    }
+    found.events = events(reader, &ids, question.payload).await?;
+    found.letters = letters(reader, None, &ids, question).await?;
+    let count = |events: usize| i64::try_from(events).unwrap_or(i64::MAX);
+    found.published = count(found.events.iter().filter(|event| event.published_at.is_some()).count());
+    found.pending = count(found.events.len()) - found.published;
+    let keys = keys_of(&found, None);
+    let pending = found.pending;
+    read_keys(reader, &mut found, &keys, None).await?;
+    found.pending = pending;
+    found.notes.push("found by the correlation id, which has no index: only pending events, those published in the last hour, and the newest dead letters were searched".into());
     Ok(found)
 }
 
@@ -177,6 +248,7 @@ async fn pending_elsewhere(
 async fn published_elsewhere(
     reader: &Reader,
     params: &[Param<'_>],
+    has_pending: bool,
     ids: &mut BTreeMap<i64, Uuid>,
     found: &mut Found,
 ) -> Result<(), AppError> {
@@ -191,7 +263,7 @@ async fn published_elsewhere(
         }
     };
     found.published += i64::try_from(ids.len() - before).unwrap_or(0);
-    let is_nothing_found = ids.is_empty();
+    let is_nothing_found = ids.is_empty() && !has_pending;
     if ids.len() > before || is_nothing_found || is_cut {
         found.notes.push(format!(
             "there is no index from partition keys to published events: of those with another aggregate id, only {looked_at} published in the last hour were searched; for older ones, trace the aggregate's id or the event's id"

@@ -27,7 +27,7 @@ use crate::commands::trace::find::{Found, Question, Surroundings};
 use crate::config::command::CommandConfig;
 use crate::error::AppError;
 
-/// Traces a key, an aggregate id or an event id, with or without `msg-`.
+/// Traces a key, an aggregate id, an event id with or without `msg-`, or a correlation id.
 pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: bool) -> Result<(), AppError> {
     let question = Question { text: target.to_owned(), id: event_id(target), limit: limit.into(), payload };
     let output = Output::new(config.json);
@@ -48,6 +48,13 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
         found = find::by_key(&reader, &question).await?;
         is_one_event = false;
     }
+    if found.events.is_empty() && found.letters.is_empty() {
+        let notes = std::mem::take(&mut found.notes);
+        found = find::by_correlation(&reader, &question).await?;
+        if found.events.is_empty() && found.letters.is_empty() {
+            found.notes = notes;
+        }
+    }
     let replays = missing::replays(&reader, &found, &question).await?;
     if found.events.is_empty() && found.letters.is_empty() {
         return missing::nothing_found(&reader, &question, &surroundings, replays, found.notes, output).await;
@@ -56,9 +63,7 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
     let mut entries = entries(&found, &surroundings, &typist);
     let dead = entries.iter().filter(|entry| entry.judged.state == State::DeadLettered).count();
     found.dead_lettered = i64::try_from(dead).unwrap_or(i64::MAX);
-    let limit = usize::from(limit);
-    let hidden = entries.len().saturating_sub(limit);
-    entries.drain(..hidden);
+    keep_first(&mut entries, usize::from(limit));
     answer::answer(&question, &config.schema, is_one_event, entries, &found, &surroundings, replays, output);
     Ok(())
 }
@@ -92,6 +97,20 @@ fn entries(found: &Found, surroundings: &Surroundings, typist: &Typist<'_>) -> V
     entries
 }
 
+/// Keeps `limit` entries: dead letters and heads first, then what is not published, then the newest published ones.
+fn keep_first(entries: &mut Vec<Entry>, limit: usize) {
+    let rank = |entry: &Entry| match entry.judged.state {
+        State::DeadLettered if entry.letters.iter().any(|letter| letter.processed_at.is_none()) => 0,
+        State::Retrying | State::Held | State::NoRoute | State::Unconfirmed => 0,
+        State::Pending if entry.judged.ahead.is_none() => 0,
+        State::Pending | State::Waiting => 1,
+        State::DeadLettered | State::Published => 2,
+    };
+    entries.sort_by_key(|entry| (rank(entry), std::cmp::Reverse(entry.event.seq)));
+    entries.truncate(limit);
+    entries.sort_by_key(|entry| entry.event.seq);
+}
+
 fn letters_of(found: &Found, id: Uuid) -> Vec<DeadLetterRow> {
     found.letters.iter().filter(|(event, _)| event.id == id).map(|(_, letter)| letter.clone()).collect()
 }
@@ -114,7 +133,7 @@ fn judged(
         lane_is_locked: key.is_some_and(|key| key.lane_is_locked),
         stranger: key.and_then(|key| key.stranger(&surroundings.strangers)),
         below_floor: key.is_some_and(|key| event.seq < key.floor),
-        relays: i64::try_from(surroundings.relays.len()).unwrap_or(i64::MAX),
+        obstacle: surroundings.obstacle.as_ref(),
         now: surroundings.now,
     };
     judge(&facts, typist)
