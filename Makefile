@@ -49,7 +49,7 @@ bench: services ## measures, and writes docs/performance.md [CASES=drain,latency
 
 test: export KEEP := $(KEEP)
 test: services ## every test [TEST_ARGS='--test suite journey:: -- --nocapture'] [KEEP=1]
-	dev/install promtool
+	dev/install promtool redis
 	dev/with-services test -- cargo test --workspace $(features) --no-fail-fast $(TEST_ARGS)
 
 check-openapi: services ## tests the order service against its OpenAPI document with schemathesis, for a minute
@@ -76,7 +76,7 @@ lint: rust-tools ## checks formatting, clippy, rustdoc, shellcheck, hadolint and
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(features),crash-points -- -D warnings
 	cargo clippy --package outbox-relay --lib --bins -- -D warnings
-	for feature in '' amqp postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
+	for feature in '' amqp http redis postgres sqlx schema opentelemetry; do cargo check -p order-domain --lib --features "$$feature" || exit; done
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace $(features) --no-deps --document-private-items
 	dev/install shellcheck
 	dev/shell-scripts | xargs shellcheck --external-sources

@@ -125,6 +125,8 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `amqp` | `amqp::start`: consumers of what other services tell |
+//! | `http` | `client`: calls to the Product, Inventory, User and Payment Services, and `cache`: products, in memory |
+//! | `redis` | the same cache in Redis |
 //! | `postgres` | `postgres::append` in a `tokio_postgres::Transaction`, and `inbox` |
 //! | `sqlx` | `sqlx::append` in a `sqlx::Transaction`, on any runtime |
 //! | `schema` | `schema::schema`, the JSON Schema of each event |
@@ -147,6 +149,12 @@ pub mod price;
 pub mod received;
 pub mod review;
 pub mod inbound;
+#[cfg(feature = "http")]
+pub mod client;
+#[cfg(feature = "http")]
+pub mod cache;
+#[cfg(feature = "http")]
+pub mod reconcile;
 #[cfg(feature = "schema")]
 pub mod schema;
 #[cfg(any(feature = "postgres", feature = "sqlx"))]

@@ -141,6 +141,20 @@ pub fn discontinued_review(product_id: &ProductId) -> Review {
     Review { reason: ReviewReason::DiscontinuedProduct, subject: product_id.to_string(), message }
 }
 
+/// The details of a product in the answer to a call. The error says nothing of what stands there.
+#[cfg(feature = "http")]
+pub(crate) fn answered(text: &str) -> Result<ProductNews, String> {
+    let unusable = |_| "it is not the details of a product".to_owned();
+    let value: serde_json::Value = serde_json::from_str(text).map_err(unusable)?;
+    if !value.is_object() {
+        return Err("it is not the details of a product".to_owned());
+    }
+    let wire: Wire<'_> = serde_json::from_str(text).map_err(unusable)?;
+    let mut news = wire.news(None).map_err(|dead| dead.detail)?;
+    news.details = Some(Details(text.to_owned()));
+    Ok(news)
+}
+
 fn details(event: InboundEvent, raw: &RawValue, product_id: Option<ProductId>) -> Result<ProductNews, Dead> {
     // Raw text was passed over without being read: deep lists, or half a surrogate pair, would stop whoever reads it later.
     let is_object = serde_json::from_str::<serde_json::Value>(raw.get()).is_ok_and(|value| value.is_object());
