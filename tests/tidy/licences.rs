@@ -1,4 +1,4 @@
-//! Licences, bans and sources of everything that is linked, by `deny.toml` and what cargo itself knows, offline.
+//! Licences, bans and sources of everything that is linked, by `deny.toml` and what cargo itself knows.
 //!
 //! `deny.toml` is cargo-deny's own file, so that cargo-deny can be run too; compiling it takes longer than all other gates together,
 //! and these three checks are what it would be asked for here. Advisories need the network, so they are no gate.
@@ -31,12 +31,19 @@ fn list(table: &str, key: &str) -> Vec<String> {
     found
 }
 
+/// Downloads what the machine does not have yet: a build only fetches what it compiles, which is less than every feature needs.
 fn cargo(args: &[&str]) -> Vec<u8> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(args).args(["--offline", "--locked"]);
+    cargo.args(args).arg("--locked");
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(output.status.success(), "cargo {}: {}", args[0], String::from_utf8_lossy(&output.stderr));
     output.stdout
+}
+
+/// This platform, as rustc calls it.
+fn host() -> String {
+    let rustc = Command::new("rustc").args(["--print", "host-tuple"]).output().expect("rustc runs");
+    String::from_utf8(rustc.stdout).expect("a name is text").trim().to_owned()
 }
 
 /// Every package that is compiled on this platform with any feature. The metadata alone names optional packages too that nothing asks for.
@@ -49,7 +56,10 @@ fn packages() -> Vec<Value> {
         .filter_map(|line| line.split_once(" v"))
         .map(|(name, rest)| (name, rest.split(' ').next().unwrap_or_default()))
         .collect();
-    let metadata: Value = serde_json::from_slice(&cargo(&["metadata", "--format-version", "1"])).expect("JSON");
+    // Without the crates of other platforms.
+    let metadata = format!("metadata --format-version 1 --all-features --filter-platform {}", host());
+    let metadata = cargo(&metadata.split(' ').collect::<Vec<_>>());
+    let metadata: Value = serde_json::from_slice(&metadata).expect("JSON");
     let all = metadata["packages"].as_array().expect("packages").iter();
     all.filter(|package| compiled.contains(&(text(package, "name"), text(package, "version")))).cloned().collect()
 }
