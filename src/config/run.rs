@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cli::run::{AfterDeadLetter, FailureArgs, MarkDurability, RunArgs, WakeMode};
+use crate::cli::run::{AfterDeadLetter, FailureArgs, MarkDurability, OpsArgs, RunArgs, WakeMode};
 use crate::config::broker::broker;
 use crate::config::database::{Url, check_schema, database, settings};
 use crate::config::problems::Problems;
@@ -94,16 +94,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     if policy.confirm_timeout < batch_deadline {
         problems.add("confirm-timeout", "shorter than --batch-deadline");
     }
-    let retention = match ops.retention.as_str() {
-        "off" => None,
-        "0" | "0s" => Some(Duration::ZERO),
-        text => Some(problems.duration("retention", text, (second, DAY * 3_650))),
-    };
-    let is_durable = match problems.word("mark-durability", &ops.mark_durability) {
-        MarkDurability::On => true,
-        MarkDurability::Off => false,
-    };
-    let marking = Marking { deletes: retention == Some(Duration::ZERO), is_durable };
+    let (retention, marking) = history(&mut problems, ops);
     let admin_addr = admin_addr(&mut problems, &ops.admin_addr);
     if let Err(error) = logging::filter(&ops.log_level) {
         problems.add("log-level", error);
@@ -145,6 +136,20 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
         log_level: ops.log_level.clone(),
         replica: format!("{name}/{}", std::process::id()),
     })
+}
+
+/// How long published events are kept, and so what becomes of a confirmed event's row.
+fn history(problems: &mut Problems, args: &OpsArgs) -> (Option<Duration>, Marking) {
+    let retention = match args.retention.as_str() {
+        "off" => None,
+        "0" | "0s" => Some(Duration::ZERO),
+        text => Some(problems.duration("retention", text, (Duration::from_secs(1), DAY * 3_650))),
+    };
+    let is_durable = match problems.word("mark-durability", &args.mark_durability) {
+        MarkDurability::On => true,
+        MarkDurability::Off => false,
+    };
+    (retention, Marking { deletes: retention == Some(Duration::ZERO), is_durable })
 }
 
 fn policy(problems: &mut Problems, args: &FailureArgs) -> Policy {

@@ -43,6 +43,13 @@ pub struct Claim<B> {
     pub is_at_rest: bool,
 }
 
+impl<B> Claim<B> {
+    /// Nothing was due. `is_at_rest`: and only a commit can make work, as far as that was asked.
+    pub fn nothing(is_at_rest: bool) -> Self {
+        Self { batch: None, events: Vec::new(), holds: Holds::default(), full: false, is_at_rest }
+    }
+}
+
 /// What becomes of a confirmed event's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marking {

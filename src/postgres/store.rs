@@ -221,8 +221,7 @@ impl PgStore {
             .collect();
         if lanes.is_empty() {
             batch.abandon().await?;
-            let (events, holds) = (Vec::new(), Holds::default());
-            return Ok(Claim { batch: None, events, holds, full: false, is_at_rest: false });
+            return Ok(Claim::nothing(false));
         }
         self.note_served(&lanes);
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
@@ -238,7 +237,7 @@ impl PgStore {
         batch.set_lanes(lanes, has_waits);
         if events.is_empty() {
             batch.end_waits_only().await?;
-            return Ok(Claim { batch: None, events, holds, full: false, is_at_rest: false });
+            return Ok(Claim::nothing(false));
         }
         Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false })
     }
@@ -322,8 +321,7 @@ impl Store for PgStore {
             let glance = self.has_work().await;
             let Glance { has_work, is_at_rest, .. } = self.noted(glance)?;
             if !has_work {
-                let (events, holds) = (Vec::new(), Holds::default());
-                return Ok(Claim { batch: None, events, holds, full: false, is_at_rest });
+                return Ok(Claim::nothing(is_at_rest));
             }
         }
         let claimed = self.try_claim(limits).await;

@@ -161,7 +161,7 @@ mod tests {
         now += ms(60_000);
         rhythm.found(500, now);
         let waited = pauses(&mut rhythm, false, &mut now, INTERVAL);
-        assert!(waited.len() <= 8, "{waited:?}");
+        assert!(waited[6..].iter().all(|pause| *pause >= 200), "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]

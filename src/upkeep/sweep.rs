@@ -18,18 +18,23 @@ const PAGE: i64 = 5_000;
 pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, StoreError> {
     let queries = upkeep.store.queries();
     let after = after.unwrap_or_default();
-    let batch = upkeep.store.begin_upkeep().await?;
-    let client = batch.client();
-    let (gone, after, late) = tokio::try_join!(
+    let mut batch = upkeep.store.begin_upkeep().await?;
+    let gone = call::rows(batch.client(), "looking for lifted holds", &queries.gone_holds, &[]).await?;
+    if !gone.is_empty() {
+        // First, in chunks: what is left to the look for orphans is all done in one statement.
+        batch.commit().await?;
+        for hold in gone.iter().map(|row| row.get(0)) {
+            upkeep.store.lift_waits(hold).await?;
+        }
+        batch = upkeep.store.begin_upkeep().await?;
+    }
+    // What takes locks comes last.
+    let (late, after) = tokio::try_join!(
         biased;
-        call::rows(client, "looking for lifted holds", &queries.gone_holds, &[]),
-        end_orphans(&batch, queries, &after),
-        call::rows(client, "sweeping below the floors", &queries.sweep_late, &[])
+        call::rows(batch.client(), "sweeping below the floors", &queries.sweep_late, &[]),
+        end_orphans(&batch, queries, &after)
     )?;
     batch.commit().await?;
-    for hold in gone.iter().map(|row| row.get(0)) {
-        upkeep.store.lift_waits(hold).await?;
-    }
     for row in &late {
         let (lane, seq, events): (i16, i64, i64) = (row.get(0), row.get(1), row.get(2));
         let batch = upkeep.store.begin_upkeep().await?;

@@ -9,7 +9,7 @@ use crate::world::Log;
 /// Seeds of an ordinary run; `SIM_SEEDS` asks for more, from `SIM_FROM` on.
 const SEEDS: u64 = 2_000;
 /// Each planted defect is found within so many seeds.
-const SEEDS_TO_FIND: u64 = 150;
+const SEEDS_TO_FIND: u64 = 300;
 /// Seeds that are played twice.
 const SEEDS_TWICE: u64 = 25;
 

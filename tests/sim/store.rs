@@ -250,13 +250,7 @@ impl Store for SimStore {
         self.note_served(&lanes);
         if lanes.is_empty() {
             batch.abandon().await?;
-            return Ok(Claim {
-                batch: None,
-                events: Vec::new(),
-                holds: Holds::default(),
-                full: false,
-                is_at_rest: false,
-            });
+            return Ok(Claim::nothing(false));
         }
         let asked = lanes.clone();
         let found = self.call(Some(tx), "claim events", move |world, now| {
@@ -272,7 +266,7 @@ impl Store for SimStore {
         let full = events.len() >= limits.events || (lanes.len() >= limits.lanes && due.len() > lanes.len());
         if events.is_empty() {
             batch.end_waits_only().await?;
-            return Ok(Claim { batch: None, events, holds, full: false, is_at_rest: false });
+            return Ok(Claim::nothing(false));
         }
         self.sim.say(|| format!("p{} t{tx} claims {}", self.process, names(events.iter().map(|event| event.id))));
         Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false })

@@ -77,7 +77,7 @@ impl Store for FakeStore {
         let events: Vec<Event> = due.iter().take(limits.events).cloned().collect();
         let full = events.len() < table.pending.len();
         if events.is_empty() {
-            return Ok(Claim { batch: None, events, holds: Holds::default(), full: false, is_at_rest: false });
+            return Ok(Claim::nothing(false));
         }
         table.locked.extend(&lanes);
         let batch = Some(FakeBatch { store: self.clone(), lanes, settled: false });

@@ -191,3 +191,20 @@ async fn where_every_writer_pokes_the_timed_look_is_a_safety_net() {
     world.verdict().await.assert_clean(0);
     assert_eq!(relay.stop(SOON).await.code(), Some(0));
 }
+
+/// A replay is no INSERT.
+#[tokio::test]
+async fn a_replay_wakes_relays_that_listen() {
+    let mut world = World::open("listen replay").await;
+    run(&world.bed, &["migrate", "--with-notify"]).await.with_code(0);
+    let mut relay = Relay::start(&world.bed, &["--wake", "listen"]).await;
+    relay.says("outbox_relay::postgres::listen: listening").await;
+    world.order(1, 2).await;
+    world.quiet().await;
+    is_asleep(&relay).await;
+    let before = wakeups(&relay, "listen").await;
+    run(&world.bed, &["replay", "--since", "1h", "--yes"]).await.with_code(0);
+    eventually(SOON, "it hears of the replay", async || wakeups(&relay, "listen").await > before).await;
+    world.quiet().await;
+    assert_eq!(relay.stop(SOON).await.code(), Some(0));
+}

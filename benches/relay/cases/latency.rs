@@ -53,14 +53,15 @@ pub async fn latency(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let seconds = settings.size(8, 60);
     let mut figures = Vec::new();
     for wake in [Wake::Poll, Wake::Listen, Wake::Poke] {
-        for rate in [10, 200, 2_000] {
+        for (rate, gaps) in [(10, Gaps::Even), (100, Gaps::Random), (200, Gaps::Even), (2_000, Gaps::Even)] {
             let mut stage = Stage::open(settings, ORDERS).await?;
             if wake != Wake::Listen {
                 // The trigger is for LISTEN alone; the others shall not pay for it.
                 stage.database.run(include_str!("../../../sql/optional/notify.down.sql")).await?;
             }
             stage.start(wake.flags()).await?;
-            let lags = steady(&mut stage, rate, Duration::from_secs(u64::from(seconds)), wake, |n| n % 1_000).await?;
+            let time = Duration::from_secs(u64::from(seconds));
+            let lags = load(&mut stage, (rate, gaps), time, wake, |n| n % 1_000).await?;
             stage.close(Some(lags.watcher)).await?;
             figures.extend(quantiles(wake, rate, &lags.milliseconds));
         }
@@ -75,10 +76,21 @@ fn quantiles(wake: Wake, rate: u32, lags: &[f64]) -> [Figure; 2] {
     };
     let (median, tail) = (figure("p50", 0.5), figure("p99", 0.99));
     match (rate, wake) {
+        // The one rate with random gaps.
+        (100, Wake::Poll) => [median, tail.at_most(30.0)],
+        (100, Wake::Listen) => [median.at_most(3.0), tail.at_most(5.0)],
         (200, Wake::Poll) => [median.at_most(25.0), tail.at_most(50.0)],
         (200, Wake::Listen | Wake::Poke) => [median.at_most(3.0), tail.at_most(8.0)],
         (_, Wake::Poll | Wake::Listen | Wake::Poke) => [median, tail],
     }
+}
+
+/// The time from one row to the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    Even,
+    /// As where many do not know of each other: the longer, the rarer.
+    Random,
 }
 
 /// What a steady load came to.
@@ -95,13 +107,23 @@ pub async fn steady(
     wake: Wake,
     key: fn(u32) -> u32,
 ) -> Result<Lags, Failure> {
+    load(stage, (rate, Gaps::Even), time, wake, key).await
+}
+
+async fn load(
+    stage: &mut Stage<'_>,
+    (rate, gaps): (u32, Gaps),
+    time: Duration,
+    wake: Wake,
+    key: fn(u32) -> u32,
+) -> Result<Lags, Failure> {
     let watcher = Watcher::start(&stage.broker, true).await?;
     let poke = (wake == Wake::Poke).then(|| stage.relays[0].admin);
     let mut writers = tokio::task::JoinSet::new();
     let writers_count = WRITERS.min(rate);
     for writer in 0..writers_count {
         let client = stage.database.another().await?;
-        let pace = Pace { every: Duration::from_secs(1) * writers_count / rate, time };
+        let pace = Pace { every: Duration::from_secs(1) * writers_count / rate, gaps, time };
         let keys = move |n: u32| format!("steady-{}", key(n * writers_count + writer));
         writers.spawn(write(client, pace, keys, poke));
     }
@@ -123,6 +145,7 @@ pub async fn steady(
 #[derive(Clone, Copy)]
 struct Pace {
     every: Duration,
+    gaps: Gaps,
     time: Duration,
 }
 
@@ -139,7 +162,11 @@ async fn write(
     beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (started, mut committed, mut number) = (Instant::now(), Vec::new(), 0);
     while started.elapsed() < pace.time {
-        beat.tick().await;
+        match pace.gaps {
+            Gaps::Even => drop(beat.tick().await),
+            // With exponential gaps the arrivals of all writers together are random too.
+            Gaps::Random => tokio::time::sleep(pace.every.mul_f64(-(1.0 - fastrand::f64()).ln())).await,
+        }
         let key = key(number);
         number += 1;
         let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&key, Type::TEXT)];

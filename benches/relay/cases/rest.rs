@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::cases::latency::Wake;
 use crate::failure::{Doing, Failure};
 use crate::figures::Figure;
 use crate::process;
@@ -15,8 +16,32 @@ const LOOK: Duration = Duration::from_millis(100);
 const MIB: f64 = 1024.0 * 1024.0;
 
 pub async fn rest(settings: &Settings) -> Result<Vec<Figure>, Failure> {
+    let poll = at_rest(settings, Wake::Poll).await?;
+    let listen = at_rest(settings, Wake::Listen).await?;
+    let share = |cpu: f64| vec![cpu * 100.0];
+    let figure = |name, unit, values| Figure::new("rest", name, unit, values);
+    Ok(vec![
+        figure("memory at rest", "MiB", vec![poll.memory]).at_most(15.0),
+        figure("CPU at rest, relay and database", "% of a core", share(poll.relay + poll.database)).at_most(0.3),
+        figure("CPU at rest, the relay's part", "% of a core", share(poll.relay)),
+        figure("CPU at rest with LISTEN, relay and database", "% of a core", share(listen.relay + listen.database))
+            .at_most(0.1),
+        figure("CPU at rest with LISTEN, the relay's part", "% of a core", share(listen.relay)),
+        figure("connections to the database at rest", "connections", poll.connections).at_most(1.0),
+    ])
+}
+
+/// What was used at rest: seconds of CPU a second, MiB, connections at each look.
+struct Rest {
+    relay: f64,
+    database: f64,
+    memory: f64,
+    connections: Vec<f64>,
+}
+
+async fn at_rest(settings: &Settings, wake: Wake) -> Result<Rest, Failure> {
     let mut stage = Stage::open(settings, ORDERS).await?;
-    stage.start(&[]).await?;
+    stage.start(wake.flags()).await?;
     tokio::time::sleep(SETTLE).await;
     let relay = stage.relays[0].pid;
     let (started, relay_cpu) = (Instant::now(), process::cpu_time(relay)?);
@@ -40,14 +65,7 @@ pub async fn rest(settings: &Settings) -> Result<Vec<Figure>, Failure> {
     let database_cpu: f64 = last.iter().map(|(pid, cpu)| (*cpu - first[pid]).as_secs_f64()).sum();
     let memory = process::memory_now(relay)?;
     stage.close(None).await?;
-    let share = |cpu: f64| vec![cpu / seconds * 100.0];
-    Ok(vec![
-        Figure::new("rest", "memory at rest", "MiB", vec![memory]).at_most(15.0),
-        Figure::new("rest", "CPU at rest, relay and database", "% of a core", share(relay_cpu + database_cpu))
-            .at_most(0.3),
-        Figure::new("rest", "CPU at rest, the relay's part", "% of a core", share(relay_cpu)),
-        Figure::new("rest", "connections to the database at rest", "connections", counts).at_most(1.0),
-    ])
+    Ok(Rest { relay: relay_cpu / seconds, database: database_cpu / seconds, memory, connections: counts })
 }
 
 /// The binary as `cargo build --release` leaves it.
