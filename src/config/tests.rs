@@ -6,6 +6,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::config::run::{RunConfig, run_config};
+use crate::outbox::store::Marking;
 
 fn config(extra: &[&str]) -> Result<RunConfig, Vec<String>> {
     let mut args = vec!["outbox-relay", "run"];
@@ -77,6 +78,15 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.retention, Some(Duration::from_secs(7 * 86_400)));
     assert_eq!(config.policy.retries_max, 3);
     assert!(config.listen.is_none());
+}
+
+#[test]
+fn no_retention_deletes_confirmed_events_and_marks_are_durable_unless_told_otherwise() {
+    let marking = |flags: &[&str]| config(&[&GOOD[..], flags].concat()).expect("valid").marking;
+    assert_eq!(marking(&[]), Marking { deletes: false, is_durable: true });
+    assert_eq!(marking(&["--retention", "off"]), marking(&[]));
+    assert_eq!(marking(&["--retention", "0"]), Marking { deletes: true, is_durable: true });
+    assert_eq!(marking(&["--mark-durability", "off"]), Marking { deletes: false, is_durable: false });
 }
 
 #[test]

@@ -344,3 +344,28 @@ pub trait Batch: Send + Sync + 'static {
     /// it was.
     fn settle(self, settlement: &Settlement) -> impl Future<Output = Result<Settled, StoreError>> + Send;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_settlement_that_marks_and_nothing_else_may_do_without_the_disk() {
+        let marks = Settlement { published: vec![Uuid::nil()], ..Settlement::default() };
+        assert!(marks.only_marks());
+        let hold = NewHold {
+            scope: HoldScope::Exchange("e".into()),
+            kind: HoldKind::Refused,
+            error: String::new(),
+            probe_after: Duration::ZERO,
+        };
+        let flow = Flow { exchange: "e".into(), template: "t".into() };
+        for more in [
+            Settlement { holds: vec![hold], ..marks.clone() },
+            Settlement { flows: vec![flow], ..marks.clone() },
+            Settlement { probe: Some(ProbeResult::Accepted(1)), ..marks.clone() },
+        ] {
+            assert!(!more.only_marks(), "{more:?}");
+        }
+    }
+}
