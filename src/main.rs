@@ -17,7 +17,9 @@ use tokio::runtime::{Builder, Runtime};
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let parsed = cli::environment::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let parsed = cli::environment::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, is_json) = match parsed {
         Ok((cli, matches)) => (cli, cli::wants_json(&matches)),
         Err(error) => return refuse(&error),

@@ -64,7 +64,10 @@ fn nearest(name: &str, known: &BTreeSet<String>) -> Option<String> {
 
 /// `OUTBOX_RELAY_SERVICE_HOST`, `OUTBOX_RELAY_PORT_9632_TCP_ADDR` and so on.
 fn is_of_kubernetes(name: &str) -> bool {
-    name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.ends_with("_PORT") || name.contains("_PORT_")
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || name.contains("_PORT_")
 }
 
 fn variables(command: &Command) -> BTreeSet<String> {

@@ -45,12 +45,7 @@ pub struct DatabaseArgs {
 #[command(next_help_heading = "Broker")]
 pub struct BrokerArgs {
     /// RabbitMQ URL, for example amqps://user@mq.example:5671/vhost (amqp:// is without TLS); for a cluster, several separated by commas or with the flag repeated
-    #[arg(
-        long = "amqp-url",
-        env = "OUTBOX_AMQP_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long = "amqp-url", env = "OUTBOX_AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub amqp_urls: Vec<String>,
     /// File with the URL, or several separated by commas or newlines; like all files named here, it is read again at each connect
     #[arg(long, env = "OUTBOX_AMQP_URL_FILE", value_name = "FILE")]

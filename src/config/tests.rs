@@ -110,7 +110,10 @@ fn what_is_given_twice_or_cannot_be_read_is_named() {
     assert!(problems.contains("--database-url: given together with --database-url-file"), "{problems}");
     let tls = ["--database-url", GOOD[1], "--amqp-url", "amqps://u@mq.example", "--amqp-ca-file", "/nowhere/ca.pem"];
     let problems = config(&tls).expect_err("no such file").join("\n");
-    assert!(problems.starts_with("--amqp-ca-file: the CA file '/nowhere/ca.pem' cannot be used: no such file"), "{problems}");
+    assert!(
+        problems.starts_with("--amqp-ca-file: the CA file '/nowhere/ca.pem' cannot be used: no such file"),
+        "{problems}"
+    );
     let listen =
         [&GOOD[..], &["--wake", "listen", "--listen-database-url", "postgres://u@h/d?pgbouncer=true"]].concat();
     let problems = config(&listen).expect_err("a parameter of another tool").join("\n");
@@ -120,7 +123,8 @@ fn what_is_given_twice_or_cannot_be_read_is_named() {
 #[test]
 fn the_end_of_a_long_pod_name_is_kept() {
     use super::short_host;
-    let pods = ["x7k2p", "9bq4z"].map(|end| short_host(&format!("a-very-long-name-of-a-service-outbox-relay-7d9c6b5f44-{end}")));
+    let pods = ["x7k2p", "9bq4z"]
+        .map(|end| short_host(&format!("a-very-long-name-of-a-service-outbox-relay-7d9c6b5f44-{end}")));
     assert_eq!(pods, ["outbox-relay-7d9c6b5f44-x7k2p", "outbox-relay-7d9c6b5f44-9bq4z"]);
     assert_eq!([short_host("shop-0"), short_host("ü")], ["shop-0", "unknown"]);
 }

@@ -50,12 +50,7 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     /// Looks the name up, within `limit`, which is also that of each address.
-    pub(crate) async fn look_up(
-        host: &str,
-        port: u16,
-        limit: Duration,
-        good: &GoodAddresses,
-    ) -> Result<Self, String> {
+    pub(crate) async fn look_up(host: &str, port: u16, limit: Duration, good: &GoodAddresses) -> Result<Self, String> {
         let found = deadline(limit, "looking up the address", lookup_host((host, port))).await;
         let found = found.map_err(|error| error.to_string())?.map_err(|error| io_words(&error))?;
         let mut left = in_turn(found.take(ADDRESSES_MAX).collect());
@@ -118,7 +113,8 @@ impl Addresses {
 
 /// One address of each family in turn, beginning with the first, so that a broken family costs one wait.
 fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
-    let is_first_family = |address: &SocketAddr| addresses.first().is_some_and(|first| first.is_ipv4() == address.is_ipv4());
+    let is_first_family =
+        |address: &SocketAddr| addresses.first().is_some_and(|first| first.is_ipv4() == address.is_ipv4());
     let (mut one, mut other): (VecDeque<_>, VecDeque<_>) = addresses.iter().copied().partition(is_first_family);
     let mut turns = VecDeque::new();
     while !one.is_empty() || !other.is_empty() {

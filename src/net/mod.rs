@@ -40,7 +40,11 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_two_characters() {
         let text = cut("ü".repeat(30_000_000));
-        assert!(text.starts_with("üü") && text.ends_with("ü… (60000000 bytes)") && text.len() < 1_100, "{}", text.len());
+        assert!(
+            text.starts_with("üü") && text.ends_with("ü… (60000000 bytes)") && text.len() < 1_100,
+            "{}",
+            text.len()
+        );
         assert_eq!(cut("short".to_owned()), "short");
     }
 }

@@ -162,9 +162,12 @@ proptest! {
 #[test]
 fn the_check_for_leaks_finds_each_form() {
     let secret = "abcdefghijkl";
-    for said in
-        ["xx cdefghij xx", "[99, 100, 101, 102, 103, 104, 105, 106]", "6364656667686970".replace("70", "6a").as_str(), "Y2RlZmdo"]
-    {
+    for said in [
+        "xx cdefghij xx",
+        "[99, 100, 101, 102, 103, 104, 105, 106]",
+        "6364656667686970".replace("70", "6a").as_str(),
+        "Y2RlZmdo",
+    ] {
         assert!(leaked(said, secret).is_some(), "{said}");
     }
     assert_eq!(leaked("abcdefg hijkl", secret), None);

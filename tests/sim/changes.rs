@@ -244,7 +244,7 @@ impl Table {
         }
     }
 
-    /// `end_orphaned_waits`.
+    /// `end_orphaned_waits`, and the lift of what waits for a hold that is gone.
     pub fn end_orphaned_waits(&mut self, now: Ms) {
         let (rows, holds) = (&self.rows, &self.holds);
         for wait in self.waits.values_mut() {

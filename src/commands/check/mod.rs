@@ -70,8 +70,12 @@ fn configuration(config: &CheckConfig) -> Finding {
 
 /// A variable that somebody set in vain.
 fn unknown_variable(Unknown { name, nearest }: &Unknown) -> Finding {
-    let finding =
-        Finding::new(Area::Configuration, "variable", Verdict::Warn, format!("no flag reads {name}, so it is not used"));
+    let finding = Finding::new(
+        Area::Configuration,
+        "variable",
+        Verdict::Warn,
+        format!("no flag reads {name}, so it is not used"),
+    );
     match nearest {
         Some(nearest) => finding.fix(format!("perhaps {nearest} is meant; otherwise remove it")),
         None => finding.fix("remove it"),

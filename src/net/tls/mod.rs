@@ -123,9 +123,7 @@ pub(crate) fn client_config(files: &TlsFiles, verify: Verify) -> Result<ClientCo
     let chain = certificates(TlsFile::Cert, cert)?;
     let (of_key, key_file) = files.key.as_ref().map_or((TlsFile::Cert, cert), |key| (TlsFile::Key, key));
     let key = pem::private_key(key_file).map_err(|words| TlsProblem::of(of_key, key_file, &words))?;
-    builder
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| TlsProblem::of(of_key, key_file, unusable_key(&error)))
+    builder.with_client_auth_cert(chain, key).map_err(|error| TlsProblem::of(of_key, key_file, unusable_key(&error)))
 }
 
 /// The library's text is not passed on: it may quote the key.

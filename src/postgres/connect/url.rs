@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 
-use crate::net::{authority, is_loopback};
 use crate::net::tls::TlsFiles;
+use crate::net::{authority, is_loopback};
 
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -148,7 +148,8 @@ fn depth(bytes: &[u8]) -> usize {
     let (mut at, mut deepest) = (0usize, 0usize);
     // The ends of the tables and arrays that are open, and whether its items have names.
     let mut open: Vec<(usize, bool)> = Vec::new();
-    let number = |at: usize| Some(usize::try_from(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?)).unwrap_or(usize::MAX));
+    let number =
+        |at: usize| Some(usize::try_from(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?)).unwrap_or(usize::MAX));
     let Some(size) = number(0) else { return 0 };
     at += 4;
     open.push((at.saturating_add(size), true));
@@ -212,7 +213,11 @@ mod tests {
         let mut table = Vec::new();
         for level in 0..levels {
             let size = u32::try_from(table.len()).expect("small").to_be_bytes();
-            table = if level + 1 == levels { [&size[..], &table].concat() } else { [b"\x01aF", &size[..], &table].concat() };
+            table = if level + 1 == levels {
+                [&size[..], &table].concat()
+            } else {
+                [b"\x01aF", &size[..], &table].concat()
+            };
         }
         table
     }
@@ -239,7 +244,8 @@ mod tests {
     #[test]
     fn what_a_broker_sends_passes_unchanged_however_it_arrives() {
         let header = frame(HEADER, &[&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 << 5, 0][..], &nested(16)].concat());
-        let bytes = [start(3), frame(METHOD, &OPEN_OK), frame(METHOD, &[0, 60, 0, 80, 1]), header, frame(8, &[])].concat();
+        let bytes =
+            [start(3), frame(METHOD, &OPEN_OK), frame(METHOD, &[0, 60, 0, 80, 1]), header, frame(8, &[])].concat();
         for step in [1, 2, 5, 8, bytes.len()] {
             assert_eq!(passed(&mut Guard::default(), &bytes, step).expect("it passes"), bytes, "{step}");
         }

@@ -24,10 +24,10 @@ use tokio_rustls::TlsConnector;
 use crate::deadline::deadline;
 use crate::net::authority::split_list;
 use crate::net::dial::{Addresses, GoodAddresses};
-use crate::net::{cut, io_words};
 use crate::net::secret::Secret;
 use crate::net::tls::words::{Peer, explain, tls_error};
 use crate::net::tls::{TlsFiles, TlsProblem, Verify, client_config};
+use crate::net::{cut, io_words};
 use crate::rabbitmq::connect::stream::{BrokerReactor, BrokerStream, HangUp};
 use crate::rabbitmq::connect::url::{AmqpUrl, parse};
 
@@ -275,7 +275,9 @@ impl Node {
 fn not_allowed(text: &str, user: &str) -> String {
     // Only its words tell them apart, and RabbitMQ's are not translated.
     if text.contains("connection limit") {
-        return format!("{text}; the vhost, the node or user '{user}' has no connection left: raise the limit (rabbitmqctl set_vhost_limits, set_user_limits)");
+        return format!(
+            "{text}; the vhost, the node or user '{user}' has no connection left: raise the limit (rabbitmqctl set_vhost_limits, set_user_limits)"
+        );
     }
     format!("{text}; create the vhost, or give user '{user}' access with: rabbitmqctl set_permissions")
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use lapin::uri::{AMQPScheme, AMQPUri, SASLMechanism};
 
-use crate::net::{authority, is_loopback};
 use crate::net::tls::TlsFiles;
+use crate::net::{authority, is_loopback};
 
 /// A parsed URL. Has no `Debug`, because it contains the password.
 pub struct AmqpUrl {
@@ -38,8 +38,7 @@ pub fn parse(text: &str) -> Result<AmqpUrl, String> {
             if error.contains("scheme") { "the scheme is neither amqp nor amqps" } else { "it cannot be parsed" };
         format!("{EXAMPLE}: {words}; characters such as @ : / ? # in user, password or vhost must be percent-encoded")
     })?;
-    let authority =
-        text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
         // lapin's own parser would take it for `localhost`.
