@@ -7,5 +7,6 @@ GRANT UPDATE (floor) ON outbox.lanes TO the_role;
 GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
 GRANT INSERT, UPDATE (processed_at, resolution, resolved_by, note), DELETE ON outbox.dead_letters TO the_role;
 GRANT INSERT, UPDATE ON outbox.replays TO the_role;
+GRANT EXECUTE ON FUNCTION outbox.readable(text) TO the_role;
 -- Lets it read the tables of a later version before the grants are renewed.
 ALTER DEFAULT PRIVILEGES IN SCHEMA outbox GRANT SELECT ON TABLES TO the_role;

@@ -11,5 +11,6 @@ GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.relays TO the_role;
 GRANT INSERT ON outbox.dead_letters, outbox.flows TO the_role;
 GRANT UPDATE (last_run_at, run_by) ON outbox.upkeep TO the_role;
+GRANT EXECUTE ON FUNCTION outbox.readable(text) TO the_role;
 -- Lets it read the tables of a later version before the grants are renewed.
 ALTER DEFAULT PRIVILEGES IN SCHEMA outbox GRANT SELECT ON TABLES TO the_role;

@@ -1,5 +1,38 @@
 -- Back to version 1, part by part in the reverse order. Every event stays.
 
+-- == Rows: keys that are parked ==
+-- A relay of version 1 tries them again.
+DROP FUNCTION outbox.readable(text);
+UPDATE outbox.waits SET reason = 'retry', until = clock_timestamp() WHERE reason IN ('unreadable', 'dead_letter_failed');
+ALTER TABLE outbox.waits DROP CONSTRAINT waits_reason_check;
+ALTER TABLE outbox.waits ADD CONSTRAINT waits_reason_check
+    CHECK (reason IN ('retry', 'held', 'no_route', 'unconfirmed', 'after_dead_letter'));
+
+-- == Rows: dead letters without a second copy ==
+-- A document that the server cannot hold is left empty: its columns are there.
+DROP VIEW outbox.dead_letter_documents;
+ALTER TABLE outbox.dead_letters ADD COLUMN original_event json NOT NULL DEFAULT '{}';
+UPDATE outbox.dead_letters d
+SET original_event = (
+    SELECT row_to_json(o)
+    FROM (SELECT d.id, d.seq, d.aggregate_type, d.aggregate_id, d.event_type, d.partition_key, d.event_version, d.payload, d.headers,
+                 d.correlation_id, d.created_at, d.lane, d.replay_id, d.only_routes) o)
+WHERE pg_column_size(payload) <= 1048576 AND octet_length(coalesce(correlation_id, '')) <= 1024 AND coalesce(pg_column_size(headers), 0) <= 4096;
+ALTER TABLE outbox.dead_letters ALTER COLUMN original_event DROP DEFAULT, ALTER COLUMN payload SET STORAGE EXTENDED;
+
+-- == Rows: keys are ordered by their bytes ==
+ALTER TABLE outbox.waits ALTER COLUMN key TYPE text COLLATE "default";
+ALTER TABLE outbox.holds ALTER COLUMN scope TYPE text COLLATE "default", ALTER COLUMN exchange TYPE text COLLATE "default",
+    ALTER COLUMN routing_key TYPE text COLLATE "default", ALTER COLUMN route TYPE text COLLATE "default";
+ALTER TABLE outbox.dead_letters ALTER COLUMN aggregate_id TYPE text COLLATE "default";
+ALTER TABLE outbox.upkeep ALTER COLUMN job TYPE text COLLATE "default";
+
+-- == Rows: limits ==
+ALTER TABLE outbox.events
+    DROP CONSTRAINT payload_has_at_most_512_mib,
+    DROP CONSTRAINT headers_have_at_most_256_kib,
+    DROP CONSTRAINT correlation_id_has_at_most_1024_bytes;
+
 -- == Relays ==
 DROP TABLE outbox.relays;
 

@@ -15,5 +15,5 @@ UNION ALL
 SELECT 'replayed route', r.name, count(*)
 FROM pending p CROSS JOIN LATERAL unnest(p.only_routes) AS r (name) WHERE p.only_routes IS NOT NULL GROUP BY r.name
 UNION ALL
-SELECT 'event type', left(event_type, 255), count(*) FROM pending GROUP BY left(event_type, 255)
+SELECT 'event type', outbox.readable(left(event_type, 255)), count(*) FROM pending GROUP BY left(event_type, 255)
 LIMIT 5000

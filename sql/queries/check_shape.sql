@@ -1,6 +1,7 @@
 -- Whether the events table is still as the migration made it: the payload's type, the lane's expression, the valid indexes.
 -- $1 schema.
-SELECT (SELECT a.atttypid::regtype::text FROM pg_attribute a WHERE a.attrelid = e.oid AND a.attname = 'payload') AS payload_type,
+SELECT (SELECT t.typname::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = e.oid AND a.attname = 'payload') AS payload_type,
        (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
         JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = e.oid AND a.attname = 'lane' AND a.attgenerated = 's') AS lane,

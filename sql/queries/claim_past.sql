@@ -3,7 +3,7 @@
 -- one snapshot.
 -- Arrays of: $1 lane, $2 its pending events that are looked at. $3 events of a key at most, $4 events per lane at most, $5 bytes as in
 -- claim_events. `visited` says how many were looked at.
--- Keys are compared by their bytes, which sorts faster, and the ids of each are put in order explicitly: no plan may mix them up.
+-- Keys are compared by their bytes, as in the table of waits, which also sorts faster, and the ids of each are put in order explicitly: no plan may mix them up.
 SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version,
        CASE WHEN b.payload_bytes + coalesce(b.headers_bytes, 0) <= $5 THEN e.payload::text END AS payload, b.payload_bytes,
        CASE WHEN b.payload_bytes + coalesce(b.headers_bytes, 0) <= $5 THEN e.headers::text END AS headers, b.headers_bytes,
@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
               GROUP BY key) counted
     ) keys
     CROSS JOIN LATERAL unnest(keys.ids) WITH ORDINALITY AS share (id, place)
-    WHERE coalesce((SELECT false FROM outbox.waits w WHERE w.key = keys.key COLLATE "default"), true)
+    WHERE coalesce((SELECT false FROM outbox.waits w WHERE w.key = keys.key), true)
     ORDER BY (share.place - 1) / 4, keys.first_seq, share.place
     LIMIT $4
 ) past

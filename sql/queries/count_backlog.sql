@@ -13,7 +13,9 @@ SELECT (SELECT CASE WHEN sum(events) < $1 AND max(events) >= ($1 + 63) / 64
                     ELSE least(sum(events), $1)::bigint END
         FROM counted) AS pending,
        coalesce(extract(epoch FROM clock_timestamp() - (
-           SELECT min(head.created_at)
+           -- A time that is far from any clock is the writer's, and not when the event was written: it must not stop the gauges.
+           SELECT min(CASE WHEN head.created_at >= clock_timestamp() - interval '10 years' AND head.created_at < '9999-12-31Z'
+                           THEN head.created_at END)
            FROM outbox.lanes l
            CROSS JOIN LATERAL (SELECT e.created_at, e.id FROM outbox.events e
                                WHERE e.lane = l.lane AND e.published_at IS NULL

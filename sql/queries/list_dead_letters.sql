@@ -1,8 +1,9 @@
 -- Dead letters, newest first. A null filter matches everything.
 -- $1 aggregate id, $2 event type, $3 route that failed, $4 reason, $5 dead-lettered since, $6 dead-lettered before.
 -- $7 whether to include resolved ones, $8 limit.
-SELECT d.dead_letter_id, d.id, d.seq, coalesce(d.partition_key, d.aggregate_id) AS key, d.aggregate_type, d.aggregate_id,
-       left(d.event_type, 255) AS event_type, left(d.correlation_id, 256) AS correlation_id,
+SELECT d.dead_letter_id, d.id, d.seq, outbox.readable(coalesce(d.partition_key, d.aggregate_id)) AS key,
+       outbox.readable(d.aggregate_type) AS aggregate_type, outbox.readable(d.aggregate_id) AS aggregate_id,
+       outbox.readable(left(d.event_type, 255)) AS event_type, outbox.readable(left(d.correlation_id, 256)) AS correlation_id,
        CASE WHEN d.created_at >= '0001-01-01Z' AND d.created_at < '9999-12-31Z' THEN d.created_at END AS created_at, d.replay_id, d.failure_reason,
        left(d.last_error, 200) AS last_error, d.attempts, d.routes_confirmed, d.routes_failed,
        d.dead_lettered_at, d.processed_at, d.resolution, d.resolved_by, d.note

@@ -13,4 +13,4 @@ SET event_id = h.id, seq = h.seq, reason = 'retry', attempts = 0, until = clock_
     routes_confirmed = '{}', since = clock_timestamp()
 FROM head h
 WHERE w.key = h.key AND w.seq >= h.seq AND w.routes_confirmed = '{}'
-  AND (w.reason IN ('retry', 'held', 'no_route') OR (w.reason = 'after_dead_letter' AND w.event_id = ANY($1::uuid[])))
+  AND (w.reason IN ('retry', 'held', 'no_route', 'unreadable', 'dead_letter_failed') OR (w.reason = 'after_dead_letter' AND w.event_id = ANY($1::uuid[])))

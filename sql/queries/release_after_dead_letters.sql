@@ -7,4 +7,4 @@ WITH ended AS (
     FROM (SELECT lane, min(seq) AS seq FROM ended GROUP BY lane) lowest
     WHERE l.lane = lowest.lane AND l.floor > lowest.seq
 )
-SELECT key FROM ended ORDER BY key
+SELECT outbox.readable(key) AS key FROM ended ORDER BY ended.key

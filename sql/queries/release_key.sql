@@ -1,3 +1,4 @@
 -- Makes a key's waiting head due at once. The caller holds the lane's lock.
--- $1 key, $2 the event that waits.
-UPDATE outbox.waits SET until = clock_timestamp(), hold_id = NULL WHERE key = $1 AND event_id = $2
+-- $1 key, or the form in which lists show it, $2 the event that waits.
+UPDATE outbox.waits SET until = clock_timestamp(), hold_id = NULL
+WHERE event_id = $2 AND (key = $1 OR outbox.readable(key) = $1)

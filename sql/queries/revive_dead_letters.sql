@@ -1,6 +1,7 @@
 -- Makes dead letters pending events again with their id, seq and texts, and resolves them. Sends only the routes that failed, unless asked
 -- otherwise or unless none had confirmed. Casts through text undo the compression of stored dead letters, so that the relay can tell a
--- payload's size without reading it (JSON functions would refuse \u0000). Skips an id that is already among the events.
+-- payload's size without reading it (JSON functions would refuse \u0000). Skips an id that is already among the events, and what is
+-- over the limits of the events table.
 -- If some routes confirmed but no failed route is recorded, only the routes file knows what is left. Such an event needs its key's wait to
 -- keep its confirmed routes (put_confirmed), and is skipped if another event of the key is to have that wait. The caller holds the lanes'
 -- locks.
@@ -16,14 +17,15 @@ WITH chosen AS MATERIALIZED (
     FROM chosen ORDER BY id, dead_letter_id DESC
 ), possible AS MATERIALIZED (
     SELECT l.* FROM latest l
-    WHERE NOT l.needs_wait OR NOT (
+    WHERE pg_column_size(l.payload) <= 536870916 AND coalesce(octet_length(l.headers::text), 0) <= 262144
+      AND coalesce(octet_length(l.correlation_id), 0) <= 1024 AND (NOT l.needs_wait OR NOT (
         EXISTS (SELECT FROM latest o WHERE o.key = l.key AND o.seq < l.seq)
         OR EXISTS (SELECT FROM outbox.waits w
                    WHERE w.key = l.key AND w.event_id <> l.id
-                     AND (w.seq < l.seq OR w.routes_confirmed <> '{}' OR w.reason NOT IN ('retry', 'held', 'no_route')))
+                     AND (w.seq < l.seq OR w.routes_confirmed <> '{}' OR w.reason NOT IN ('retry', 'held', 'no_route', 'unreadable', 'dead_letter_failed')))
         OR EXISTS (SELECT FROM outbox.events e
                    WHERE e.lane = (hashtextextended(l.key, 0) & 63)::smallint AND e.published_at IS NULL AND e.seq < l.seq
-                     AND coalesce(e.partition_key, e.aggregate_id) = l.key))
+                     AND coalesce(e.partition_key, e.aggregate_id) = l.key)))
 ), revived AS (
     INSERT INTO outbox.events (id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
                                correlation_id, created_at, replay_id, only_routes)

@@ -1,6 +1,7 @@
 -- What an operator sees of dead letters before changing them. `later` says that a later event of the key is already published.
 -- $1 dead-letter ids.
-SELECT d.dead_letter_id::text AS id, coalesce(d.partition_key, d.aggregate_id) AS key, d.event_type, d.failure_reason AS reason,
+SELECT d.dead_letter_id::text AS id, outbox.readable(coalesce(d.partition_key, d.aggregate_id)) AS key,
+       outbox.readable(d.event_type) AS event_type, d.failure_reason AS reason,
        to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS created_at,
        to_char(d.dead_lettered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at,
        EXISTS (SELECT FROM outbox.events l

@@ -9,7 +9,7 @@ WITH old AS MATERIALIZED (
       AND ($2::text IS NULL OR d.aggregate_id = $2) AND ($3::boolean OR d.processed_at IS NOT NULL)
     LIMIT $4
 )
-SELECT (SELECT count(*) FROM old) AS matched, dead_letter_id::text AS id, key, event_type,
+SELECT (SELECT count(*) FROM old) AS matched, dead_letter_id::text AS id, outbox.readable(key) AS key, outbox.readable(event_type) AS event_type,
        failure_reason || ', ' || coalesce(resolution, 'unresolved') AS reason,
        to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at
 FROM old

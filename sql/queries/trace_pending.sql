@@ -9,4 +9,4 @@ WITH of_key AS MATERIALIZED (
 ), placed AS (
     SELECT id, seq, event_type, row_number() OVER (ORDER BY seq) AS place, count(*) OVER () AS total FROM of_key
 )
-SELECT id, seq, event_type, place, total FROM placed WHERE place = 1 OR place > total - $2 OR id = $3 ORDER BY seq
+SELECT id, seq, outbox.readable(event_type) AS event_type, place, total FROM placed WHERE place = 1 OR place > total - $2 OR id = $3 ORDER BY seq

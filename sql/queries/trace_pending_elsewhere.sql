@@ -14,6 +14,6 @@ WITH looked AS MATERIALIZED (
     ORDER BY seq DESC
     LIMIT $2
 )
-SELECT c.capped, f.id, f.seq, f.key
+SELECT c.capped, f.id, f.seq, outbox.readable(f.key) AS key
 FROM (SELECT EXISTS (SELECT FROM looked GROUP BY lane HAVING count(*) >= 500) AS capped) c
 LEFT JOIN found f ON true

@@ -73,6 +73,10 @@ pub enum Reason {
     Unconfirmed,
     /// Its head became a dead letter under --on-dead-letter hold.
     AfterDeadLetter,
+    /// The database cannot deliver the event at its head.
+    Unreadable,
+    /// Its head was given up, and could not be moved to the dead letters.
+    DeadLetterFailed,
 }
 
 impl From<Reason> for WaitReason {
@@ -83,6 +87,8 @@ impl From<Reason> for WaitReason {
             Reason::NoRoute => Self::NoRoute,
             Reason::Unconfirmed => Self::Unconfirmed,
             Reason::AfterDeadLetter => Self::AfterDeadLetter,
+            Reason::Unreadable => Self::Unreadable,
+            Reason::DeadLetterFailed => Self::DeadLetterFailed,
         }
     }
 }
@@ -96,6 +102,9 @@ The effect depends on why the key waits:
   no_route           looks for a route now, on whichever relay claims it
   after_dead_letter  continues without the dead letter; to send that event
                      first, use 'dlq replay --id EVENT' instead
+  unreadable         reads the event again, after its row was repaired or deleted
+  dead_letter_failed tries again to send the event, or to move it to the dead
+                     letters
   unconfirmed        sends the event again, although it may still be confirmed:
                      consumers may see it twice, with the same message_id. Asks
                      first. Another relay sends it at once; the one that sent it

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
+use crate::commands::check::database::{UTF8, UTF8_FIX, no_utf8};
 use crate::commands::print::{print, say};
 use crate::commands::state::strangers::{MIGRATION, Stranger};
 use crate::config::migrate::{MigrateConfig, Mode, OptionalTrigger, OptionalTriggers};
@@ -171,7 +172,11 @@ async fn apply(
     if let Some(grants) = grants {
         client.batch_execute(&grants.sql(schema)).await.map_err(failed)?;
     }
+    let encoding: String = client.query_one(&queries.database_encoding, &[]).await.map_err(failed)?.get(0);
     client.batch_execute("COMMIT").await.map_err(failed)?;
+    if encoding != UTF8 {
+        say(&format!("outbox-relay: warning: {}; {UTF8_FIX}\n", no_utf8(&encoding)));
+    }
     Ok(applied)
 }
 

@@ -92,6 +92,13 @@ pub fn own_headers(text: Option<&str>) -> Result<Map<String, Value>, InvalidEven
         }
         within_depth(value, HEADERS_DEPTH_MAX)?;
     }
+    if headers.values().any(has_fraction)
+        && let Some(number) = numbers(text).find(|number| !keeps_digits(number))
+    {
+        return Err(InvalidEvent(format!(
+            "the header value {number} has more digits than a double; give it as a string"
+        )));
+    }
     Ok(headers)
 }
 
@@ -124,6 +131,53 @@ fn within_depth(value: &Value, depth_left: usize) -> Result<(), InvalidEvent> {
 fn is_exact(number: &serde_json::Number) -> bool {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     number.is_i64() || (number.is_f64() && number.as_f64().is_some_and(|value| value.abs() < BEYOND))
+}
+
+/// Whether a number was read as a double, whose digits may not be those that were written.
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(items) => items.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
+/// The numbers of a JSON text, as they are written.
+fn numbers(json: &str) -> impl Iterator<Item = &str> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit())?;
+            rest = &rest[start..];
+            if !rest.starts_with('"') {
+                let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+                let (number, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+                rest = after;
+                return Some(number);
+            }
+            let mut is_escaped = false;
+            let closes = |c: char| {
+                let closes = c == '"' && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                closes
+            };
+            let end = rest[1..].find(closes)?;
+            rest = &rest[end + 2..];
+        }
+    })
+}
+
+/// Whether a double writes the number with the digits that it has.
+fn keeps_digits(number: &str) -> bool {
+    if number.parse::<i64>().is_ok() {
+        return true;
+    }
+    let digits = |text: &str| {
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        mantissa.chars().filter(char::is_ascii_digit).collect::<String>().trim_matches('0').to_owned()
+    };
+    number.parse::<f64>().is_ok_and(|value| digits(&format!("{value:e}")) == digits(number))
 }
 
 /// Adds the route's name: two routes that lead into one queue give it one event twice, with one id.
@@ -214,6 +268,11 @@ mod tests {
             (Box::new(|event| event.headers = Some(r#"{"X-Outbox-Seq":1}"#.into())), "is reserved"),
             (Box::new(|event| event.headers = Some(r#"{"n":9223372036854775808}"#.into())), "beyond 64 signed bits"),
             (Box::new(|event| event.headers = Some(r#"{"n":[18446744073709551617]}"#.into())), "beyond 64 signed bits"),
+            (Box::new(|event| event.headers = Some(r#"{"n":9007199254740993.0}"#.into())), "more digits than a double"),
+            (
+                Box::new(|event| event.headers = Some(r#"{"a":["\"1",{"n":0.12345678901234567891}]}"#.into())),
+                "more digits",
+            ),
             (Box::new(move |event| event.headers = Some(deep)), "nested deeper"),
             (Box::new(|event| event.correlation_id = Some("c".repeat(256))), "the correlation id has 256 bytes"),
         ];
@@ -221,6 +280,16 @@ mod tests {
             let error = build_from(change).expect_err(expected).to_string();
             assert!(error.contains(expected), "'{error}' lacks '{expected}'");
         }
+    }
+
+    #[test]
+    fn a_number_that_keeps_its_digits_is_taken() {
+        let text = r#"{"a":0.1,"b":-1.50e3,"c":9223372036854775807,"d":0.30000000000000004,"e":"0.12345678901234567891","f":0.0,"g":1e18}"#;
+        assert_eq!(
+            numbers(text).collect::<Vec<_>>(),
+            ["0.1", "-1.50e3", "9223372036854775807", "0.30000000000000004", "0.0", "1e18"]
+        );
+        assert!(build_from(|event| event.headers = Some(text.into())).is_ok());
     }
 
     #[test]

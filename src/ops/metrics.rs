@@ -22,6 +22,9 @@ const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
+/// The longest time to a confirm that is counted, far above the largest bucket.
+const LAG_SECONDS_MAX: f64 = 86_400.0;
+
 /// What can fail; the label of `outbox_failures_total`.
 const FAILURES: &[&str] = &[
     "returned",
@@ -34,6 +37,8 @@ const FAILURES: &[&str] = &[
     "schema",
     "marks_refused",
     "settle_refused",
+    "unreadable",
+    "dead_letter_failed",
     "late_settle",
     "probe",
     "upkeep",
@@ -212,9 +217,10 @@ impl Metrics {
         self.worker_panics.inc();
     }
 
-    /// The time from `created_at` to the confirm; never below 0, even if the clocks differ.
+    /// The time from `created_at` to the confirm; never below 0, even if the clocks differ, nor above a day: the time is the writer's, and one
+    /// of the year 1 would be in the sum for ever.
     pub fn delivery_lag(&self, seconds: f64) {
-        self.delivery_lag.observe(seconds.max(0.0));
+        self.delivery_lag.observe(seconds.clamp(0.0, LAG_SECONDS_MAX));
     }
 
     /// The time from sending to the confirm.

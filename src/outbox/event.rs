@@ -104,11 +104,23 @@ pub enum WaitReason {
     Unconfirmed,
     /// Its predecessor was dead-lettered, and the policy is to wait for an operator.
     AfterDeadLetter,
+    /// The database cannot deliver its row.
+    Unreadable,
+    /// It was given up, and the database could not move it to the dead letters.
+    DeadLetterFailed,
 }
 
 impl WaitReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 5] = [Self::Retry, Self::Held, Self::NoRoute, Self::Unconfirmed, Self::AfterDeadLetter];
+    pub const ALL: [Self; 7] = [
+        Self::Retry,
+        Self::Held,
+        Self::NoRoute,
+        Self::Unconfirmed,
+        Self::AfterDeadLetter,
+        Self::Unreadable,
+        Self::DeadLetterFailed,
+    ];
 
     /// The word in SQL, metrics, logs and docs.
     pub fn as_str(self) -> &'static str {
@@ -118,6 +130,8 @@ impl WaitReason {
             Self::NoRoute => "no_route",
             Self::Unconfirmed => "unconfirmed",
             Self::AfterDeadLetter => "after_dead_letter",
+            Self::Unreadable => "unreadable",
+            Self::DeadLetterFailed => "dead_letter_failed",
         }
     }
 

@@ -41,12 +41,14 @@ pub struct Claim<B> {
     pub full: bool,
     /// Whether nothing is pending and no key waits, as far as that was asked: then only a commit can make work.
     pub is_at_rest: bool,
+    /// Keys that were parked on the way, because the event at their head cannot be read.
+    pub unreadable: usize,
 }
 
 impl<B> Claim<B> {
     /// Nothing was due. `is_at_rest`: and only a commit can make work, as far as that was asked.
     pub fn nothing(is_at_rest: bool) -> Self {
-        Self { batch: None, events: Vec::new(), holds: Holds::default(), full: false, is_at_rest }
+        Self { batch: None, events: Vec::new(), holds: Holds::default(), full: false, is_at_rest, unreadable: 0 }
     }
 }
 
@@ -149,8 +151,12 @@ pub struct NewHold {
 pub struct NewDeadLetter {
     /// The event.
     pub event_id: Uuid,
-    /// Its key, for the log and for `after_dead_letter`.
+    /// Its key.
     pub key: String,
+    /// The key's lane.
+    pub lane: i16,
+    /// Its seq.
+    pub seq: i64,
     /// Why.
     pub reason: FailureReason,
     /// The error.
@@ -161,8 +167,8 @@ pub struct NewDeadLetter {
     pub routes_confirmed: Vec<String>,
     /// Routes that failed.
     pub routes_failed: Vec<String>,
-    /// Lane and seq, if the policy is to keep the key waiting.
-    pub key_waits: Option<(i16, i64)>,
+    /// Whether the policy is to keep the key waiting.
+    pub key_waits: bool,
 }
 
 /// The result of a probe.
@@ -209,6 +215,10 @@ impl Settlement {
 pub struct Settled {
     /// Waits and dead letters that the database refused, by event. Their events stay pending.
     pub refused: Vec<(Uuid, String)>,
+    /// Dead letters that could not be moved, by event, and why: their keys wait for that.
+    pub parked: Vec<(Uuid, String)>,
+    /// Dead letters that were not tried, because another one took too long: their keys wait for a moment.
+    pub postponed: Vec<Uuid>,
     /// Whether that flows were confirmed could not be noted.
     pub flows_refused: bool,
 }
@@ -235,6 +245,21 @@ pub struct LateRoute {
     pub route: Arc<str>,
 }
 
+/// What a statement's failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A second try may succeed: a deadlock, a serialization failure, a lock that took too long.
+    Passing,
+    /// One of its rows: its data, its size, or how it is stored.
+    Row,
+    /// The statement took too long.
+    Slow,
+    /// A table or the schema is not there.
+    Missing,
+    /// Anything else.
+    Other,
+}
+
 /// The database cannot be used, or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -251,9 +276,8 @@ pub enum StoreError {
         action: &'static str,
         /// The database's message.
         error: String,
-        /// Whether a second try may succeed: a deadlock, a serialization failure, a lock that took
-        /// too long.
-        passing: bool,
+        /// What it is about, by its SQLSTATE.
+        cause: Cause,
     },
     /// The tables are missing, or have another version than this relay needs.
     #[error("{0}")]
@@ -279,6 +303,11 @@ impl StoreError {
             Self::Schema(_) => "schema",
             Self::MarksRefused { .. } => "marks_refused",
         }
+    }
+
+    /// Whether it is about a row, and not about the database or the statement.
+    pub fn is_about_row(&self) -> bool {
+        matches!(self, Self::Failed { cause: Cause::Row, .. })
     }
 
     /// Whether a database that could be used answered.

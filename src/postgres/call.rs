@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::deadline::deadline;
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Cause, StoreError};
 use crate::postgres::connect::chain;
 
 /// Longer than the server's statement timeout of 5 s, so that the server's error comes first.
@@ -109,12 +109,43 @@ async fn bounded<T>(
             Err(StoreError::ReadOnly(chain(&error)))
         }
         Ok(Err(error)) => {
-            let passing = error.code().is_some_and(|code| {
-                [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]
-                    .contains(code)
-            });
-            Err(StoreError::Failed { action, error: chain(&error), passing })
+            let cause = error.code().map_or(Cause::Other, cause);
+            Err(StoreError::Failed { action, error: chain(&error), cause })
         }
         Err(error) => Err(StoreError::Unreachable(error.to_string())),
+    }
+}
+
+/// What a failure is about, by its SQLSTATE alone: servers speak many languages.
+fn cause(code: &SqlState) -> Cause {
+    match code {
+        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE => {
+            Cause::Passing
+        }
+        &SqlState::QUERY_CANCELED => Cause::Slow,
+        &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN | &SqlState::INVALID_SCHEMA_NAME => Cause::Missing,
+        &SqlState::OUT_OF_MEMORY => Cause::Row,
+        // Data exceptions, limits of the server, and internal errors, data corruption among them.
+        other if matches!(other.code().get(..2), Some("22" | "54" | "XX")) => Cause::Row,
+        _ => Cause::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_judged_by_its_code() {
+        let of = |code| cause(&SqlState::from_code(code));
+        for code in ["22021", "22P05", "22P02", "54000", "54001", "53200", "XX000", "XX001", "XX002"] {
+            assert_eq!(of(code), Cause::Row, "{code}");
+        }
+        assert_eq!([of("40001"), of("40P01"), of("55P03")], [Cause::Passing; 3]);
+        assert_eq!([of("42P01"), of("3F000")], [Cause::Missing; 2]);
+        assert_eq!(of("57014"), Cause::Slow);
+        for code in ["42501", "25006", "53100", "P0001", "57P01"] {
+            assert_eq!(of(code), Cause::Other, "{code}");
+        }
     }
 }

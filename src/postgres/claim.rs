@@ -41,12 +41,7 @@ pub(super) async fn read(
     lanes: &[i16],
     limits: &ClaimLimits,
 ) -> Result<Reading, StoreError> {
-    let per_lane = limits.events.div_ceil(lanes.len().max(1)).max(1);
-    let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    // This many due heads and this many pending events, so that the first read takes at most twice
-    // the limit.
-    let share = limits.bytes / (lanes.len() * per_lane).max(1);
-    let (rows_max, body_bytes) = (clamp(per_lane), clamp(share.min(limits.payload_bytes)));
+    let Shares { per_lane, rows_max, body_bytes, .. } = Shares::new(limits, lanes.len());
     let client = batch.client();
     let params: [call::Param<'_>; 3] = [(&lanes, Type::INT2_ARRAY), (&rows_max, Type::INT8), (&body_bytes, Type::INT8)];
     let (claimed, holds, ()) = tokio::try_join!(
@@ -67,6 +62,28 @@ pub(super) async fn read(
     cut_short |= read_bodies(batch, queries, &mut claimed).await?;
     let events = claimed.into_iter().map(|row| row.event).collect();
     Ok(Reading { events, holds: Holds::new(holds.iter().filter_map(rows::hold).collect()), cut_short })
+}
+
+/// What of a claim's limits each of its lanes has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
+    per_lane: usize,
+    /// This many due heads and this many pending events, so that the first read takes at most twice the limit.
+    pub(super) rows_max: i64,
+    /// Bytes of payload and headers up to which a row's are read at once.
+    pub(super) body_bytes: i64,
+    /// Events of a key.
+    pub(super) of_key: i64,
+}
+
+impl Shares {
+    pub(super) fn new(limits: &ClaimLimits, lanes: usize) -> Self {
+        let per_lane = limits.events.div_ceil(lanes.max(1)).max(1);
+        let share = limits.bytes / (lanes * per_lane).max(1);
+        let clamp = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let (rows_max, body_bytes) = (clamp(per_lane), clamp(share.min(limits.payload_bytes)));
+        Self { per_lane, rows_max, body_bytes, of_key: clamp(limits.events_of_key) }
+    }
 }
 
 /// How many rows were read of each lane, of both kinds and of a single key.

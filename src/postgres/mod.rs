@@ -19,3 +19,4 @@ pub(crate) mod rows;
 pub mod schema;
 mod settle;
 pub mod store;
+mod unreadable;

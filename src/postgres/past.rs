@@ -14,7 +14,7 @@ use crate::quick::QuickMap;
 
 /// Pending events of a lane that are looked at: at first, and at the most. The most takes PostgreSQL 60 ms (measured).
 const DEPTH_MIN: usize = 256;
-const DEPTH_MAX: usize = 32_768;
+pub(super) const DEPTH_MAX: usize = 32_768;
 const DEEPER: usize = 8;
 /// Pending events that one claim looks at, in all its lanes.
 const ROWS_MAX: usize = 65_536;

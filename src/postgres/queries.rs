@@ -26,7 +26,7 @@ macro_rules! queries {
 }
 
 queries! {
-    begin_batch, plan_claim, plan_settle, has_work, has_due_probe, snapshot, begin_read, begin_change, claim_lanes, claim_events, claim_bodies, claim_past, lock_tables, lock_floors, claim_probe, claim_probe_event, list_holds, mark_published, delete_confirmed, count_pending,
+    begin_batch, plan_claim, plan_settle, has_work, has_due_probe, snapshot, begin_read, begin_change, claim_lanes, claim_events, claim_bodies, claim_past, ids_of_claim, read_suspects, park_unreadable, lock_tables, lock_floors, claim_probe, claim_probe_event, list_holds, mark_published, delete_confirmed, count_pending,
     end_waits, put_waits, put_hold, keep_holds, dead_letter, lift_hold, lift_waits, lift_no_route_waits, gone_holds, repair_times, lock_strangers, postpone_probe, drop_idle_hold, lock_confirmed, wake_marked_waits,
     wake_waits, note_routes, hold_unconfirmed_waits, unconfirmed_holds, probe_unconfirmed, put_flows, confirmed_flows, schema_version, take_jobs, move_floors, writers, sweep_late, lower_floor, lanes_behind,
     end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane, has_notify_trigger, begin_migration, try_lock_migration, lock_migration, has_migrations, migration_checksum, record_migration,
@@ -38,7 +38,7 @@ queries! {
     key_state, release_key, show_holds, hold_route, lanes_of_hold, lift_lane_waits,
     sample_purge_published, purge_selected_published, sample_purge_dead_letters, purge_selected_dead_letters, count_aggregate_pending,
     list_keys, count_behind, status_waits, status_holds, group_holds, status_dead_letters, status_upkeep, status_tables, oldest_transaction, newest_published,
-    check_server, check_privileges, check_tables, check_shape, check_slots, check_names, prepared_writers, backend_pid,
+    check_server, check_privileges, check_tables, check_shape, check_slots, check_names, check_sequence, database_encoding, prepared_writers, backend_pid,
     session_facts, live_relays, open_transactions, other_schemas, oldest_published, key_waits,
     put_relay, drop_relays, list_relays,
     trace_correlated, trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,

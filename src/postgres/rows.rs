@@ -8,7 +8,7 @@ use tokio_postgres::types::FromSql;
 use crate::outbox::event::{Event, Payload, WaitReason, Waited};
 use crate::outbox::hold::{Hold, HoldScope};
 use crate::outbox::limits::HEADERS_BYTES_MAX;
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Cause, StoreError};
 
 /// The columns of one claimed event.
 pub(super) struct ClaimedRow {
@@ -26,13 +26,18 @@ pub(super) fn claimed(row: &Row, payload_bytes_max: usize) -> Result<ClaimedRow,
     read_claimed(row, payload_bytes_max).map_err(unreadable)
 }
 
+/// Reads payload and headers of a row of `claim_bodies`.
+pub(super) fn body(row: &Row) -> Result<(String, Option<String>), StoreError> {
+    Ok((row.try_get(1).map_err(unreadable)?, row.try_get(2).map_err(unreadable)?))
+}
+
 /// Reads one event whose row has everything, as a probe's has.
 pub(super) fn event(row: &Row) -> Result<Event, StoreError> {
     claimed(row, 0).map(|row| row.event)
 }
 
 fn unreadable(error: tokio_postgres::Error) -> StoreError {
-    StoreError::Failed { action: "reading a claimed event", error: error.to_string(), passing: false }
+    StoreError::Failed { action: "reading a claimed event", error: error.to_string(), cause: Cause::Row }
 }
 
 /// A row's columns from left to right. By position, because a lookup by name compares with all
@@ -102,9 +107,9 @@ impl ClaimedRow {
 
     /// Adds a row of `claim_bodies`.
     pub(super) fn take_body(&mut self, row: &Row) -> Result<(), StoreError> {
-        let payload: String = row.try_get(1).map_err(unreadable)?;
+        let (payload, headers) = body(row)?;
         self.event.payload = Payload::Text(payload);
-        self.event.headers = row.try_get(2).map_err(unreadable)?;
+        self.event.headers = headers;
         self.note_headers();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The version of the schema: which one this program knows, and whether it may use the one that is there.
 
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Cause, StoreError};
 use crate::postgres::call;
 use crate::postgres::queries::Queries;
 use tokio_postgres::Client;
@@ -13,7 +13,7 @@ pub(crate) async fn check_schema(client: &Client, queries: &Queries, schema: &st
     let row = call::one(client, "reading the schema version", &queries.schema_version, &[]).await;
     let row = match row {
         Ok(row) => row,
-        Err(StoreError::Failed { error, .. }) if error.contains("does not exist") => {
+        Err(StoreError::Failed { cause: Cause::Missing, .. }) => {
             return Err(StoreError::Schema(format!(
                 "the schema '{schema}' has no outbox tables; run: outbox-relay migrate --schema {schema}"
             )));

@@ -7,7 +7,7 @@ use crate::outbox::event::{HoldId, WaitReason};
 use crate::outbox::flow::Flow;
 use crate::outbox::hold::{Hold, HoldScope};
 use crate::outbox::store::{
-    Batch, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
+    Batch, Cause, NewDeadLetter, NewWait, ProbeResult, Settled, Settlement, StoreError, Until, WaitsFor,
 };
 use crate::postgres::batch::{PgBatch, some};
 use crate::postgres::call;
@@ -20,8 +20,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+/// How long a key waits whose dead letter could not be moved, before that is tried again: no longer than between two probes.
+const PARKED_FOR: Duration = Duration::from_secs(300);
+/// How long it waits where another one took too long.
+const POSTPONED_FOR: Duration = Duration::from_secs(1);
+
 impl PgBatch {
-    pub(super) async fn put_dead_letter(&self, letter: &NewDeadLetter) -> Result<(), StoreError> {
+    async fn put_dead_letter(&self, letter: &NewDeadLetter) -> Result<(), StoreError> {
         let attempts = i32::try_from(letter.attempts).unwrap_or(i32::MAX);
         let (reason, confirmed, failed) =
             (letter.reason.as_str(), letter.routes_confirmed.join(","), letter.routes_failed.join(","));
@@ -38,21 +43,46 @@ impl PgBatch {
         crash::point(crash::Point::InDeadLetter);
         self.end_waits(&[letter.event_id]).await?;
         // Nothing moved: a late confirm has marked it in the meantime, and its key continues.
-        let Some((lane, seq)) = letter.key_waits.filter(|_| moved > 0) else { return Ok(()) };
+        if !letter.key_waits || moved == 0 {
+            return Ok(());
+        }
         let wait = NewWait {
-            key: letter.key.clone(),
-            lane,
-            event_id: letter.event_id,
-            seq,
-            reason: WaitReason::AfterDeadLetter,
-            attempts: letter.attempts,
-            until: Until::Lifted,
-            hold: None,
-            error: Some(letter.error.clone()),
             routes_confirmed: Vec::new(),
-            no_route_type: None,
+            ..wait_of(letter, WaitReason::AfterDeadLetter, Until::Lifted, letter.error.clone())
         };
         self.put_waits(&[&wait], &HashMap::new()).await
+    }
+
+    /// Moves the dead letters, each in a savepoint. What cannot be moved because of what it is has its key wait for that, and the batch goes
+    /// on. Once one has taken too long, the others have their turn in a later batch, so that the marks of this one are committed soon.
+    async fn settle_dead_letters(&self, letters: &[NewDeadLetter], settled: &mut Settled) -> Result<(), StoreError> {
+        let mut is_slow = false;
+        for letter in letters {
+            if is_slow {
+                let error = "another dead letter of its batch took too long".to_owned();
+                let wait = wait_of(letter, WaitReason::Retry, Until::After(POSTPONED_FOR), error);
+                match self.in_savepoint(self.put_waits(&[&wait], &HashMap::new())).await? {
+                    Ok(()) => settled.postponed.push(letter.event_id),
+                    Err(error) => settled.refused.push((letter.event_id, format!("its wait: {error}"))),
+                }
+                continue;
+            }
+            let Err(error) = self.in_savepoint(self.put_dead_letter(letter)).await? else { continue };
+            let words = format!("its dead letter: {error}");
+            let StoreError::Failed { cause: cause @ (Cause::Row | Cause::Slow), .. } = error else {
+                settled.refused.push((letter.event_id, words));
+                continue;
+            };
+            is_slow |= cause == Cause::Slow;
+            let why =
+                format!("{}: {}; cannot be moved to the dead letters: {error}", letter.reason.as_str(), letter.error);
+            let wait = wait_of(letter, WaitReason::DeadLetterFailed, Until::After(PARKED_FOR), why);
+            match self.in_savepoint(self.put_waits(&[&wait], &HashMap::new())).await? {
+                Ok(()) => settled.parked.push((letter.event_id, words)),
+                Err(error) => settled.refused.push((letter.event_id, format!("{words}; its wait: {error}"))),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn put_waits(
@@ -223,11 +253,7 @@ impl Batch for PgBatch {
         if self.has_waits || settlement.probe.is_some() {
             self.end_waits(&settlement.published).await?;
         }
-        for letter in &settlement.dead_letters {
-            if let Err(error) = self.in_savepoint(self.put_dead_letter(letter)).await? {
-                settled.refused.push((letter.event_id, format!("its dead letter: {error}")));
-            }
-        }
+        self.settle_dead_letters(&settlement.dead_letters, &mut settled).await?;
         self.settle_waits(settlement, &mut settled).await?;
         if !settlement.flows.is_empty() {
             settled.flows_refused = !self.put_flows(&settlement.flows).await?;
@@ -255,6 +281,23 @@ impl Batch for PgBatch {
             crash::point(crash::Point::AfterCommit);
         }
         Ok(settled)
+    }
+}
+
+/// The wait of a dead letter's key.
+fn wait_of(letter: &NewDeadLetter, reason: WaitReason, until: Until, error: String) -> NewWait {
+    NewWait {
+        key: letter.key.clone(),
+        lane: letter.lane,
+        event_id: letter.event_id,
+        seq: letter.seq,
+        reason,
+        attempts: letter.attempts,
+        until,
+        hold: None,
+        error: Some(error),
+        routes_confirmed: letter.routes_confirmed.clone(),
+        no_route_type: None,
     }
 }
 

@@ -27,6 +27,7 @@ use crate::postgres::pool::{Database, Object};
 use crate::postgres::queries::Queries;
 use crate::postgres::rows;
 use crate::postgres::schema::check_schema;
+use crate::postgres::unreadable;
 
 const OPENING: &str = "opening a batch";
 const CLAIMING_LANES: &str = "claiming lanes";
@@ -35,6 +36,21 @@ const CLAIMING_LANES: &str = "claiming lanes";
 const IDLE_HOLDS_MAX: usize = 16;
 /// Waits that one statement makes due: with 5 ms for each, which would be very slow, it stays within the server's limit.
 const LIFTED_AT_ONCE: i64 = 1_000;
+
+/// Searches for rows that cannot be read, in one claim.
+const SEARCHES_MAX: usize = 4;
+
+/// Why a claim failed. The lanes that it read, if the error is about a row of theirs.
+struct Failed {
+    error: StoreError,
+    lanes: Vec<i16>,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { error, lanes: Vec::new() }
+    }
+}
 
 /// What came of a look for a probe.
 enum Look {
@@ -209,7 +225,7 @@ impl PgStore {
         self.glances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+    async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, Failed> {
         let (mut batch, claimed) = self.claim_lanes(limits).await?;
         let mut has_waits = false;
         let lanes: Vec<i16> = claimed
@@ -226,7 +242,14 @@ impl PgStore {
         self.note_served(&lanes);
         let due: i64 = claimed.first().map_or(0, |row| row.get(2));
         let Reading { events, holds, cut_short } =
-            claim::read(&batch, &self.queries, &self.past, &lanes, limits).await?;
+            match claim::read(&batch, &self.queries, &self.past, &lanes, limits).await {
+                Ok(reading) => reading,
+                Err(error) if error.is_about_row() => {
+                    batch.abandon().await?;
+                    return Err(Failed { error, lanes });
+                }
+                Err(error) => return Err(error.into()),
+            };
         let bytes: usize = events.iter().map(Event::payload_bytes).sum();
         // A claim leaves work behind if it took fewer lanes than are due and free, or nearly filled
         // its limits.
@@ -239,7 +262,46 @@ impl PgStore {
             batch.end_waits_only().await?;
             return Ok(Claim::nothing(false));
         }
-        Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false })
+        Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false, unreadable: 0 })
+    }
+
+    /// Claims, and parks on the way what the database cannot deliver. An error about a row for which no row is to blame stays one.
+    async fn claim_readable(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, StoreError> {
+        let mut unreadable = 0;
+        for _ in 0..SEARCHES_MAX {
+            let Failed { error, lanes } = match self.try_claim(limits).await {
+                Ok(claim) => return Ok(Claim { unreadable, ..claim }),
+                Err(failed) => failed,
+            };
+            if lanes.is_empty() {
+                return Err(error);
+            }
+            match self.park_unreadable(&lanes, None, limits).await? {
+                0 => return Err(error),
+                parked => unreadable += parked,
+            }
+        }
+        Ok(Claim { full: true, unreadable, ..Claim::nothing(false) })
+    }
+
+    /// Has the keys wait whose events cannot be read: of what a claim of these lanes reads, or this one. Answers how many.
+    async fn park_unreadable(
+        &self,
+        lanes: &[i16],
+        event: Option<Uuid>,
+        limits: &ClaimLimits,
+    ) -> Result<usize, StoreError> {
+        let batch = self.begin_by(&self.begin_claim).await?;
+        let params: [call::Param<'_>; 1] = [(&lanes, Type::INT2_ARRAY)];
+        let locked = call::rows(batch.client(), "locking lanes", &self.queries.try_lock_lanes, &params).await?;
+        let locked: Vec<i16> = locked.iter().map(|row| row.get(0)).collect();
+        let parked = match event {
+            _ if locked.is_empty() => 0,
+            Some(event) => unreadable::park_event(&batch, event, limits).await?,
+            None => unreadable::park_of_lanes(&batch, &locked, limits).await?,
+        };
+        batch.commit().await?;
+        Ok(parked)
     }
 
     /// Ends the round once only lanes are due that were served in it.
@@ -248,6 +310,36 @@ impl PgStore {
         let served = self.served.load(Ordering::Relaxed);
         let is_over = claimed & !served == 0;
         self.served.store(if is_over { claimed } else { served | claimed }, Ordering::Relaxed);
+    }
+
+    /// Marks confirmed copies in one transaction.
+    async fn mark_at_once(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
+        let replays: Vec<Option<Uuid>> = confirmed.iter().map(|copy| copy.replay_id).collect();
+        let batch = self.begin().await?;
+        let params = [(&ids as _, Type::UUID_ARRAY), (&replays as _, Type::UUID_ARRAY)];
+        let sql = &self.queries.lock_confirmed;
+        let locked = call::rows(batch.client(), "locking late confirms", sql, &params).await?;
+        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
+        batch.mark(&locked).await?;
+        let params = [(&ids as _, Type::UUID_ARRAY)];
+        call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
+            .await?;
+        crash::point(crash::Point::InLateMark);
+        batch.commit().await?;
+        crash::point(crash::Point::AfterLateMark);
+        Ok(())
+    }
+
+    /// Has the key of an event wait that was confirmed and cannot be marked. It takes no lane, as the mark.
+    async fn park_unmarked(&self, event_id: Uuid, error: &StoreError) -> Result<(), StoreError> {
+        let batch = self.begin().await?;
+        let words = unreadable::cut(format!("it was sent and confirmed, but cannot be marked published: {error}"));
+        let params: [call::Param<'_>; 2] = [(&event_id, Type::UUID), (&words, Type::TEXT)];
+        call::execute(batch.client(), "parking a key", &self.queries.park_unreadable, &params).await?;
+        batch.commit().await?;
+        tracing::error!(%event_id, %error, "a confirmed event cannot be marked published; its key waits");
+        Ok(())
     }
 
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {
@@ -297,10 +389,20 @@ impl PgStore {
         let payload_max = i32::try_from(limits.payload_bytes).unwrap_or(i32::MAX);
         let params: [call::Param<'_>; 3] = [(&event_id, Type::UUID), (&hold, Type::INT8), (&payload_max, Type::INT4)];
         let client = batch.client();
-        let (event, holds) = tokio::try_join!(
+        let read = tokio::try_join!(
             call::row(client, "reading the probe's event", &self.queries.claim_probe_event, &params),
             call::rows(client, "reading the holds", &self.queries.list_holds, &[])
-        )?;
+        );
+        let (event, holds) = match read.and_then(|(row, holds)| Ok((row.as_ref().map(rows::event).transpose()?, holds)))
+        {
+            Ok(read) => read,
+            Err(error) if error.is_about_row() => {
+                batch.abandon().await?;
+                let parked = self.park_unreadable(&[lane], Some(event_id), limits).await?;
+                return if parked > 0 { Ok(Look::Dropped) } else { Err(error) };
+            }
+            Err(error) => return Err(error),
+        };
         batch.set_lanes(vec![lane], false);
         let holds = Holds::new(holds.iter().filter_map(rows::hold).collect());
         let (Some(event), Some(scope)) = (event, holds.scope_of(hold)) else {
@@ -309,7 +411,7 @@ impl PgStore {
         };
         let holds = holds.probing(hold);
         let probes = u32::try_from(probes).unwrap_or(0);
-        Ok(Look::Found(Box::new(ProbeClaim { batch, event: rows::event(&event)?, hold, scope, probes, kind, holds })))
+        Ok(Look::Found(Box::new(ProbeClaim { batch, event, hold, scope, probes, kind, holds })))
     }
 }
 
@@ -324,7 +426,7 @@ impl Store for PgStore {
                 return Ok(Claim::nothing(is_at_rest));
             }
         }
-        let claimed = self.try_claim(limits).await;
+        let claimed = self.claim_readable(limits).await;
         if let Ok(claim) = &claimed {
             self.idle.store(!claim.full, Ordering::Relaxed);
         }
@@ -337,20 +439,19 @@ impl Store for PgStore {
     }
 
     async fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
-        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
-        let replays: Vec<Option<Uuid>> = confirmed.iter().map(|copy| copy.replay_id).collect();
-        let batch = self.begin().await?;
-        let params = [(&ids as _, Type::UUID_ARRAY), (&replays as _, Type::UUID_ARRAY)];
-        let sql = &self.queries.lock_confirmed;
-        let locked = call::rows(batch.client(), "locking late confirms", sql, &params).await?;
-        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
-        batch.mark(&locked).await?;
-        let params = [(&ids as _, Type::UUID_ARRAY)];
-        call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
-            .await?;
-        crash::point(crash::Point::InLateMark);
-        batch.commit().await?;
-        crash::point(crash::Point::AfterLateMark);
+        let mut parts = vec![confirmed];
+        while let Some(part) = parts.pop() {
+            match (self.mark_at_once(part).await, part) {
+                (Ok(()), _) => {}
+                // A trigger that chokes on one row, for example: the others' marks must not wait for it.
+                (Err(error), [copy]) if error.is_about_row() => self.park_unmarked(copy.event, &error).await?,
+                (Err(error), part) if error.is_about_row() => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
         Ok(())
     }
 

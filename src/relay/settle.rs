@@ -62,12 +62,14 @@ fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDe
         Verdict::DeadLetter { reason, attempts, error } => settlement.dead_letters.push(NewDeadLetter {
             event_id: event.id,
             key: event.key().to_owned(),
+            lane: event.lane,
+            seq: event.seq,
             reason,
             error: clean(error),
             attempts,
             routes_confirmed: decision.routes_confirmed,
             routes_failed: decision.routes_failed,
-            key_waits: (on_dead_letter == OnDeadLetter::Hold).then_some((event.lane, event.seq)),
+            key_waits: on_dead_letter == OnDeadLetter::Hold,
         }),
         Verdict::Hold { scope, kind, error } => {
             add_hold(settlement, scope.clone(), kind, error.clone());
@@ -187,10 +189,11 @@ mod tests {
         let event = fixtures::event("k", 3);
         let verdict = Verdict::DeadLetter { reason: FailureReason::Unroutable, attempts: 4, error: "a\0b".into() };
         let settlement = plan(vec![decide(&event, verdict.clone())], OnDeadLetter::Continue);
-        assert_eq!(settlement.dead_letters[0].key_waits, None);
+        assert!(!settlement.dead_letters[0].key_waits);
         assert_eq!(settlement.dead_letters[0].error, "a\u{fffd}b");
         let settlement = plan(vec![decide(&event, verdict)], OnDeadLetter::Hold);
-        assert_eq!(settlement.dead_letters[0].key_waits, Some((0, 3)));
+        let NewDeadLetter { key_waits, lane, seq, .. } = settlement.dead_letters[0];
+        assert_eq!((key_waits, lane, seq), (true, 0, 3));
     }
 
     #[test]

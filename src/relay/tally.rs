@@ -76,7 +76,17 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 tracing::error!(%event_id, error, left_out, "the database refused a part of a batch; the event stays pending");
             }
         }
-        let is_refused = |id: &Uuid| settled.refused.iter().any(|(refused, _)| refused == id);
+        for (event_id, error) in &settled.parked {
+            self.metrics.failure("dead_letter_failed");
+            if let Some(left_out) = self.quota.take() {
+                let left_out = some(left_out);
+                tracing::error!(%event_id, error, left_out, "an event that was given up could not be moved to the dead letters; its key waits");
+            }
+        }
+        let is_refused = |id: &Uuid| {
+            settled.refused.iter().chain(&settled.parked).any(|(refused, _)| refused == id)
+                || settled.postponed.contains(id)
+        };
         for wait in settlement.waits.iter().filter(|wait| !is_refused(&wait.event_id)) {
             match wait.reason {
                 // It only goes on where it left off: some of its routes have confirmed.
@@ -90,7 +100,11 @@ impl<S: Store, B: Broker> Relay<S, B> {
                     self.metrics.failure("no_route");
                     self.log_no_route(work, wait);
                 }
-                WaitReason::Held | WaitReason::Unconfirmed | WaitReason::AfterDeadLetter => {}
+                WaitReason::Held
+                | WaitReason::Unconfirmed
+                | WaitReason::AfterDeadLetter
+                | WaitReason::Unreadable
+                | WaitReason::DeadLetterFailed => {}
             }
         }
         for letter in settlement.dead_letters.iter().filter(|letter| !is_refused(&letter.event_id)) {

@@ -69,14 +69,24 @@ impl TestBed {
         Self::at(services.name(), services.urls()).await
     }
 
+    /// A bed whose database has another encoding than UTF8.
+    pub async fn encoded(name: &str, encoding: &str) -> Self {
+        let options = format!("ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
+        Self::made(name, ServiceUrls::from_env(), &options).await
+    }
+
     /// A bed on the services at these addresses.
     pub async fn at(name: &str, services: ServiceUrls) -> Self {
+        Self::made(name, services, "").await
+    }
+
+    async fn made(name: &str, services: ServiceUrls, options: &str) -> Self {
         let bed = Self { name: unique(name), services };
         let setup = async {
             let admin = connect(&bed.services.database).await;
             // From template0, so that parallel tests do not meet in template1.
             admin
-                .batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0", bed.name))
+                .batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0 {options}", bed.name))
                 .await
                 .expect("the test database is created");
             if with_grants() {

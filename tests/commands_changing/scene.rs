@@ -51,9 +51,9 @@ impl Scene for World {
     async fn dead_letter(&self, event: Uuid, reason: &str, confirmed: &[&str], failed: &[&str]) -> i64 {
         let statement = "WITH moved AS (DELETE FROM outbox.events WHERE id = $1 RETURNING *)
             INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
-                correlation_id, created_at, lane, replay_id, only_routes, original_event, failure_reason, last_error, attempts, routes_confirmed, routes_failed)
+                correlation_id, created_at, lane, replay_id, only_routes, failure_reason, last_error, attempts, routes_confirmed, routes_failed)
             SELECT id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers, correlation_id, created_at,
-                lane, replay_id, only_routes, row_to_json(moved), $2, 'an error', 4, $3, $4 FROM moved RETURNING dead_letter_id";
+                lane, replay_id, only_routes, $2, 'an error', 4, $3, $4 FROM moved RETURNING dead_letter_id";
         let row = self.client.query_one(statement, &[&event, &reason, &confirmed, &failed]).await;
         row.unwrap_or_else(|e| panic!("a dead letter: {e:?}")).get(0)
     }

@@ -45,6 +45,7 @@ async fn an_outbox_in_order_passes() {
         "schema",
         "row security",
         "indexes",
+        "sequence",
         "wake",
         "writers",
         "pooler",
@@ -298,4 +299,64 @@ async fn it_says_whether_the_database_orders_writers_and_names_prepared_transact
     client.batch_execute(&format!("ROLLBACK PREPARED '{gid}'")).await.expect("its fix");
     let (_, findings) = check(&bed, &[]).await;
     assert!(!findings.iter().any(|finding| finding["check"] == "prepared transactions"));
+}
+
+/// As after a restore of the rows without their sequence, or a switch to a subscriber of a logical replication.
+#[tokio::test]
+async fn a_sequence_that_begins_anew_is_found_and_its_fix_sets_it_right() {
+    let world = without_exchange("check_sequence").await;
+    let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload)
+                  SELECT 'Order', 'order-' || n, 'order.paid', '{}' FROM generate_series(1, 30) n";
+    world.execute(insert).await;
+    world.execute("SELECT setval('outbox.events_seq_seq', 5)").await;
+    let (answer, findings) = check(&world.bed, &[]).await;
+    assert_eq!(answer.code, Some(1));
+    assert_finding(
+        &findings,
+        "sequence",
+        "fail",
+        "the seq 6, but events and floors go up to 30",
+        "setval('outbox.events_seq_seq', 30)",
+    );
+    world.execute("UPDATE outbox.lanes SET floor = 41 WHERE lane = 7").await;
+    let (_, findings) = check(&world.bed, &[]).await;
+    let fix = one(&findings, "sequence").2;
+    world.execute(fix.split(';').next().expect("a statement")).await;
+    let (answer, findings) = check(&world.bed, &[]).await;
+    assert_finding(&findings, "sequence", "ok", "the seq 41", "");
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+}
+
+#[tokio::test]
+async fn an_encoding_that_is_not_utf8_is_named_by_check_and_by_migrate() {
+    let bed = TestBed::encoded("check_encoding", "SQL_ASCII").await;
+    let migrated = run(&bed, &["migrate"]).await.with_code(0);
+    assert!(migrated.stderr.contains("the database's encoding is SQL_ASCII, not UTF8"), "{}", migrated.stderr);
+    let (_, findings) = check(&bed, &[]).await;
+    assert_finding(&findings, "encoding", "warn", "the database's encoding is SQL_ASCII", "ENCODING 'UTF8'");
+}
+
+#[tokio::test]
+async fn settings_of_a_session_make_no_finding() {
+    let world = without_exchange("check_settings").await;
+    let (_, before) = check(&world.bed, &[]).await;
+    let set = |setting: &str| format!("ALTER DATABASE {} SET {setting}", world.bed.name());
+    for setting in [
+        "quote_all_identifiers = on",
+        "DateStyle = 'German, DMY'",
+        "IntervalStyle = 'sql_standard'",
+        "TimeZone = 'Asia/Kathmandu'",
+        "search_path = ''",
+        "standard_conforming_strings = off",
+        "bytea_output = 'escape'",
+        "extra_float_digits = 0",
+    ] {
+        world.execute(&set(setting)).await;
+    }
+    let (_, after) = check(&world.bed, &[]).await;
+    let verdicts = |findings: &[Value]| {
+        let of = |finding: &Value| format!("{}: {}", finding["check"], finding["verdict"]);
+        findings.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&after), verdicts(&before), "{after:#?}");
 }

@@ -54,4 +54,5 @@ quick! {
     p4_a_broker_that_is_stopped_for_a_minute_costs_nothing: "mq_away",
     p4_a_broker_that_blocks_costs_nothing: "mq_memory_alarm",
     p4_a_full_queue_beside_a_healthy_one_costs_nothing: "queue_full",
+    p5_rows_that_the_database_cannot_deliver_cost_nobody_else_anything: "row_encoding",
 }

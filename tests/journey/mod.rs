@@ -21,3 +21,5 @@ mod p6_bounded;
 mod p7_cheap;
 
 mod any_row;
+
+mod bad_rows;

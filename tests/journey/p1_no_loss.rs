@@ -57,7 +57,7 @@ async fn nothing_is_marked_that_the_broker_returned() {
     assert_eq!(attempts, [4; 12]);
     let marks: i64 = world.ask("SELECT count(*) FROM marks", &[]).await;
     assert_eq!(marks, 0, "a returned event was marked");
-    let unpublished = "SELECT count(*) FROM outbox.dead_letters WHERE original_event->>'published_at' IS NULL";
+    let unpublished = "SELECT count(*) FROM outbox.dead_letter_documents WHERE original_event->>'id' = id::text";
     assert_eq!(world.ask::<i64>(unpublished, &[]).await, 12);
 }
 

@@ -34,6 +34,8 @@ async fn a_backlog_of_large_events_is_drained_in_bounded_memory() {
 #[tokio::test]
 async fn headers_far_too_large_are_dead_letters_in_bounded_memory() {
     let world = World::new("p6_headers", [orders()]).await;
+    // As a table of version 1 may hold them.
+    world.execute("ALTER TABLE outbox.events DROP CONSTRAINT headers_have_at_most_256_kib").await;
     let headers = format!("{{\"h\": \"{}\"}}", "x".repeat(5_000_000));
     let bad = NewEvent::new("order.created", "{}").headers(&headers).dead_letter("INVALID_EVENT");
     let middle = |key: &str| [good(key, 1), vec![bad.clone()], good(key, 2)].concat();

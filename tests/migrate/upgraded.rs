@@ -125,3 +125,91 @@ async fn emit_and_append_take_text_json_and_jsonb() {
         }
     }
 }
+
+/// Every column that a writer fills, with a value over its limit and the words of the refusal. A payload over 512 MiB is left to the catalog.
+#[tokio::test]
+async fn every_column_that_a_writer_fills_has_a_limit_and_the_refusal_names_it() {
+    let bed = TestBed::new("limits").await;
+    migrated(&bed, &[]).await;
+    let client = bed.client().await;
+    let limited = "SELECT string_agg(a.attname, ' ' ORDER BY a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = 'outbox.events'::regclass AND a.atttypid IN ('text'::regtype, 'json'::regtype) AND a.attnum > 0
+          AND EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype = 'c' AND a.attnum = ANY(c.conkey))";
+    let all = "aggregate_id aggregate_type correlation_id event_type event_version headers partition_key payload";
+    assert_eq!(text(&client, limited).await, all);
+    let def = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'payload_has_at_most_512_mib'";
+    assert!(text(&client, def).await.contains("pg_column_size(payload) <= 536870916"));
+    let row = |column: &str, value: &str| {
+        let with = |name: &str, other: &str| if name == column { value.to_owned() } else { other.to_owned() };
+        let of: Vec<String> = [
+            ("aggregate_type", "'Order'"),
+            ("aggregate_id", "'order-1'"),
+            ("event_type", "'order.paid'"),
+            ("payload", "'{}'"),
+            ("partition_key", "NULL"),
+            ("event_version", "NULL"),
+            ("headers", "NULL"),
+            ("correlation_id", "NULL"),
+        ]
+        .into_iter()
+        .map(|(name, other)| with(name, other))
+        .collect();
+        format!(
+            "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, partition_key, event_version, headers,
+                                        correlation_id) VALUES ({})",
+            of.join(", ")
+        )
+    };
+    let json = |bytes: usize| format!("('{{\"h\":\"' || repeat(chr(1 + 64), {bytes} - 8) || '\"}}')::json");
+    for (column, most, over, words) in [
+        ("aggregate_type", "repeat('x', 255)".to_owned(), "repeat('x', 256)".to_owned(), "events_aggregate_type_check"),
+        ("aggregate_id", "repeat('x', 255)".into(), "repeat('x', 256)".into(), "events_aggregate_id_check"),
+        ("event_type", "repeat('x', 1024)".into(), "repeat('x', 1025)".into(), "events_event_type_check"),
+        ("partition_key", "repeat('x', 255)".into(), "repeat('x', 256)".into(), "events_partition_key_check"),
+        ("event_version", "repeat('x', 255)".into(), "repeat('x', 256)".into(), "events_event_version_check"),
+        ("headers", json(256 << 10), json((256 << 10) + 1), "headers_have_at_most_256_kib"),
+        (
+            "correlation_id",
+            "repeat(chr(1), 1024)".into(),
+            "repeat(chr(1), 185000000)".into(),
+            "correlation_id_has_at_most_1024_bytes",
+        ),
+    ] {
+        run(&client, &row(column, &most)).await;
+        let error = client.batch_execute(&row(column, &over)).await.expect_err(column);
+        let error = error.as_db_error().expect("the server's answer");
+        assert!(error.code().code() == "23514" && error.message().contains(words), "{column}: {error:?}");
+    }
+}
+
+/// Where an index is in the order of the C library, a new version of it can hide rows.
+#[tokio::test]
+async fn no_index_depends_on_the_order_of_the_c_library() {
+    let bed = TestBed::new("collations").await;
+    migrated(&bed, &[]).await;
+    let others = "SELECT coalesce(string_agg(i.indexrelid::regclass::text, ' '), '')
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+        WHERE c.relnamespace = 'outbox'::regnamespace AND c.relkind = 'i' AND i.indrelid::regclass::text NOT LIKE 'pg_toast%'
+          AND EXISTS (SELECT FROM unnest(i.indcollation::oid[]) AS used (oid)
+                      JOIN pg_collation l ON l.oid = used.oid WHERE l.collname NOT IN ('C', 'POSIX'))";
+    assert_eq!(text(&bed.client().await, others).await, "");
+}
+
+/// What `original_event` was is a view.
+#[tokio::test]
+async fn the_document_of_a_dead_letter_is_put_together_from_its_columns() {
+    let bed = at_version_1("documents").await;
+    let client = bed.client().await;
+    run(&client, ROWS).await;
+    migrated(&bed, &[]).await;
+    let document = "SELECT concat_ws('|', original_event->>'aggregate_id', original_event->>'payload', failure_reason, processed_at)
+                    FROM outbox.dead_letter_documents";
+    assert_eq!(text(&client, document).await, "order-4|{}|UNROUTABLE");
+    let column = "SELECT count(*)::text FROM information_schema.columns WHERE table_name = 'dead_letters' AND column_name = 'original_event'";
+    assert_eq!(text(&client, column).await, "0");
+    run(&client, SECOND_DOWN).await;
+    assert_eq!(text(&client, "SELECT original_event->>'aggregate_id' FROM outbox.dead_letters").await, "order-4");
+}

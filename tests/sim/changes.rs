@@ -63,7 +63,10 @@ impl Table {
             self.letters.push(Letter { number, reason: letter.reason, attempts: letter.attempts, at: now });
         }
         self.end_waits(&[], &[letter.event_id], now);
-        let Some((lane, seq)) = letter.key_waits.filter(|_| moves) else { return };
+        if !(letter.key_waits && moves) {
+            return;
+        }
+        let (lane, seq) = (letter.lane, letter.seq);
         let wait = Wait {
             lane,
             number,

@@ -10,8 +10,8 @@ use outbox_relay::outbox::event::{Event, HoldId, Waited};
 use outbox_relay::outbox::flow::Flow;
 use outbox_relay::outbox::hold::{Hold, HoldScope, Holds};
 use outbox_relay::outbox::store::{
-    Batch, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement, Store,
-    StoreError, Until, WaitsFor,
+    Batch, Cause, Claim, ClaimLimits, ConfirmedCopy, LateRoute, NewWait, ProbeClaim, ProbeResult, Settled, Settlement,
+    Store, StoreError, Until, WaitsFor,
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -129,7 +129,7 @@ impl SimStore {
             let tx = batch.tx;
             self.call(Some(tx), "statement timeout", move |world, _| world.table.end(tx)).await?;
             let error = "canceling statement due to statement timeout".to_owned();
-            return Err(StoreError::Failed { action: "lifting waits", error, passing: false });
+            return Err(StoreError::Failed { action: "lifting waits", error, cause: Cause::Other });
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ async fn serve<T>(
         } else if there > STATEMENT_MAX {
             tx.into_iter().for_each(|tx| world.table.end(tx));
             let error = "canceling statement due to statement timeout".to_owned();
-            Err(StoreError::Failed { action: "a statement", error, passing: false })
+            Err(StoreError::Failed { action: "a statement", error, cause: Cause::Other })
         } else {
             let answer = statement(&mut world, now);
             if let Some(tx) = tx.and_then(|tx| world.table.txs.get_mut(&tx)) {
@@ -269,7 +269,7 @@ impl Store for SimStore {
             return Ok(Claim::nothing(false));
         }
         self.sim.say(|| format!("p{} t{tx} claims {}", self.process, names(events.iter().map(|event| event.id))));
-        Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false })
+        Ok(Claim { batch: Some(batch), events, holds, full, is_at_rest: false, unreadable: 0 })
     }
 
     async fn claim_probe(&self, _limits: &ClaimLimits) -> Result<Option<ProbeClaim<SimBatch>>, StoreError> {

@@ -81,7 +81,7 @@ impl Store for FakeStore {
         }
         table.locked.extend(&lanes);
         let batch = Some(FakeBatch { store: self.clone(), lanes, settled: false });
-        Ok(Claim { batch, events, holds: Holds::default(), full, is_at_rest: false })
+        Ok(Claim { batch, events, holds: Holds::default(), full, is_at_rest: false, unreadable: 0 })
     }
 
     async fn claim_probe(&self, _limits: &ClaimLimits) -> Result<Option<ProbeClaim<FakeBatch>>, StoreError> {

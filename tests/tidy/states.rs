@@ -51,6 +51,18 @@ fn of_state(state: State) -> (&'static str, &'static str, &'static str, &'static
             (15 s)",
             "nothing. If it lasts, the destination goes on hold as `unconfirmed`",
         ),
+        State::Unreadable => (
+            "",
+            "`outbox.waits`, reason `unreadable`",
+            "the database cannot deliver its row: bytes that are no UTF-8, or a damaged value. Its key waits, others go on",
+            "repair or delete the row that `trace` names, then `keys release`; or `keys dead-letter`",
+        ),
+        State::DeadLetterFailed => (
+            "",
+            "`outbox.waits`, reason `dead_letter_failed`",
+            "it was given up, but the database could not move it to the dead letters; tried again after 5 minutes",
+            "read `error`; `keys dead-letter` moves it with more time",
+        ),
         State::DeadLettered => (
             "",
             "`outbox.dead_letters`, `processed_at` null",
@@ -119,8 +131,8 @@ fn of_dead_letter(reason: FailureReason) -> (&'static str, &'static str) {
         FailureReason::InvalidEvent => (
             "it cannot become an AMQP message: a payload `null`; a routing key, type or correlation \
             id over 255 bytes or with a NUL; headers that are reserved, not an object, nested deeper \
-            than 16 levels, larger than a frame, with a name over 255 bytes or a number beyond 64 \
-            signed bits; a routing key or a route's header that needs a header which is missing or \
+            than 16 levels, larger than a frame, with a name over 255 bytes a number beyond 64 \
+            signed bits or with more digits than a double; a routing key or a route's header that needs a header which is missing or \
             not a string or number; two routes to one destination; a time outside the years 1 to 9999",
             "fix the producer and write the event again, then `dlq discard` with a note",
         ),
@@ -146,6 +158,8 @@ const FAILURES: &[(&str, &str)] = &[
         publishes nothing more until marking works",
     ),
     ("settle_refused", "the database refused a wait or a dead letter; the event stays pending"),
+    ("unreadable", "the database could not deliver an event, whose key waits for that"),
+    ("dead_letter_failed", "an event that was given up could not be moved to the dead letters; its key waits"),
     ("late_settle", "a late confirm could not be marked at once; the relay tries again"),
     ("probe", "a probe of a hold failed, for example because the database refused it; it is tried again"),
     ("upkeep", "a slow job failed; it runs again"),

@@ -31,6 +31,19 @@ const OLD_TRANSACTION_SECONDS: i64 = 300;
 /// How many transactions a slot may hold back before it is worth a warning.
 const SLOT_TRANSACTIONS_MAX: i32 = 1_000_000;
 
+/// The only encoding in which every text can be delivered.
+pub(in crate::commands) const UTF8: &str = "UTF8";
+/// What to do about another one.
+pub(in crate::commands) const UTF8_FIX: &str =
+    "move the outbox to a database created with ENCODING 'UTF8' TEMPLATE template0";
+
+/// What another encoding means.
+pub(in crate::commands) fn no_utf8(encoding: &str) -> String {
+    format!(
+        "the database's encoding is {encoding}, not {UTF8}: an event with bytes that cannot be turned into UTF-8 is never sent, and its key waits as unreadable"
+    )
+}
+
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
     Finding::new(Area::Database, check, verdict, found)
 }
@@ -109,6 +122,10 @@ fn of_server(row: &Row) -> Vec<Finding> {
         )),
         (false, false) => found("writable", Verdict::Ok, "a primary that takes writes"),
     });
+    let encoding: String = row.get("encoding");
+    if encoding != UTF8 {
+        findings.push(found("encoding", Verdict::Warn, no_utf8(&encoding)).fix(UTF8_FIX));
+    }
     if row.get("is_superuser") {
         findings.push(
             found("role", Verdict::Warn, format!("{role} is a superuser"))

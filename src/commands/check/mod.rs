@@ -6,7 +6,7 @@
 //! is still checked.
 
 mod broker;
-mod database;
+pub(in crate::commands) mod database;
 pub mod finding;
 mod partitions;
 mod routes;

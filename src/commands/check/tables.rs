@@ -14,7 +14,7 @@ use crate::postgres::call::Param;
 
 /// Without any of these, claims or retention read whole tables.
 const INDEXES: [&str; 4] = ["events_pkey", "events_pending", "events_published", "events_published_aggregate"];
-/// The lane as PostgreSQL prints it, without the parts that differ between versions.
+/// The lane as PostgreSQL prints it, without the parts that differ between versions, and without quotes: some sessions want all names quoted.
 const LANE: [&str; 2] = ["hashtextextended(coalesce(partition_key,aggregate_id)", "63"];
 
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
@@ -62,9 +62,14 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
     findings.push(of_writers(shape.get("has_order_writers")));
     let prepared = reader.rows("looking at prepared transactions", &queries.prepared_writers, &[]).await?;
     findings.extend(prepared.iter().map(of_prepared));
+    let is_readable = !in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security");
+    if is_readable {
+        let sequence = reader.one("looking at the sequence", &queries.check_sequence, &[]).await?;
+        findings.push(of_sequence(&sequence, schema));
+    }
     // With row-level security, reading fails: the relay switches it off, so that it fails rather
     // than sees nothing.
-    Ok(!in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security"))
+    Ok(is_readable)
 }
 
 fn of_privileges(refused: &[&Row], schema: &str, role: &str) -> Finding {
@@ -127,7 +132,7 @@ fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
         findings.push(found("payload", Verdict::Fail, text).fix(fix));
     }
     let lane: String = row.get::<_, Option<String>>("lane").unwrap_or_default();
-    let plain: String = lane.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+    let plain: String = lane.chars().filter(|c| !c.is_whitespace() && *c != '"').collect::<String>().to_lowercase();
     if !LANE.iter().all(|part| plain.contains(part)) {
         let text = format!("the lane is computed wrongly: {lane}");
         let fix = "restore the column as in outbox-relay migrate --print; otherwise relays do not keep the order";
@@ -147,6 +152,20 @@ fn of_shape(row: &Row, schema: &str) -> Vec<Finding> {
         found("indexes", Verdict::Fail, format!("missing or invalid: {}", missing.join(", "))).fix(fix)
     });
     findings
+}
+
+/// Whether new events come after those that are there.
+fn of_sequence(row: &Row, schema: &str) -> Finding {
+    let (next, floor, highest): (i64, i64, Option<i64>) = (row.get("next"), row.get("floor"), row.get("highest"));
+    let highest = highest.unwrap_or(0).max(floor - 1);
+    if next > highest {
+        return found("sequence", Verdict::Ok, format!("the next event gets the seq {next}, above all others"));
+    }
+    let text = format!(
+        "the next event gets the seq {next}, but events and floors go up to {highest}: new events would leave before older ones of their key, or stay unseen below a floor"
+    );
+    found("sequence", Verdict::Fail, text)
+        .fix(format!("SELECT setval('{schema}.events_seq_seq', {highest}); before anything else is written"))
 }
 
 fn of_writers(has_trigger: bool) -> Finding {

@@ -158,12 +158,16 @@ async fn obstacles(session: &Session, letters: &[i64]) -> Result<Vec<Skipped>, S
     let rows = session.rows("looking for obstacles", &session.queries.dead_letter_obstacles, &params).await?;
     let known = rows.iter().map(|row| {
         let (letter, event): (i64, Uuid) = (row.get("dead_letter_id"), row.get("id"));
-        let reason = match (row.get::<_, Option<String>>("resolution"), row.get::<_, bool>("is_event")) {
-            (Some(resolution), _) => format!("{resolution} in the meantime"),
-            (None, true) => format!(
+        let (is_event, is_too_large): (bool, bool) = (row.get("is_event"), row.get("is_too_large"));
+        let reason = match (row.get::<_, Option<String>>("resolution"), is_event, is_too_large) {
+            (Some(resolution), _, _) => format!("{resolution} in the meantime"),
+            (None, _, true) => format!(
+                "it is larger than the events table takes: write it again, shorter, and resolve this one: outbox-relay dlq discard --id {letter}"
+            ),
+            (None, true, false) => format!(
                 "its event {event} is already in the events table; if that one is right, resolve this one: outbox-relay dlq discard --id {letter}"
             ),
-            (None, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again later, or with --all-routes, which also sends confirmed routes again".into(),
+            (None, false, false) => "an earlier event of its key, or one that may have been sent, goes first; replay it again later, or with --all-routes, which also sends confirmed routes again".into(),
         };
         (letter, Skipped { id: letter.to_string(), reason })
     });

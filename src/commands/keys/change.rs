@@ -85,7 +85,14 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
                 ),
             )?;
         }
-        Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::AfterDeadLetter) | None => {}
+        Some(
+            WaitReason::Retry
+            | WaitReason::NoRoute
+            | WaitReason::AfterDeadLetter
+            | WaitReason::Unreadable
+            | WaitReason::DeadLetterFailed,
+        )
+        | None => {}
     }
     let changed = session.step(async || release_step(session, &config.key, &state, wait).await).await?;
     if !changed {
@@ -99,7 +106,10 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
             Some(WaitReason::Unconfirmed) => {
                 "another relay sends its event again at once; the one that sent it does so after its confirm timeout"
             }
-            Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Held) | None => "its event is tried at once",
+            Some(WaitReason::Unreadable) => "its event is read again at once; if that fails, the key waits again",
+            Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Held | WaitReason::DeadLetterFailed) | None => {
+                "its event is tried at once"
+            }
         };
         format!("the key '{}' is released (was {}): {what}\n", clean(&config.key), wait.reason)
     });
@@ -119,7 +129,15 @@ async fn release_step(session: &Session, key: &str, state: &KeyState, wait: &Wai
             let params: [Param<'_>; 1] = [(&events.as_slice(), Type::UUID_ARRAY)];
             session.rows("ending the wait", &session.queries.release_after_dead_letters, &params).await?;
         }
-        Some(WaitReason::Retry | WaitReason::NoRoute | WaitReason::Unconfirmed | WaitReason::Held) | None => {
+        Some(
+            WaitReason::Retry
+            | WaitReason::NoRoute
+            | WaitReason::Unconfirmed
+            | WaitReason::Held
+            | WaitReason::Unreadable
+            | WaitReason::DeadLetterFailed,
+        )
+        | None => {
             let params: [Param<'_>; 2] = [(&key, Type::TEXT), (&wait.event, Type::UUID)];
             session.rows("making the event due", &session.queries.release_key, &params).await?;
         }

@@ -43,6 +43,11 @@ impl<'a> Typist<'a> {
         Self { schema }
     }
 
+    /// The schema, for a line of SQL.
+    pub fn schema(&self) -> &'a str {
+        self.schema
+    }
+
     /// A command with its operand, if any. `words` are its name and flags.
     pub fn command(&self, to: impl Into<String>, words: &[&str], operand: Option<&str>) -> Step {
         Step { to: to.into(), command: Some(self.line(words, operand)) }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::session::{STEP_CALL_DEADLINE, Session};
 use crate::error::AppError;
-use crate::outbox::store::StoreError;
+use crate::outbox::store::{Cause, StoreError};
 use crate::postgres::call;
 use crate::postgres::call::Param;
 
@@ -55,14 +55,14 @@ impl Session {
                 }
                 // No answer: the next transaction on this session, if any, first rolls back.
                 Err(error @ StoreError::Unreachable(_)) => return Err(error.into()),
-                Err(StoreError::Failed { passing: true, .. }) if attempt < ATTEMPTS => {
+                Err(StoreError::Failed { cause: Cause::Passing, .. }) if attempt < ATTEMPTS => {
                     self.roll_back().await?;
                     tokio::time::sleep(PAUSE.mul_f64(f64::from(attempt) * (0.5 + fastrand::f64()))).await;
                     attempt += 1;
                 }
                 Err(error) => {
                     self.roll_back().await?;
-                    return Err(if let StoreError::Failed { passing: true, .. } = error {
+                    return Err(if let StoreError::Failed { cause: Cause::Passing, .. } = error {
                         AppError::No(format!(
                             "{error}; tried {ATTEMPTS} times. Something keeps holding the lock: look for a transaction that stays open, or a frozen relay"
                         ))

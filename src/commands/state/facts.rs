@@ -28,6 +28,10 @@ pub enum State {
     NoRoute,
     /// Sent, but not confirmed yet.
     Unconfirmed,
+    /// The database cannot deliver its row.
+    Unreadable,
+    /// Given up, but not moved to the dead letters.
+    DeadLetterFailed,
     /// Given up; it is in the dead letters.
     DeadLettered,
     /// Confirmed by the broker.
@@ -36,13 +40,15 @@ pub enum State {
 
 impl State {
     /// Every state, for docs and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Pending,
         Self::Waiting,
         Self::Retrying,
         Self::Held,
         Self::NoRoute,
         Self::Unconfirmed,
+        Self::Unreadable,
+        Self::DeadLetterFailed,
         Self::DeadLettered,
         Self::Published,
     ];
@@ -56,6 +62,8 @@ impl State {
             Self::Held => "held",
             Self::NoRoute => "no route",
             Self::Unconfirmed => "unconfirmed",
+            Self::Unreadable => "unreadable",
+            Self::DeadLetterFailed => "dead letter failed",
             Self::DeadLettered => "dead-lettered",
             Self::Published => "published",
         }

@@ -134,6 +134,8 @@ fn waits_itself(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Jud
         Some(WaitReason::NoRoute) => no_route(facts, wait, typist),
         Some(WaitReason::Unconfirmed) => unconfirmed(facts, wait, typist),
         Some(WaitReason::AfterDeadLetter) => after_dead_letter(wait, typist),
+        Some(WaitReason::Unreadable) => unreadable(wait, typist),
+        Some(WaitReason::DeadLetterFailed) => dead_letter_failed(facts, wait, typist),
     };
     let is_lifted = judged.state == State::Held && wait.hold.is_none();
     let is_overdue = is_lifted || wait.until.is_some_and(|until| until < facts.now);
@@ -264,6 +266,40 @@ fn after_dead_letter(wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
         headline: "dead-lettered, and its key waits for you".into(),
         next: dead_letter_steps(&id, Some(&wait.key), typist),
         ..plain(State::DeadLettered, wait.since, why)
+    }
+}
+
+/// The database cannot deliver its row: only who repairs or deletes the row helps.
+fn unreadable(wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
+    let id = wait.event_id;
+    let why = format!("the database cannot deliver its row: {}", error_of(wait));
+    Judged {
+        next: vec![
+            Step::advice(format!(
+                "repair the row, for example UPDATE {schema}.events SET payload = … WHERE id = '{id}', or delete it: DELETE FROM {schema}.events WHERE id = '{id}'",
+                schema = typist.schema()
+            )),
+            typist.command("read it again, once the row is repaired", &["keys", "release"], Some(&wait.key)),
+            typist.command(
+                "or move it to the dead letters and release its key",
+                &["keys", "dead-letter"],
+                Some(&wait.key),
+            ),
+        ],
+        ..plain(State::Unreadable, wait.since, why)
+    }
+}
+
+/// It was given up, and is in the way of its key because it could not be moved.
+fn dead_letter_failed(facts: &Facts<'_>, wait: &WaitFacts, typist: &Typist<'_>) -> Judged {
+    Judged {
+        headline: format!("dead letter failed ({})", due(facts, wait.until)),
+        until: wait.until,
+        next: vec![
+            typist.command("move it now, with more time", &["keys", "dead-letter"], Some(&wait.key)),
+            typist.command("have the relay try again now", &["keys", "release"], Some(&wait.key)),
+        ],
+        ..plain(State::DeadLetterFailed, wait.since, error_of(wait))
     }
 }
 

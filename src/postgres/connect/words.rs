@@ -80,12 +80,9 @@ fn fix(error: &DbError) -> Option<&'static str> {
     let code = error.code();
     Some(if *code == SqlState::INVALID_PASSWORD {
         "; check the URL's user and password, --database-user and --database-password, and their files"
-    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION && error.message().contains("no encryption") {
-        "; this server requires TLS: add sslmode=verify-full"
-    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION && error.message().contains("certificate") {
-        "; pass --database-cert-file and --database-key-file"
     } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        "; the role or the server's pg_hba.conf does not allow this user from here"
+        // One code for three causes, and the message is in the server's language.
+        "; the role or the server's pg_hba.conf does not allow this user from here like this: if it wants TLS, add sslmode=verify-full; if it wants a client certificate, pass --database-cert-file and --database-key-file"
     } else if *code == SqlState::INVALID_CATALOG_NAME {
         "; create the database, or name another one in the URL"
     } else if *code == SqlState::TOO_MANY_CONNECTIONS {

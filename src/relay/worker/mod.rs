@@ -179,8 +179,12 @@ impl<S: Store, B: Broker> Worker<S, B> {
         self.relay.vitals.saw_database(true, None);
         self.last_look = looked.elapsed();
         tracing::debug!(worker = self.number, events = claim.events.len(), full = claim.full, took = ?self.last_look, "claim");
-        let Claim { batch: Some(batch), events, holds, full, .. } = claim else {
-            return Ok(Step::Idle { is_at_rest: claim.is_at_rest });
+        let Claim { batch, events, holds, full, is_at_rest, unreadable } = claim;
+        for _ in 0..unreadable {
+            self.relay.metrics.failure("unreadable");
+        }
+        let Some(batch) = batch else {
+            return Ok(if unreadable > 0 { Step::Worked { fresh: 0 } } else { Step::Idle { is_at_rest } });
         };
         let fresh = events.iter().filter(|event| event.waited.is_none() && event.replay_id.is_none()).count();
         crash::point(crash::Point::AfterClaim);

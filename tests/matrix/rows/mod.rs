@@ -4,6 +4,7 @@
 pub mod row;
 pub mod scene;
 
+mod bad_rows;
 mod broker;
 mod cluster;
 mod crashes;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Row> {
         failover::rows(),
         exchange::rows(),
         flows::rows(),
+        bad_rows::rows(),
         replay::rows(),
         killed::rows(),
         network::rows(),
