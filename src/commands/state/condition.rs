@@ -53,6 +53,8 @@ pub struct Waiting {
     pub no_route: i64,
     /// Keys that wait for an operator after a dead letter.
     pub after_dead_letter: i64,
+    /// Keys behind an event that the database can neither deliver nor move to the dead letters.
+    pub bad_row: i64,
     /// Keys that are tried again soon: after a failure, or because a confirm is owed.
     pub again: i64,
 }
@@ -150,9 +152,9 @@ fn by_obstacle(facts: &OutboxFacts<'_>, obstacle: &Obstacle) -> Outcome {
     Outcome { condition, why: format!("{waits}{}{}", obstacle.words(), dead_letters_too(facts)) }
 }
 
-/// What only an operator ends: a hold, a missing route, a key after a dead letter.
+/// What only an operator ends: a hold, a missing route, a key after a dead letter or behind a row that cannot be read.
 fn waiting_for_you(facts: &OutboxFacts<'_>) -> Option<String> {
-    let Waiting { held, no_route, after_dead_letter, again: _ } = facts.waiting;
+    let Waiting { held, no_route, after_dead_letter, bad_row, again: _ } = facts.waiting;
     let mut parts = Vec::new();
     if held > 0 || facts.holds > 0 {
         let what = match (facts.hold, facts.holds) {
@@ -171,6 +173,9 @@ fn waiting_for_you(facts: &OutboxFacts<'_>) -> Option<String> {
     }
     if after_dead_letter > 0 {
         parts.push(format!("{} for you after a dead letter", keys_wait(facts, after_dead_letter)));
+    }
+    if bad_row > 0 {
+        parts.push(format!("{} behind an event that the database cannot read or move", keys_wait(facts, bad_row)));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
@@ -268,6 +273,8 @@ mod tests {
         assert!(line(&unused).starts_with("STUCK: on hold, though no key waits: exchange"), "{}", line(&unused));
         let no_route = waiting(Waiting { no_route: 1, ..Waiting::default() });
         assert_eq!(line(&no_route), "STUCK: 1 key waits for a route (their event type has none)");
+        let bad = waiting(Waiting { bad_row: 1, ..Waiting::default() });
+        assert_eq!(line(&bad), "STUCK: 1 key waits behind an event that the database cannot read or move");
         let after = OutboxFacts { dead_letters: 1, ..waiting(Waiting { after_dead_letter: 1, ..Waiting::default() }) };
         assert_eq!(line(&after), "STUCK: 1 key waits for you after a dead letter; 1 dead letter");
     }

@@ -213,6 +213,7 @@ fn outcome(document: &Document<'_>, obstacle: Option<&Obstacle>) -> Outcome {
             Some(WaitReason::Held) => waiting.held += waits.keys,
             Some(WaitReason::NoRoute) => waiting.no_route += waits.keys,
             Some(WaitReason::AfterDeadLetter) => waiting.after_dead_letter += waits.keys,
+            Some(WaitReason::Unreadable | WaitReason::DeadLetterFailed) => waiting.bad_row += waits.keys,
             // An unknown reason, from a newer relay, counts as a retry, as in claims.
             Some(WaitReason::Retry | WaitReason::Unconfirmed) | None => waiting.again += waits.keys,
         }

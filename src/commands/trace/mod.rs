@@ -102,6 +102,7 @@ fn keep_first(entries: &mut Vec<Entry>, limit: usize) {
     let rank = |entry: &Entry| match entry.judged.state {
         State::DeadLettered if entry.letters.iter().any(|letter| letter.processed_at.is_none()) => 0,
         State::Retrying | State::Held | State::NoRoute | State::Unconfirmed => 0,
+        State::Unreadable | State::DeadLetterFailed => 0,
         State::Pending if entry.judged.ahead.is_none() => 0,
         State::Pending | State::Waiting => 1,
         State::DeadLettered | State::Published => 2,
