@@ -68,6 +68,12 @@ impl Addresses {
         Self { left: VecDeque::from([address]), is_name: false, limit }
     }
 
+    /// The same in any order.
+    pub(crate) fn shuffled(mut self) -> Self {
+        fastrand::shuffle(self.left.make_contiguous());
+        self
+    }
+
     /// Whether there is another one to try.
     pub(crate) fn are_left(&self) -> bool {
         !self.left.is_empty()

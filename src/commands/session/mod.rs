@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::config::command::CommandConfig;
 use crate::deadline::deadline;
@@ -37,6 +37,8 @@ const CANCEL_DEADLINE: Duration = Duration::from_secs(2);
 pub struct Session {
     /// Runs the queries.
     pub client: Client,
+    /// Where it is connected to.
+    database: DatabaseSettings,
     /// The queries, for the session's schema.
     pub queries: Arc<Queries>,
     /// The schema of the outbox tables.
@@ -107,7 +109,8 @@ impl Session {
             }
         })?;
         let (queries, schema) = (Queries::new(&config.schema), config.schema.clone());
-        Ok(Self { client, queries, schema, may_be_open: AtomicBool::new(false) })
+        let database = config.database.clone();
+        Ok(Self { client, database, queries, schema, may_be_open: AtomicBool::new(false) })
     }
 
     /// Opens a transaction for changes. Whatever is not committed before the session ends is rolled
@@ -145,8 +148,7 @@ impl Session {
     /// ROLLBACK after it ends, for which the server has its own limit.
     pub(crate) async fn abandon(&self) -> Result<(), AppError> {
         let cancel = self.client.cancel_token();
-        // Over TLS the driver refuses this; the statement then runs to its end or its limit.
-        match deadline(CANCEL_DEADLINE, "cancelling a statement", Box::pin(cancel.cancel_query(NoTls))).await {
+        match deadline(CANCEL_DEADLINE, "cancelling a statement", Box::pin(self.database.cancel(cancel))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(error = chain(&error), "cannot cancel a statement"),
             Err(error) => tracing::debug!(%error, "cannot cancel a statement"),

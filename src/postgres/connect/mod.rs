@@ -5,34 +5,33 @@
 //! or with less TLS than the URL asks for. Every wait has a deadline, and no error or log line
 //! contains a secret.
 
+mod guard;
 mod key_values;
+mod open;
 pub mod url;
 #[cfg(test)]
 mod url_tests;
 pub(crate) mod words;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::{BoxStream, poll_fn};
+use futures_util::stream::BoxStream;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::{Host, SslMode as DriverSslMode, SslNegotiation, TargetSessionAttrs};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::config::{Host, SslMode as DriverSslMode, TargetSessionAttrs};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls};
 
-use crate::deadline::deadline;
+use crate::net::dial::{Addresses, GoodAddresses};
 use crate::net::secret::Secret;
 use crate::net::tls::{TlsFiles, TlsProblem, Verify, client_config};
+use crate::postgres::connect::open::{Opened, open};
 use crate::postgres::connect::url::{DatabaseUrl, SslMode, parse};
 pub use crate::postgres::connect::words::chain;
-use crate::postgres::connect::words::{connect_words, is_read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
-/// The limit for one host: TCP, TLS and login together.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How to reach the database. `Debug` hides secrets.
 #[derive(Debug, Clone)]
@@ -49,6 +48,8 @@ pub struct DatabaseSettings {
     pub application_name: String,
     /// Whether a server that refuses writes is acceptable.
     any_server: bool,
+    /// What worked before.
+    good: GoodAddresses,
     /// What was already logged.
     said: Arc<Mutex<Said>>,
 }
@@ -77,10 +78,19 @@ struct Refusal {
     is_read_only: bool,
 }
 
+impl Refusal {
+    /// For any other reason.
+    fn of(words: String) -> Self {
+        Self { words, is_read_only: false }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Said {
     /// The last connection that was logged; `None` after a failure.
     connected: Option<String>,
+    /// Where that was, for requests to cancel; `None` for a socket.
+    address: Option<SocketAddr>,
     unverified: bool,
 }
 
@@ -94,7 +104,8 @@ impl DatabaseSettings {
         application_name: &str,
     ) -> Self {
         let application_name = application_name.to_owned();
-        Self { url, user, password, files, application_name, any_server: false, said: Arc::default() }
+        let good = GoodAddresses::default();
+        Self { url, user, password, files, application_name, any_server: false, good, said: Arc::default() }
     }
 
     /// The same address, but accepting any server that answers, even a standby.
@@ -168,20 +179,33 @@ impl DatabaseSettings {
                 node.target_session_attrs(TargetSessionAttrs::Any);
             }
             let place = place(&node);
-            match deadline(LOGIN_TIMEOUT, "the login", connect_to(&node, &attempts)).await {
-                Ok(Ok(opened)) => {
-                    self.connected_to(&node, &place);
-                    return Ok(opened);
+            match open(&node, &attempts, &self.good).await {
+                Ok(Opened { client, messages, address }) => {
+                    self.connected_to(&node, &place, address);
+                    return Ok((client, messages));
                 }
-                Ok(Err(refusal)) => {
+                Err(refusal) => {
                     is_read_only |= refusal.is_read_only;
                     errors.push(format!("{place}: {}", refusal.words));
                 }
-                Err(error) => errors.push(format!("{place}: {error}")),
             }
         }
         let words = errors.join("; ");
         Err(if is_read_only { ConnectError::ReadOnly(words) } else { ConnectError::Server(words) })
+    }
+
+    /// Cancels the statement of the last connection that was opened. Over TLS the driver refuses this; the statement then
+    /// runs to its end or its limit.
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), tokio_postgres::Error> {
+        let address = self.said().address;
+        let dialled = match address {
+            Some(address) => Addresses::only(address, CONNECT_TIMEOUT).dial().await.ok(),
+            None => None,
+        };
+        match dialled {
+            Some((stream, _)) => token.cancel_query_raw(stream, NoTls).await,
+            None => token.cancel_query(NoTls).await,
+        }
     }
 
     /// Where to connect, with the present contents of every file.
@@ -208,10 +232,11 @@ impl DatabaseSettings {
     }
 
     /// Logs once per host, and each time it is back, because an idle relay reconnects now and then.
-    fn connected_to(&self, node: &Config, place: &str) {
+    fn connected_to(&self, node: &Config, place: &str, address: Option<SocketAddr>) {
         let user = node.get_user().unwrap_or_default();
         let connected = format!("{place}/{} as {user}", node.get_dbname().unwrap_or(user));
         let mut said = self.said();
+        said.address = address;
         if said.connected.as_ref() != Some(&connected) {
             tracing::info!("connected to the database {connected}");
             said.connected = Some(connected);
@@ -269,16 +294,11 @@ impl Target {
     }
 }
 
-/// Timeouts against half-open connections (hazard A23), never a standby (A22).
+/// Never a standby (hazard A22).
 fn complete(node: &mut Config, application_name: &str) {
     let asked = node.get_connect_timeout().copied().filter(|timeout| !timeout.is_zero());
     node.application_name(application_name)
         .connect_timeout(asked.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT_MAX))
-        .keepalives(true)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(5))
-        .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(10))
         .target_session_attrs(TargetSessionAttrs::ReadWrite);
 }
 
@@ -290,63 +310,4 @@ fn place(node: &Config) -> String {
         Some(Host::Unix(path)) => format!("{}:{port}", path.display()),
         None => "?".to_owned(),
     }
-}
-
-/// Tries one host with each attempt until one succeeds. There are two only if TLS is optional.
-async fn connect_to(node: &Config, attempts: &[Attempt]) -> Result<(Client, Messages), Refusal> {
-    let host = match node.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.as_str(),
-        // As in libpq: a socket is on this machine, whatever sslmode says.
-        Some(Host::Unix(_)) | None => return attempt(node, NoTls).await.map_err(|error| refusal(&error, "")),
-    };
-    let mut first = None;
-    for (mode, tls) in attempts {
-        let mut node = node.clone();
-        node.ssl_mode(*mode);
-        let attempted = match tls {
-            None => attempt(&node, NoTls).await,
-            Some(config) => {
-                let mut config = config.clone();
-                if node.get_ssl_negotiation() == SslNegotiation::Direct {
-                    config.alpn_protocols = vec![b"postgresql".to_vec()];
-                }
-                attempt(&node, MakeRustlsConnect::new(config)).await
-            }
-        };
-        match attempted {
-            Ok(opened) => return Ok(opened),
-            Err(error) => {
-                let final_word = !depends_on_tls(&error);
-                let refusal = refusal(&error, host);
-                if final_word {
-                    return Err(first.unwrap_or(refusal));
-                }
-                first.get_or_insert(refusal);
-            }
-        }
-    }
-    Err(first.unwrap_or_default())
-}
-
-fn refusal(error: &tokio_postgres::Error, host: &str) -> Refusal {
-    Refusal { words: connect_words(error, host), is_read_only: is_read_only(error) }
-}
-
-/// Whether the other attempt may succeed: the handshake failed, or the server does not accept
-/// logins this way.
-fn depends_on_tls(error: &tokio_postgres::Error) -> bool {
-    use tokio_postgres::error::SqlState;
-    match error.code() {
-        Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-        None => error.to_string().contains("TLS"),
-    }
-}
-
-async fn attempt<T>(node: &Config, tls: T) -> Result<(Client, Messages), tokio_postgres::Error>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let (client, mut connection) = node.connect(tls).await?;
-    Ok((client, poll_fn(move |context| connection.poll_message(context)).boxed()))
 }

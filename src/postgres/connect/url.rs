@@ -142,6 +142,7 @@ fn without_hosts(config: &Config) -> Config {
     if let Some(options) = config.get_options() {
         copy.options(options);
     }
+    copy.load_balance_hosts(config.get_load_balance_hosts());
     copy.ssl_negotiation(config.get_ssl_negotiation()).channel_binding(config.get_channel_binding());
     copy.connect_timeout(config.get_connect_timeout().copied().unwrap_or(Duration::ZERO));
     copy

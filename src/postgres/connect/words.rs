@@ -8,12 +8,16 @@ use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::net::io_words;
+use crate::net::{cut, io_words};
 use crate::net::tls::words::{Peer, explain, tls_error};
 
 /// A database error without the driver's phrases: the message of the server or the system, and the
 /// fix if one is known.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
+    cut(words_of(error))
+}
+
+fn words_of(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -36,7 +40,7 @@ pub(crate) fn connect_words(error: &tokio_postgres::Error, host: &str) -> String
     while let Some(cause) = next {
         let tls = cause.downcast_ref::<std::io::Error>().and_then(tls_error).or_else(|| cause.downcast_ref());
         if let Some(error) = tls {
-            return explain(error, peer);
+            return cut(explain(error, peer));
         }
         next = cause.source();
     }
@@ -44,19 +48,22 @@ pub(crate) fn connect_words(error: &tokio_postgres::Error, host: &str) -> String
         "server does not support TLS" => {
             "the server does not offer TLS; turn ssl on there, or add sslmode=disable on a trusted network".to_owned()
         }
-        READ_ONLY => format!("the server is read-only{READ_ONLY_FIX}"),
+        // The driver's own words, where it connects by itself: to a socket.
+        DRIVERS_READ_ONLY => READ_ONLY.to_owned(),
         words => words.to_owned(),
     }
 }
 
 /// Whether the server answered, and takes no writes.
 pub(crate) fn is_read_only(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) || chain(error) == READ_ONLY
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) || chain(error) == DRIVERS_READ_ONLY
 }
 
 /// The driver has no code for it.
-const READ_ONLY: &str = "database does not allow writes";
+const DRIVERS_READ_ONLY: &str = "database does not allow writes";
 const READ_ONLY_FIX: &str = " (a standby, or default_transaction_read_only); name the primary in the URL, or several hosts, and the one that takes writes is used";
+/// What is said of a server that takes no writes.
+pub(super) const READ_ONLY: &str = "the server is read-only (a standby, or default_transaction_read_only); name the primary in the URL, or several hosts, and the one that takes writes is used";
 
 fn server_words(error: &DbError) -> String {
     let mut text = error.message().to_owned();
