@@ -46,10 +46,7 @@ pub fn build(
         short("the correlation id", correlation_id)?;
     }
     add_relay_headers(&mut headers, labels.carried.headers, event, now);
-    let bytes = table_bytes(&headers);
-    if bytes > HEADERS_BYTES_MAX {
-        return Err(InvalidEvent(format!("the headers have {bytes} bytes; a frame holds {HEADERS_BYTES_MAX}")));
-    }
+    check_headers_fit(&headers, HEADERS_BYTES_MAX)?;
     let properties = Properties {
         message_type: labels.message_type.clone(),
         timestamp_seconds: u64::try_from(event.created_at.unix_timestamp()).ok(),
@@ -60,6 +57,15 @@ pub fn build(
         headers,
     };
     Ok(Message { token, event_id: event.id, flow: Flow::of(&destination), destination, body, properties })
+}
+
+/// Whether the header table fits into a frame that holds `limit` bytes of it.
+pub fn check_headers_fit(headers: &Map<String, Value>, limit: usize) -> Result<(), InvalidEvent> {
+    let bytes = table_bytes(headers);
+    if bytes > limit {
+        return Err(InvalidEvent(format!("the headers have {bytes} bytes; a frame holds {limit}")));
+    }
+    Ok(())
 }
 
 fn short(what: &str, text: &str) -> Result<(), InvalidEvent> {

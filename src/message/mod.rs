@@ -15,6 +15,7 @@ use crate::outbox::carried::OwnHeader;
 use crate::outbox::destination::Destination;
 use crate::outbox::event::{Event, Payload};
 use crate::outbox::flow::Flow;
+use crate::outbox::limits::{FRAME_BYTES_MAX, headers_bytes_max};
 use crate::outbox::outcome::Fate;
 use crate::outbox::route::Route;
 use crate::outbox::route::RouteTable;
@@ -80,6 +81,14 @@ impl Draft<'_> {
         let message = amqp::build(token, self.event, &labels, destination, body, headers, now).map_err(invalid)?;
         Ok(Message { flow, ..message })
     }
+}
+
+/// Whether a message fits into the frames of a connection that has smaller ones than most.
+pub(crate) fn check_frame(message: &Message, frame_bytes_max: usize) -> Result<(), Fate> {
+    if frame_bytes_max >= FRAME_BYTES_MAX {
+        return Ok(());
+    }
+    amqp::check_headers_fit(&message.properties.headers, headers_bytes_max(frame_bytes_max)).map_err(invalid)
 }
 
 fn invalid(error: amqp::InvalidEvent) -> Fate {

@@ -9,7 +9,8 @@
 //! Only `/wake` has an effect, and only from loopback unless configured otherwise. The address is
 //! the connection's; `X-Forwarded-For` is ignored. Requests that a browser sends for a web page are
 //! refused, or any page open on a developer's machine could wake the relay. Anybody who reaches the
-//! port can read the other pages, so they contain no secrets.
+//! port can read the other pages, so they contain no secrets; a web page cannot, by whatever name it
+//! reaches the port (`host`).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::deadline::deadline;
+use crate::ops::host::is_ours;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::{self, Process, Sources};
 use crate::outbox::broker::LinkState;
@@ -71,9 +73,21 @@ pub fn pages(admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .route("/status", get(show_status))
         .route("/wake", post(wake).layer(checked))
+        .layer(middleware::from_fn(for_us))
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(admin)
+}
+
+/// HTTP/1.0 needs no `Host`, and browsers do not speak it.
+async fn for_us(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default().to_owned());
+    let own_name = std::env::var("HOSTNAME").unwrap_or_default();
+    if host.is_none_or(|host| is_ours(&host, &own_name)) {
+        return next.run(request).await;
+    }
+    let words = "this host is not the relay's; use its address, or a name of this host or of a private network\n";
+    (StatusCode::MISDIRECTED_REQUEST, words).into_response()
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

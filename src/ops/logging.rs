@@ -3,16 +3,21 @@
 //! lapin logs each returned message with its body at WARN. At TRACE it logs every frame that it
 //! reads (including returned bodies) and writes (including the login). Bodies contain personal
 //! data, so these targets are off at every level. tokio-postgres logs the parameters of statements
-//! (keys of orders, error texts) at DEBUG, so it is quiet unless its name is given. There are no
+//! (keys of orders, error texts) at DEBUG, so it is quiet unless its name is given. So is the pool's
+//! crate, which has a line for each connection that the server ends. There are no
 //! colours, not even on a terminal, so that copied and collected logs look the same.
 //!
 //! Lines about an event have the fields `event_id`, `key`, `event_type`, `correlation_id`, `route`
 //! and `attempt`. Lines about a destination have `exchange`, `routing_key`, `route` and `hold`.
 //! `error` says what went wrong, and `left_out` counts equal lines that were suppressed.
 
+use std::io::{self, Write};
+
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::outbox::visible::visible;
 
 /// The log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,18 +32,36 @@ pub enum LogFormat {
 const ALWAYS: &str = "lapin::returned_messages=off,lapin::channels=off,lapin::frames=off,lapin::io_loop=off";
 
 /// Libraries that log only if somebody names them.
-const UNLESS_NAMED: &str = "lapin=off,tokio_postgres=warn";
+const UNLESS_NAMED: &str = "lapin=off,tokio_postgres=warn,deadpool=off";
 
 /// Starts logging to standard error. `level` is a level or a filter such as `info,lapin=debug`.
 pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
     let filter = filter(level)?;
-    let (filtered, lines) =
-        (tracing_subscriber::registry().with(filter), tracing_subscriber::fmt::layer().with_writer(std::io::stderr));
+    let filtered = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer();
     match format {
-        LogFormat::Text => filtered.with(lines.with_ansi(false)).try_init(),
-        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Text => filtered.with(lines.with_ansi(false).with_writer(|| Line(std::io::stderr()))).try_init(),
+        LogFormat::Json => filtered.with(lines.with_writer(std::io::stderr).json().flatten_event(true)).try_init(),
     }
     .map_err(|error| error.to_string())
+}
+
+/// Writes one line of the text log. What cannot be seen is escaped, line ends inside it too, so that no key or server can write lines of
+/// its own.
+struct Line<W>(W);
+
+impl<W: Write> Write for Line<W> {
+    /// Gets a whole line with its end.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
+        self.0.write_all(format!("{}{end}", visible(line, &[])).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The levels, and what people call them elsewhere.
@@ -99,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_the_text_log_is_one_line_without_what_cannot_be_seen() {
+        let mut written = Vec::new();
+        Line(&mut written).write_all("key \u{202e}1\n2026 INFO forged\u{1b}[2J\n".as_bytes()).expect("it is written");
+        assert_eq!(String::from_utf8_lossy(&written), "key \\u{202e}1\\n2026 INFO forged\\u{1b}[2J\n");
+    }
+
+    #[test]
     fn levels_are_taken_as_people_write_them() {
         for (filter, info, debug) in [
             ("info", true, false),
@@ -116,6 +146,8 @@ mod tests {
         }
         assert!(is_on("warning", "outbox_relay", tracing::Level::WARN));
         assert!(!is_on("trace,lapin=trace", "lapin::frames", tracing::Level::ERROR), "never");
+        // One line for each connection that idle_session_timeout ends.
+        assert!(!is_on("info", "deadpool.postgres", tracing::Level::INFO));
     }
 
     #[test]

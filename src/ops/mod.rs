@@ -1,6 +1,7 @@
 //! What operators see of the process: the admin port, metrics, logs, and stopping.
 
 pub mod admin;
+mod host;
 pub mod logging;
 pub mod metrics;
 pub mod pulse;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::outbox::carried::{OwnProperty, Parts};
 use crate::outbox::destination::Destination;
 use crate::outbox::flow::Flow;
+use crate::outbox::limits::FRAME_BYTES_MAX;
 
 /// Identifies a message on its channel; chosen by the worker.
 pub type Token = u64;
@@ -127,6 +128,11 @@ pub trait Broker: Send + Sync + 'static {
 
     /// The connection's state, now and as it changes.
     fn link(&self) -> watch::Receiver<LinkState>;
+
+    /// The most bytes of a frame, as negotiated for the last connection. A larger one would end it.
+    fn frame_bytes_max(&self) -> usize {
+        FRAME_BYTES_MAX
+    }
 
     /// Gives up a connection that has fallen silent; a new one replaces it.
     fn end_generation(&self, generation: u64, why: &str);

@@ -2,7 +2,7 @@
 //!
 //! `event`, `destination`, `flow`, `hold`, `route`, `template`, `partition`, `outcome`, `labels`, `time`, `hints`, `limits` and `link_report`
 //! are nouns: data
-//! and pure rules about it. `store` and `broker` are the seams: what the relay asks of PostgreSQL and of RabbitMQ. Imports nothing of
+//! and pure rules about it; `visible` is how text from elsewhere is shown. `store` and `broker` are the seams: what the relay asks of PostgreSQL and of RabbitMQ. Imports nothing of
 //! this crate but `error` and `quick`.
 
 pub mod broker;
@@ -23,3 +23,4 @@ pub mod route;
 pub mod store;
 pub mod template;
 pub mod time;
+pub mod visible;

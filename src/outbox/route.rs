@@ -44,6 +44,8 @@ pub struct Route {
     pub source: Arc<str>,
     /// What to do with a returned message.
     pub on_unroutable: OnUnroutable,
+    /// Headers of rows that change what the broker does, and that pass on this route.
+    pub allow_headers: Vec<Box<str>>,
     /// Headers of every message; they override the row's headers with the same name.
     pub headers: Map<String, Value>,
     /// Headers with fields that each event fills in.
@@ -106,8 +108,13 @@ impl Route {
     }
 
     /// The headers of a message: the row's `own`, overridden by the route's. The error says why one of
-    /// the route's cannot be rendered.
+    /// the route's cannot be rendered, or why the row may not have one of its own.
     pub fn headers_over(&self, event: &Event, own: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+        let is_allowed = |name: &str| self.allow_headers.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+        if let Some(name) = own.keys().find(|name| steers_the_broker(name) && !is_allowed(name)) {
+            let fix = format!("allow_headers = [\"{}\"]", name.to_ascii_lowercase());
+            return Err(format!("the header '{name}' changes what the broker does; route '{}' has to allow it: {fix}", self.name));
+        }
         // With room for the relay's headers.
         let mut headers = Map::with_capacity(own.len() + self.headers.len() + self.header_templates.len() + 5);
         headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -148,6 +155,13 @@ pub struct RouteTable {
     sha: Arc<str>,
 }
 
+/// Headers by which plugins of the broker delay a message, drop it as a duplicate, or take it for one that a federation has seen.
+pub const STEERING_HEADERS: [&str; 4] = ["x-delay", "x-deduplication-header", "x-cache-ttl", "x-received-from"];
+
+fn steers_the_broker(name: &str) -> bool {
+    STEERING_HEADERS.iter().any(|steering| steering.eq_ignore_ascii_case(name))
+}
+
 impl RouteTable {
     /// The table without a routes file: every type to `exchange` with its type as the key, in the standard envelope.
     pub fn single(exchange: &str, source: &str) -> Self {
@@ -161,6 +175,7 @@ impl RouteTable {
             version: None,
             source: source.into(),
             on_unroutable: OnUnroutable::DeadLetter,
+            allow_headers: Vec::new(),
             headers: Map::new(),
             header_templates: Vec::new(),
             content_type: None,

@@ -38,8 +38,10 @@ pub struct LapinChannel {
     /// Replies for messages that never reached lapin.
     stillborn: Vec<(Token, Reply)>,
     closed: Option<CloseReason>,
+    /// Whether it is known what the close says about the login.
+    login_is_judged: bool,
     /// Its place on the connection.
-    _slot: Option<Slot>,
+    slot: Option<Slot>,
 }
 
 struct Entry {
@@ -67,13 +69,14 @@ impl LapinChannel {
             judge: Judge::new(),
             stillborn: Vec::new(),
             closed: None,
-            _slot: None,
+            login_is_judged: false,
+            slot: None,
         }
     }
 
     /// The same with its place on the connection, which it gives back at its end.
     pub(super) fn in_slot(channel: lapin::Channel, generation: u64, slot: Slot) -> Self {
-        Self { _slot: Some(slot), ..Self::new(channel, generation) }
+        Self { slot: Some(slot), ..Self::new(channel, generation) }
     }
 
     /// Polls every publish and confirm that was woken, until none is left.
@@ -95,6 +98,17 @@ impl LapinChannel {
         drained
     }
 
+    /// An expired login closes the channel as a missing permission does. It is the connection's end, and no message is to blame.
+    fn look_at_login(&mut self) {
+        let (Some(slot), Some(reason)) = (&self.slot, &mut self.closed) else { return };
+        // The first error may only say that the channel is closing.
+        if self.login_is_judged || reason.code.is_none() {
+            return;
+        }
+        self.login_is_judged = true;
+        reason.connection_lost |= slot.ends_over_login(reason);
+    }
+
     /// Messages that lapin still has.
     fn open(&self) -> usize {
         self.entries.len() - self.free.len()
@@ -114,6 +128,7 @@ impl LapinChannel {
         loop {
             let was_flushed = self.publishing == 0;
             let drained = self.drain();
+            self.look_at_login();
             let mut replies = std::mem::take(&mut self.stillborn);
             if !drained.is_empty() {
                 let words = self.judge.judge(drained, self.open());

@@ -18,7 +18,7 @@ use crate::deadline::deadline;
 use crate::outbox::broker::CloseReason;
 use crate::rabbitmq::channel::close_reason;
 use crate::rabbitmq::connect::Node;
-use crate::rabbitmq::supervisor::{BrokerSettings, Declared, connect_to, declare_queue};
+use crate::rabbitmq::supervisor::{BrokerSettings, Declared, connect_to, declare_queue, frame_bytes_max};
 use crate::rabbitmq::wire;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +45,8 @@ pub enum Access {
     Writable,
     /// The exchange does not exist.
     Missing(String),
+    /// Only the broker itself publishes to it.
+    Internal(String),
     /// The user may not write to it.
     Forbidden(String),
     /// The user may write to it, but not with this routing key.
@@ -106,6 +108,11 @@ impl Inspection {
             }
         }
         open.len()
+    }
+
+    /// The most bytes of a frame, as negotiated.
+    pub fn frame_bytes_max(&self) -> usize {
+        frame_bytes_max(&self.connection)
     }
 
     /// Tries what would happen to a publish to the exchange.
@@ -258,6 +265,7 @@ fn read(reason: CloseReason) -> Access {
     match reason.code {
         Some(NOT_FOUND) => Access::Missing(reason.text),
         Some(ACCESS_REFUSED) if reason.text.contains("access to topic") => Access::TopicForbidden(reason.text),
+        Some(ACCESS_REFUSED) if reason.text.contains("internal exchange") => Access::Internal(reason.text),
         Some(ACCESS_REFUSED) => Access::Forbidden(reason.text),
         Some(_) | None => Access::Unknown(reason.text),
     }
@@ -274,6 +282,7 @@ mod tests {
         assert!(matches!(read(reason(404, "no exchange 'e'")), Access::Missing(_)));
         assert!(matches!(read(reason(403, "access to exchange 'e'")), Access::Forbidden(_)));
         assert!(matches!(read(reason(403, "access to topic 'k' in exchange 'e'")), Access::TopicForbidden(_)));
+        assert!(matches!(read(reason(403, "cannot publish to internal exchange 'e'")), Access::Internal(_)));
         assert!(matches!(read(reason(541, "internal")), Access::Unknown(_)));
     }
 }

@@ -4,6 +4,7 @@
 //! as a task, and workers see its state through `Broker`. It never gives up by itself: a broker
 //! that is down for days costs one connection attempt every 5 s or so.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,13 +15,16 @@ use lapin::{Channel, Connection, ConnectionProperties, Event, ExchangeKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::deadline::deadline;
 use crate::net::jitter::Jitter;
-use crate::outbox::broker::{Broker, BrokerError, ChannelUser, LinkState};
+use crate::outbox::broker::{Broker, BrokerError, ChannelUser, CloseReason, LinkState};
+use crate::outbox::limits::FRAME_BYTES_MAX;
 use crate::outbox::link_report::LinkReport;
 use crate::rabbitmq::channel::{LapinChannel, close_reason};
 use crate::rabbitmq::connect::{BrokerAddress, CHANNELS_OF_LIBRARY, Node};
+use crate::rabbitmq::login::{Login, renew};
 use crate::rabbitmq::slots::{Grant, Slots};
 use crate::rabbitmq::wire;
 
@@ -85,6 +89,10 @@ struct Shared {
     report: watch::Sender<LinkReport>,
     connection: Mutex<Option<(u64, Arc<Connection>)>>,
     slots: Arc<Mutex<Slots>>,
+    /// As negotiated for the last connection.
+    frame_bytes_max: AtomicUsize,
+    /// What the present connection logged in with.
+    login: Mutex<Option<Login>>,
     /// Held while a channel is being opened.
     opening: tokio::sync::Mutex<()>,
     given_up: Mutex<Option<(u64, String)>>,
@@ -99,6 +107,8 @@ impl RabbitMq {
             report: watch::Sender::default(),
             connection: Mutex::new(None),
             slots: Arc::default(),
+            frame_bytes_max: AtomicUsize::new(FRAME_BYTES_MAX),
+            login: Mutex::new(None),
             opening: tokio::sync::Mutex::default(),
             given_up: Mutex::new(None),
             give_up: Notify::new(),
@@ -119,13 +129,19 @@ impl RabbitMq {
                 connected = connect(&settings) => connected,
             };
             match connected {
-                Ok(Connected { connection, place, login }) => {
+                Ok(Connected { connection, place, account, login }) => {
                     generation += 1;
-                    outage.ended(generation, &format!("{place} {login}"));
+                    outage.ended(generation, &format!("{place} {account}"));
+                    *lock(&self.0.login) = Some(login.clone());
+                    self.0.frame_bytes_max.store(frame_bytes_max(&connection), Ordering::Relaxed);
                     self.0.report.send_modify(|report| report.connected(place));
                     let up_since = Instant::now();
                     lock(&self.0.slots).connected(generation, channels_of(&connection));
+                    let connection = Arc::new(connection);
+                    let renewal = renew(login, Arc::clone(&connection), generation);
+                    let renewal = AbortOnDropHandle::new(tokio::spawn(renewal));
                     let why = self.watch_over(connection, generation, &stop).await;
+                    drop(renewal);
                     self.0.state.send_replace(LinkState::Down);
                     self.0.report.send_modify(|report| report.ended(&why));
                     if stop.is_cancelled() {
@@ -152,10 +168,9 @@ impl RabbitMq {
     }
 
     /// Watches one connection until it ends, is given up, or the relay stops. Returns why.
-    async fn watch_over(&self, connection: Connection, generation: u64, stop: &CancellationToken) -> String {
+    async fn watch_over(&self, connection: Arc<Connection>, generation: u64, stop: &CancellationToken) -> String {
         // Subscribe before publishing anything, so that no notice of an alarm is missed.
         let mut events = Box::pin(connection.events_listener());
-        let connection = Arc::new(connection);
         *lock(&self.0.connection) = Some((generation, Arc::clone(&connection)));
         self.0.state.send_replace(LinkState::Up(generation));
         let mut blocked_until = None;
@@ -237,7 +252,7 @@ impl RabbitMq {
             }
             return Err(BrokerError::NoneLeft { limit });
         }
-        let mut slot = Slot { slots: Arc::clone(&self.0.slots), generation, is_helper, is_open: false, is_lost: false };
+        let mut slot = Slot { link: self.clone(), generation, is_helper, is_open: false, is_lost: false };
         let opening = async {
             let channel = connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -285,6 +300,10 @@ impl Broker for RabbitMq {
         self.0.state.subscribe()
     }
 
+    fn frame_bytes_max(&self) -> usize {
+        self.0.frame_bytes_max.load(Ordering::Relaxed)
+    }
+
     fn end_generation(&self, generation: u64, why: &str) {
         *lock(&self.0.given_up) = Some((generation, why.to_owned()));
         self.0.give_up.notify_one();
@@ -293,7 +312,7 @@ impl Broker for RabbitMq {
 
 /// A channel's place among those of its connection, given back when it is dropped.
 pub(super) struct Slot {
-    slots: Arc<Mutex<Slots>>,
+    link: RabbitMq,
     generation: u64,
     is_helper: bool,
     is_open: bool,
@@ -304,13 +323,22 @@ pub(super) struct Slot {
 impl Slot {
     fn opened(&mut self) {
         self.is_open = true;
-        lock(&self.slots).opened(self.generation);
+        lock(&self.link.0.slots).opened(self.generation);
+    }
+
+    /// Ends the connection if a closed channel is about its login. Returns whether it is.
+    pub(super) fn ends_over_login(&self, reason: &CloseReason) -> bool {
+        let is_about_login = lock(&self.link.0.login).as_ref().is_some_and(|login| login.explains(reason));
+        if is_about_login {
+            self.link.end_generation(self.generation, &format!("the login has expired or changed: {}", reason.text));
+        }
+        is_about_login
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut slots = lock(&self.slots);
+        let mut slots = lock(&self.link.0.slots);
         if self.is_lost {
             return;
         }
@@ -319,6 +347,14 @@ impl Drop for Slot {
         } else {
             slots.failed(self.generation, self.is_helper);
         }
+    }
+}
+
+/// The most bytes of a frame on this connection; 0 is any number, as negotiated.
+pub(super) fn frame_bytes_max(connection: &Connection) -> usize {
+    match connection.configuration().frame_max() {
+        0 => FRAME_BYTES_MAX,
+        negotiated => usize::try_from(negotiated).unwrap_or(FRAME_BYTES_MAX),
     }
 }
 
@@ -378,7 +414,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Connected {
     connection: Connection,
     place: String,
-    login: String,
+    account: String,
+    login: Login,
 }
 
 /// Tries each node once, in random order.
@@ -387,9 +424,10 @@ async fn connect(settings: &BrokerSettings) -> Result<Connected, String> {
     fastrand::shuffle(&mut nodes);
     let mut errors = Vec::new();
     for node in nodes {
-        let (place, login) = (node.place(), node.login());
+        let (place, account) = (node.place(), node.login());
+        let login = Login::of(&settings.address, &node);
         match connect_to(node, settings).await {
-            Ok(connection) => return Ok(Connected { connection, place, login }),
+            Ok(connection) => return Ok(Connected { connection, place, account, login }),
             Err(error) => errors.push(format!("{place}: {error}")),
         }
     }

@@ -37,6 +37,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         next_token: &mut Token,
     ) -> Result<(Vec<Leg>, Vec<Message>), Fate> {
         let (draft, ways) = message::draft(&self.routes, event, self.limits.payload_bytes)?;
+        let frame_bytes_max = self.broker.frame_bytes_max();
         let (mut legs, mut messages, now) = (Vec::new(), Vec::new(), OffsetDateTime::now_utc());
         for (route, destination) in ways {
             if event.has_confirmed(&route.name) {
@@ -48,7 +49,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
             } else {
                 let token = *next_token;
                 *next_token += 1;
-                messages.push(draft.message(&route, (flow, destination), token, now)?);
+                let message = draft.message(&route, (flow, destination), token, now)?;
+                message::check_frame(&message, frame_bytes_max)?;
+                messages.push(message);
                 LegState::Message(token)
             };
             legs.push(Leg { route, state });

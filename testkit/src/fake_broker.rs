@@ -49,6 +49,10 @@ pub enum Behaviour {
         code: u16,
         text: &'static str,
     },
+    /// As RabbitMQ with OAuth tokens: the first `connections` may publish no more, and stay open; later ones may.
+    TokenExpired {
+        connections: u64,
+    },
     /// Closes the TCP connection without a word.
     DropConnection {
         after: u64,
@@ -149,9 +153,13 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         if let Ok(stream) = stream {
-            shared.state().connections += 1;
+            let number = {
+                let mut state = shared.state();
+                state.connections += 1;
+                state.connections
+            };
             let shared = Arc::clone(shared);
-            thread::spawn(move || Session::new(stream, shared).serve());
+            thread::spawn(move || Session::new(stream, number, shared).serve());
         }
     }
 }

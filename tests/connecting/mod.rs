@@ -2,9 +2,12 @@
 
 mod servers;
 
+mod addresses;
 mod broker_tls;
 mod database_modes;
 mod database_tls;
+mod expired;
+mod hostile;
 mod limits;
 mod pooler;
 mod refused_urls;

@@ -146,6 +146,7 @@ fn routes() -> Vec<Route> {
         version: None,
         source: Arc::from("sim"),
         on_unroutable,
+        allow_headers: Vec::new(),
         headers: Map::new(),
         header_templates: Vec::new(),
         content_type: None,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::commands::check::partitions;
 use crate::config::run::RunConfig;
+use crate::outbox::limits::{FRAME_BYTES_MAX, headers_bytes_max};
 use crate::rabbitmq::inspect::{Access, Inspection, Kind};
 
 fn found(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
@@ -84,9 +85,18 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
             .fix("free memory or disk on the node (rabbitmqctl status shows its alarms); until then, relays wait and lose nothing"),
         None => found("alarms", Verdict::Ok, "the broker takes messages"),
     });
+    findings.extend(of_frames(inspection.frame_bytes_max()));
     let wanted = run.workers + 1;
     findings.push(of_channels(inspection.channels(wanted).await, wanted));
     inspection.close().await;
+}
+
+/// Smaller frames than most brokers have leave less room for a row's headers.
+fn of_frames(frame_bytes_max: usize) -> Option<Finding> {
+    let room = headers_bytes_max(frame_bytes_max);
+    let text = format!("frames of {frame_bytes_max} bytes were negotiated: a row with headers above {room} bytes becomes a dead letter");
+    let fix = format!("raise frame_max (of --amqp-url or of the broker) to {FRAME_BYTES_MAX}");
+    (frame_bytes_max < FRAME_BYTES_MAX).then(|| found("frames", Verdict::Warn, text).fix(fix))
 }
 
 /// The workers and the probe want a channel each. With one nothing that is on hold would ever be tried.
@@ -120,6 +130,8 @@ fn of_access(exchange: &str, access: Access, declared: bool) -> Finding {
         ),
         Access::Missing(text) => found("exchange", Verdict::Fail, format!("'{exchange}' does not exist: {text}"))
             .fix("create it, or run the relay with --declare; until then its events wait on hold"),
+        Access::Internal(text) => found("exchange", Verdict::Fail, format!("'{exchange}' is internal: {text}"))
+            .fix("name another exchange in the routes, one that is bound to it, or declare it without internal"),
         Access::Forbidden(text) => {
             found("exchange", Verdict::Fail, format!("this user may not write to '{exchange}': {text}"))
                 .fix("give the user write permission: rabbitmqctl set_permissions -p VHOST USER CONFIGURE WRITE READ")

@@ -10,6 +10,8 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
+use crate::outbox::visible::{visible, visible_json};
+
 pub use fit::{Column, table};
 
 /// The format of answers.
@@ -33,9 +35,9 @@ impl Output {
     pub fn answer(self, document: &impl Serialize, text: impl FnOnce() -> String) {
         if self.json {
             let document = serde_json::to_string_pretty(document).expect("an answer has only string keys");
-            print(&(document + "\n"));
+            print(&(visible_json(&document).into_owned() + "\n"));
         } else {
-            print(&fit::wrapped(&text()));
+            print(&fit::wrapped(&visible(&text(), &['\n'])));
         }
     }
 }
@@ -59,18 +61,19 @@ pub fn print(text: &str) {
 /// Tells people something that is not part of the answer, on standard error. If that is closed,
 /// there is nobody to tell.
 pub fn say(text: &str) {
-    let _closed = std::io::stderr().write_all(text.as_bytes());
+    let _closed = std::io::stderr().write_all(visible(text, &['\n', '\r', '\u{1b}']).as_bytes());
 }
 
 /// Tells a script something beside the answer: one line of JSON on standard error.
 pub fn say_json(document: &impl Serialize) {
-    say(&(serde_json::to_string(document).expect("an answer has only string keys") + "\n"));
+    let document = serde_json::to_string(document).expect("an answer has only string keys");
+    say(&(visible_json(&document).into_owned() + "\n"));
 }
 
 /// Text from the database, safe for a terminal: a control character in a key must not move the
-/// cursor.
+/// cursor, nor an invisible one turn the line around.
 pub fn clean(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    visible(text, &[]).into_owned()
 }
 
 #[cfg(test)]
@@ -80,6 +83,7 @@ mod tests {
     #[test]
     fn what_stands_in_the_database_cannot_move_the_cursor() {
         assert_eq!(clean("order-1\u{1b}[2J\n\u{9b}"), r"order-1\u{1b}[2J\n\u{9b}");
+        assert_eq!(clean("order-\u{202e}1\u{2028}"), r"order-\u{202e}1\u{2028}");
         let columns = [Column::Whole("key"), Column::Whole("reason")];
         let table = table(columns, [["a\tb".into(), "held".into()]]);
         assert_eq!(table.lines().map(str::trim).collect::<Vec<_>>(), ["key   reason", r"a\tb  held"]);

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::commands::print::clean;
 use crate::outbox::hold::HoldScope;
+use crate::outbox::visible::is_visible;
 
 const PROGRAM: &str = "outbox-relay";
 const DEFAULT_SCHEMA: &str = "outbox";
@@ -95,7 +96,7 @@ pub fn hold_operand(scope: &HoldScope) -> String {
     }
 }
 
-/// A word, quoted for a shell. Control characters are written as `$'\x1b'`, which bash, zsh, ksh
+/// A word, quoted for a shell. Characters that cannot be seen are written as `$'\x1b'`, which bash, zsh, ksh
 /// and busybox understand.
 pub fn quoted(word: &str) -> String {
     let is_plain =
@@ -103,7 +104,7 @@ pub fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    if !word.chars().any(char::is_control) {
+    if word.chars().all(is_visible) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }
     let mut text = String::from("$'");
@@ -111,7 +112,7 @@ pub fn quoted(word: &str) -> String {
         match c {
             '\'' => text.push_str(r"\'"),
             '\\' => text.push_str(r"\\"),
-            c if c.is_control() => {
+            c if !is_visible(c) => {
                 for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                     let _infallible = write!(text, "\\x{byte:02x}");
                 }

@@ -15,7 +15,7 @@ use crate::outbox::destination::OnUnroutable;
 use crate::outbox::labels::Envelope;
 use crate::outbox::limits::SHORT_STRING_BYTES_MAX;
 use crate::outbox::partition::PARTITIONS_MAX;
-use crate::outbox::route::{PartitionQueues, Route};
+use crate::outbox::route::{PartitionQueues, Route, STEERING_HEADERS};
 use crate::outbox::template::Template;
 
 /// Matches every type that no other route names.
@@ -143,6 +143,7 @@ pub(super) fn route(
         let fix = "CloudEvents requires one, such as /order-service or urn:shop:orders";
         checked.problem(source_at, format_args!("the source '{source}' is not a URI reference; {fix}"));
     }
+    let allow_headers = allow_headers(&mut checked, entry.allow_headers);
     let (headers, header_templates) = headers(&mut checked, entry.headers, partitions);
     let content_type = checked.text("content_type", entry.content_type);
     let Carried { headers: carried_headers, properties } = defaults.carried;
@@ -168,6 +169,7 @@ pub(super) fn route(
             version: version.map(Into::into),
             source: source.into(),
             on_unroutable,
+            allow_headers,
             headers,
             header_templates,
             content_type: content_type.map(Into::into),
@@ -290,6 +292,20 @@ fn routing_key(checked: &mut Entry<'_>, text: Option<Text>, partitions: Option<N
         );
     }
     template
+}
+
+/// The rows' headers that may change what the broker does.
+fn allow_headers(checked: &mut Entry<'_>, names: Vec<Text>) -> Vec<Box<str>> {
+    for name in &names {
+        if !STEERING_HEADERS.contains(&name.get_ref().as_str()) {
+            let known = STEERING_HEADERS.join(", ");
+            checked.problem(
+                name.span().start,
+                format_args!("allow_headers '{}' is unknown; use one of {known}, all others pass anyway", name.get_ref()),
+            );
+        }
+    }
+    names.into_iter().map(|name| name.into_inner().into()).collect()
 }
 
 /// The static headers, and those with fields.

@@ -78,6 +78,8 @@ pub(super) struct RouteEntry {
     pub(super) partitions: Option<Spanned<i64>>,
     pub(super) queue: Option<Text>,
     #[serde(default)]
+    pub(super) allow_headers: Vec<Text>,
+    #[serde(default)]
     pub(super) headers: BTreeMap<Text, toml::Value>,
 }
 

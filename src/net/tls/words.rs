@@ -26,6 +26,7 @@ pub(crate) fn tls_error(error: &std::io::Error) -> Option<&Error> {
 pub(crate) fn explain(error: &Error, peer: Peer<'_>) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error, peer),
+        Error::PeerMisbehaved(error) => format!("the server breaks the rules of TLS ({error:?})"),
         Error::AlertReceived(alert) => refused(*alert, peer),
         Error::InvalidMessage(_) => "the server does not speak TLS on this port; check port and scheme".to_owned(),
         Error::PeerIncompatible(error) => {
@@ -65,10 +66,28 @@ fn certificate(error: &CertificateError, Peer { host, flags }: Peer<'_>) -> Stri
         CertificateError::InvalidPurposeContext { required: ExtendedKeyPurpose::ServerAuth, .. } => {
             "the server's certificate is not issued for servers (extended key usage serverAuth)".to_owned()
         }
-        other if other.to_string().contains("CaUsedAsEndEntity") => format!(
-            "the server uses an authority's certificate as its own (self-signed, CA:TRUE); issue one for '{host}'"
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate is signed in a way that is not accepted, such as SHA-1; issue one that is signed with SHA-256"
+                .to_owned()
+        }
+        CertificateError::BadSignature => format!(
+            "a signature of the server's certificate or handshake cannot be verified: RSA keys need 2048 bits or more, and the authority in --{flags}-ca-file may be another one of the same name"
         ),
-        other => format!("the server's certificate cannot be accepted: {other}"),
+        other => unusual(&other.to_string(), host),
+    }
+}
+
+/// What the library says only with the name of its own error.
+fn unusual(words: &str, host: &str) -> String {
+    if words.contains("CaUsedAsEndEntity") {
+        format!("the server uses an authority's certificate as its own (self-signed, CA:TRUE); issue one for '{host}'")
+    } else if words.contains("UnsupportedCertVersion") {
+        format!(
+            "the server's certificate is of X.509 version 1, which is never accepted; issue one of version 3: openssl x509 -req … -extfile <(echo subjectAltName=DNS:{host})"
+        )
+    } else {
+        format!("the server's certificate cannot be accepted: {words}")
     }
 }
 

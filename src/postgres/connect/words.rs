@@ -48,6 +48,8 @@ pub(crate) fn connect_words(error: &tokio_postgres::Error, host: &str) -> String
         "server does not support TLS" => {
             "the server does not offer TLS; turn ssl on there, or add sslmode=disable on a trusted network".to_owned()
         }
+        // The words of the library that looks the process's user up.
+        "null record" => "the URL names no user, and this process's uid has no name; write postgres://USER@host, or pass --database-user".to_owned(),
         // The driver's own words, where it connects by itself: to a socket.
         DRIVERS_READ_ONLY => READ_ONLY.to_owned(),
         words => words.to_owned(),

@@ -143,6 +143,12 @@ impl Node {
         self.url.uri.scheme == AMQPScheme::AMQPS
     }
 
+    /// User and password.
+    pub(crate) fn credentials(&self) -> (&str, &str) {
+        let login = &self.url.uri.authority.userinfo;
+        (&login.username, &login.password)
+    }
+
     /// Which vhost, as whom.
     pub(crate) fn login(&self) -> String {
         format!("vhost '{}' as {}", self.url.uri.vhost, self.url.uri.authority.userinfo.username)

@@ -21,6 +21,9 @@ use crate::relay::publish::{Outcome, Report};
 use crate::relay::work::{Index, LegState, Plan, Work};
 use crate::relay::{Desk, Relay, tally};
 
+/// The reply code of a refused login or permission.
+const ACCESS_REFUSED: u16 = 403;
+
 impl<S: Store, B: Broker> Relay<S, B> {
     /// What the end of the channel says about the messages that were in flight on it.
     pub(super) async fn read_close(
@@ -82,6 +85,10 @@ impl<S: Store, B: Broker> Relay<S, B> {
     /// A connection that is lost again and again with the same single message in flight casts suspicion on it.
     fn strike(&self, work: &Work, unknown: &[(Index, InFlight)], reason: &CloseReason) -> HashMap<Token, Answer> {
         let [(index, message)] = unknown else { return HashMap::new() };
+        // The broker has named a cause: an expired login.
+        if reason.code == Some(ACCESS_REFUSED) {
+            return HashMap::new();
+        }
         if self.evidence.in_flight_elsewhere(work.ids()) {
             return HashMap::new();
         }

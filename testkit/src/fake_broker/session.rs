@@ -37,6 +37,8 @@ struct Channel {
 
 pub struct Session {
     stream: TcpStream,
+    /// Which connection of the broker's it is, from 1.
+    number: u64,
     shared: Arc<Shared>,
     channels: HashMap<u16, Channel>,
     out: Vec<u8>,
@@ -48,10 +50,10 @@ pub struct Session {
 type Flow = ControlFlow<()>;
 
 impl Session {
-    pub fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
+    pub fn new(stream: TcpStream, number: u64, shared: Arc<Shared>) -> Self {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_read_timeout(Some(shared.quiet)).expect("a read timeout");
-        Self { stream, shared, channels: HashMap::new(), out: Vec::new(), heartbeat: None, mute: false }
+        Self { stream, number, shared, channels: HashMap::new(), out: Vec::new(), heartbeat: None, mute: false }
     }
 
     /// Until the client or the behaviour ends the connection.
@@ -203,6 +205,11 @@ impl Session {
                     Args::default().short(code).short_str(text.as_bytes()).short(60).short(40).method(number, 20, 40),
                 );
                 self.be_good();
+            }
+            Behaviour::TokenExpired { connections } if self.number <= connections => {
+                self.channels.remove(&number);
+                let text = b"ACCESS_REFUSED - Provided JWT token has expired at timestamp 1690000000 (validated at 1690000005)";
+                self.out.extend(Args::default().short(403).short_str(text).short(60).short(40).method(number, 20, 40));
             }
             Behaviour::CloseConnection { after, code, text } if counted >= after => {
                 self.channels.clear();
