@@ -42,6 +42,7 @@ fn table(envelope: Envelope, routing_key: &str, headers: Map<String, Value>) -> 
         version: None,
         source: "order-service".into(),
         on_unroutable: OnUnroutable::DeadLetter,
+        allow_headers: Vec::new(),
         headers,
         header_templates: Vec::new(),
         content_type: None,
