@@ -100,7 +100,7 @@ fn directive(part: &str) -> Result<String, String> {
     }
 }
 
-/// A word that is no level would be taken for a target, and everything else would be silent.
+/// A word that is not a level would be taken for a target, and everything else would be silent.
 fn known_level(word: &str) -> Result<&'static str, String> {
     let lower = word.trim().to_lowercase();
     if let Some((_, level)) = LEVELS.iter().find(|(name, _)| *name == lower) {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_refused_with_the_nearest() {
+    fn a_word_that_is_not_a_level_is_refused_with_the_nearest() {
         for (filter, found) in [
             ("inof", "did you mean info?"),
             ("verbose", "use error, warn, info"),

@@ -113,7 +113,10 @@ impl Route {
         let is_allowed = |name: &str| self.allow_headers.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
         if let Some(name) = own.keys().find(|name| steers_the_broker(name) && !is_allowed(name)) {
             let fix = format!("allow_headers = [\"{}\"]", name.to_ascii_lowercase());
-            return Err(format!("the header '{name}' changes what the broker does; route '{}' has to allow it: {fix}", self.name));
+            return Err(format!(
+                "the header '{name}' changes what the broker does; route '{}' has to allow it: {fix}",
+                self.name
+            ));
         }
         // With room for the relay's headers.
         let mut headers = Map::with_capacity(own.len() + self.headers.len() + self.header_templates.len() + 5);

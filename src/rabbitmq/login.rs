@@ -109,6 +109,8 @@ mod tests {
             "ACCESS_REFUSED - Provided JWT token has expired at timestamp 1690000000 (validated at 1690000005)"
         ));
         assert!(!says_expired("ACCESS_REFUSED - access to exchange 'expired' in vhost '/' refused for user 'u'"));
-        assert!(says_expired("ACCESS_REFUSED - access to exchange 'e' in vhost '/' refused for user 'u': token expired"));
+        assert!(says_expired(
+            "ACCESS_REFUSED - access to exchange 'e' in vhost '/' refused for user 'u': token expired"
+        ));
     }
 }

@@ -173,3 +173,20 @@ async fn partitions_are_looked_at_and_a_number_that_changed_while_messages_wait_
         assert_finding(&findings, "partitions", "fail", words, "out of order");
     }
 }
+
+#[tokio::test]
+async fn small_frames_are_found_and_headers_above_them_are_a_dead_letter_on_the_same_connection() {
+    let world = stage("small_frames").await;
+    let query = if world.bed.amqp_url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{query}frame_max=8192", world.bed.amqp_url());
+    let (_, findings) = check(&world.bed, &url, &[]).await;
+    assert_finding(&findings, "frames", "warn", "frames of 8192 bytes", "raise frame_max");
+    let relay = Relay::start(&world.bed, &["--amqp-url", &url]).await;
+    let large = format!("{{\"h\": \"{}\"}}", "y".repeat(10_000));
+    let insert = "INSERT INTO outbox.events (aggregate_type, aggregate_id, event_type, payload, headers)
+                  VALUES ('Order', 'large', 'order.created', '{}', cast($1::text AS json))";
+    world.client.execute(insert, &[&large]).await.expect("a row");
+    let letters = "SELECT count(*) FROM outbox.dead_letters WHERE last_error LIKE '%a frame holds 7168%'";
+    eventually(Duration::from_secs(20), "a dead letter", async || world.ask::<i64>(letters, &[]).await == 1).await;
+    assert_eq!(relay.log().matches("connected to the broker").count(), 1, "{}", relay.log());
+}

@@ -6,6 +6,7 @@ mod any_secret;
 mod any_value;
 mod routes_file;
 mod values;
+mod variables;
 
 use testkit::patience::STOPPED;
 use testkit::urls::{addr_of, with_addr};

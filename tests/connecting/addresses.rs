@@ -45,7 +45,9 @@ async fn both_services_are_reached_beside_an_address_that_drops_packets() {
     let database_url = format!("{database_url}{}sslmode=disable", if database_url.contains('?') { "&" } else { "?" });
     let amqp_url = named(&bed.amqp_url(), broker.addr());
     let args = ["check", "--json", "--database-url", &database_url, "--amqp-url", &amqp_url];
-    let script = format!(r#"exec unshare --map-root-user --mount sh -c 'mount --bind {hosts} /etc/hosts && exec "$0" "$@"' "$0" "$@""#);
+    let script = format!(
+        r#"exec unshare --map-root-user --mount sh -c 'mount --bind {hosts} /etc/hosts && exec "$0" "$@"' "$0" "$@""#
+    );
     let ended = Command::new(&args).in_shell(&script).run().await;
     let document: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
     let findings = document["findings"].as_array().expect("findings");

@@ -1,5 +1,6 @@
 //! PostgreSQL with TLS: migrate, the relay and LISTEN log in by a client certificate; a server that is not who it should be is refused.
 
+use testkit::certificates::{Files, Issued};
 use testkit::command::Command;
 use testkit::patience::SOON;
 use testkit::{Relay, TestBed, World};
@@ -83,4 +84,28 @@ async fn a_server_that_is_not_who_it_should_be_is_refused_with_the_fix() {
     client.batch_execute("SELECT pg_reload_conf()").await.expect("the settings are read");
     refused(&full, &["does not offer TLS", "sslmode=disable on a trusted network"]).await;
     assert!(client.query("SELECT FROM outbox.events", &[]).await.is_err(), "nobody has migrated anything");
+}
+
+/// A certificate of X.509 version 1 and its key, made as PostgreSQL's manual makes them before version 3 was asked for.
+fn of_version_1(files: &Files) -> Issued {
+    let (key, request, cert) = (files.path("v1.key"), files.path("v1.csr"), files.path("v1.crt"));
+    let openssl = |args: &str| {
+        let ran = std::process::Command::new("openssl").args(args.split(' ')).output().expect("openssl runs");
+        assert!(ran.status.success(), "{args}: {}", String::from_utf8_lossy(&ran.stderr));
+    };
+    openssl(&format!("req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {request}"));
+    openssl(&format!("x509 -req -in {request} -signkey {key} -days 2 -out {cert}"));
+    let read = |path: &str| std::fs::read_to_string(path).expect("openssl has written it");
+    Issued { cert: read(&cert), key: read(&key) }
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_refused_with_the_fix() {
+    let server = TlsPostgres::start("version 1").await;
+    server.present(&of_version_1(&server.files)).await;
+    for mode in ["require", "verify-full"] {
+        let (code, said) = migrate(&server.url("postgres", "localhost", &format!("sslmode={mode}")), &[]).await;
+        assert_eq!(code, Some(69), "{said}");
+        assert!(said.contains("X.509 version 1") && said.contains("subjectAltName=DNS:localhost"), "{mode}: {said}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Servers that are hostile or no servers at all: what they say before the login is bounded, and never fills memory, the stack or the log.
+//! Servers that are hostile, or not servers of this kind: what they say before the login is bounded, and never fills memory, the stack or the log.
 
 use std::net::SocketAddr;
 

@@ -56,6 +56,8 @@ async fn a_row_that_cannot_become_a_message_is_a_dead_letter_and_its_neighbours_
         (created().headers(r#"{"CC": ["a"]}"#), "'CC' is reserved"),
         (created().headers(r#"{"x-outbox-seq": 1}"#), "'x-outbox-seq' is reserved"),
         (created().headers(r#"{"x-death": []}"#), "'x-death' is reserved"),
+        (created().headers(r#"{"x-delay": 60000}"#), "allow_headers = [\"x-delay\"]"),
+        (created().headers(r#"{"X-Deduplication-Header": "a"}"#), "has to allow it"),
         (created().headers(r#"{"a\u0000b": 1}"#), "NUL"),
         (NewEvent::new("order.created", "null").dead_letter("INVALID_EVENT"), "null"),
     ];

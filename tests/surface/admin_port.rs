@@ -127,3 +127,18 @@ async fn unknown_pages_are_404_and_wrong_methods_405() {
     }
     assert_scraped(&relay).await;
 }
+
+#[tokio::test]
+async fn a_name_that_somebody_can_own_is_not_the_relays() {
+    let (_bed, relay) = relay("host names").await;
+    let asked = async |host: &str| {
+        let text = format!("GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        status(&send(relay.admin(), &text).await)
+    };
+    for host in ["localhost", "relay:9632", "10.1.2.3:9632", "outbox-relay.shop.svc.cluster.local"] {
+        assert_eq!(asked(host).await, 200, "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example:9632"] {
+        assert_eq!(asked(host).await, 421, "{host}");
+    }
+}

@@ -9,7 +9,8 @@ const INTRODUCTION: &str = "# Configuration
 
 Generated from the program (`make docs`); `outbox-relay COMMAND --help` says the same.
 
-Set each value of `run` with a flag or a variable; a flag wins. Unknown variables are ignored, because Kubernetes injects names such as
+Set each value of `run` with a flag or a variable; a flag wins. An empty variable is not set. Switches take `1`, `yes`, `on` and `true`, or `0`,
+`no`, `off` and `false`. `run` and `check` warn of an unknown `OUTBOX_` variable and name the nearest, except names that Kubernetes makes, such as
 `OUTBOX_PORT`. All values are checked together before anything connects. If any are wrong, all problems are listed, one per line, and the
 exit code is 64. Pass secrets as variables or files, because the process list shows flags. Files are read again at each connect, so
 rotating a secret needs no restart. Write durations as `250ms`, `30s` or `7d`, and sizes as `512KiB` or `16MiB`.

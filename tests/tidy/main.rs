@@ -15,6 +15,7 @@ mod phrases;
 mod places;
 mod sql;
 mod states;
+mod threats;
 
 use std::path::PathBuf;
 

@@ -94,7 +94,9 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
 /// Smaller frames than most brokers have leave less room for a row's headers.
 fn of_frames(frame_bytes_max: usize) -> Option<Finding> {
     let room = headers_bytes_max(frame_bytes_max);
-    let text = format!("frames of {frame_bytes_max} bytes were negotiated: a row with headers above {room} bytes becomes a dead letter");
+    let text = format!(
+        "frames of {frame_bytes_max} bytes were negotiated: a row with headers above {room} bytes becomes a dead letter"
+    );
     let fix = format!("raise frame_max (of --amqp-url or of the broker) to {FRAME_BYTES_MAX}");
     (frame_bytes_max < FRAME_BYTES_MAX).then(|| found("frames", Verdict::Warn, text).fix(fix))
 }

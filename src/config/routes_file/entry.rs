@@ -301,7 +301,10 @@ fn allow_headers(checked: &mut Entry<'_>, names: Vec<Text>) -> Vec<Box<str>> {
             let known = STEERING_HEADERS.join(", ");
             checked.problem(
                 name.span().start,
-                format_args!("allow_headers '{}' is unknown; use one of {known}, all others pass anyway", name.get_ref()),
+                format_args!(
+                    "allow_headers '{}' is unknown; use one of {known}, all others pass anyway",
+                    name.get_ref()
+                ),
             );
         }
     }

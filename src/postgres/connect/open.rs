@@ -171,10 +171,8 @@ async fn open_address(
 fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_RETRIES);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_RETRIES);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
@@ -192,7 +190,8 @@ where
     T: TlsConnect<Guarded<TcpStream>>,
     T::Stream: Send + 'static,
 {
-    let asks_for_tls = node.get_ssl_mode() != SslMode::Disable && node.get_ssl_negotiation() == SslNegotiation::Postgres;
+    let asks_for_tls =
+        node.get_ssl_mode() != SslMode::Disable && node.get_ssl_negotiation() == SslNegotiation::Postgres;
     let is_encrypted_at_once = node.get_ssl_negotiation() == SslNegotiation::Direct;
     let stream = Guarded::new(stream, asks_for_tls).unless(is_encrypted_at_once);
     let (client, connection) = node.connect_raw(stream, tls).await?;

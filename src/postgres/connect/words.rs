@@ -8,8 +8,8 @@ use std::error::Error;
 
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::net::{cut, io_words};
 use crate::net::tls::words::{Peer, explain, tls_error};
+use crate::net::{cut, io_words};
 
 /// A database error without the driver's phrases: the message of the server or the system, and the
 /// fix if one is known.
