@@ -1,4 +1,5 @@
-//! What both connections share: certificates, secrets from files, pauses with jitter, and how a host is named.
+//! What both connections share: addresses that are tried side by side, certificates, secrets from files, pauses with jitter, and the words of systems and
+//! servers in our own log.
 
 pub mod authority;
 pub mod dial;

@@ -20,6 +20,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
 use crate::deadline::deadline;
+use crate::net::cut;
 use crate::net::tls::{TlsFiles, Verify, client_config};
 use crate::ops::spans::export::Trouble;
 
@@ -83,5 +84,5 @@ impl HttpClient for Collector {
 /// An error with its causes: hyper itself only says "client error (Connect)".
 fn words(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    cut(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
