@@ -45,6 +45,9 @@ pub struct DlqListArgs {
     /// Include resolved ones
     #[arg(long)]
     pub all: bool,
+    /// Only count them, by reason, type and route
+    #[arg(long, conflicts_with = "limit")]
+    pub group: bool,
 }
 
 /// Filters of dead letters, in addition to those of every event.

@@ -57,6 +57,9 @@ pub struct KeysListArgs {
     /// At most this many keys, those that have waited longest
     #[arg(long, help_heading = "Output", default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
+    /// Only count them, by reason, type and destination
+    #[arg(long, help_heading = "Output", conflicts_with = "limit")]
+    pub group: bool,
 }
 
 /// Why a key waits, as `outbox.waits.reason` has it.
@@ -135,12 +138,13 @@ const LIST: &str = "\
 Examples:
   outbox-relay keys list
   outbox-relay keys list --reason held --limit 10
+  outbox-relay keys list --group
   outbox-relay keys list --json | jq -r '.keys[].key'
 
 Changes nothing, needs no broker, and gives up after 2 s. `behind` counts the events behind the \
 head; N+ means that counting stopped there.
 
-JSON: schema, at, keys_in_all, count_max, next[]{to, command}, keys[]{key, state, headline, \
+JSON: schema, at, keys_in_all, count_max, groups[]{reason, event_type, exchange, route, keys, oldest_since}, next[]{to, command}, keys[]{key, state, headline, \
 reason, since, until, attempts, error, why,
   event_id, event_type, events_behind, events_behind_capped, hold{id, kind, destination, reason, since}, next[]{to, command}}.
 

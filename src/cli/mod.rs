@@ -21,6 +21,7 @@ pub mod trace;
 use clap::{ArgMatches, Parser, Subcommand};
 
 use crate::cli::check::CheckArgs;
+use crate::cli::command::Format;
 use crate::cli::completions::CompletionsArgs;
 use crate::cli::dlq::DlqArgs;
 use crate::cli::health::HealthArgs;
@@ -89,7 +90,8 @@ pub enum Command {
 /// Whether the command that was parsed was given `--json`.
 pub fn wants_json(matches: &ArgMatches) -> bool {
     let here = matches.try_get_one::<bool>("json").ok().flatten().is_some_and(|json| *json);
-    here || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
+    let format = matches.try_get_one::<Format>("output").ok().flatten().is_some_and(|format| *format == Format::Json);
+    here || format || matches.subcommand().is_some_and(|(_, matches)| wants_json(matches))
 }
 
 #[cfg(test)]

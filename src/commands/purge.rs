@@ -34,7 +34,7 @@ struct Answer {
 /// Runs the command.
 pub async fn run(config: PurgeConfig) -> Result<(), AppError> {
     can_ask(config.consent)?;
-    let output = Output::new(config.common.json);
+    let output = Output::new(config.common.format);
     let session = &Session::change(&config.common).await?;
     // One time for all chunks, by the database's clock.
     let before = match config.older_than {

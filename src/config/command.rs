@@ -1,6 +1,6 @@
 //! The configuration of the commands that read or change the outbox.
 
-use crate::cli::command::CommandArgs;
+use crate::cli::command::{CommandArgs, Format};
 use crate::config::PROGRAM;
 use crate::config::database::{check_schema, database};
 use crate::config::problems::Problems;
@@ -13,8 +13,8 @@ pub struct CommandConfig {
     pub database: DatabaseSettings,
     /// The schema.
     pub schema: String,
-    /// One JSON document instead of text.
-    pub json: bool,
+    /// How to print the answer.
+    pub format: Format,
 }
 
 /// Checks the arguments that `name`, a command, shares with the others.
@@ -24,7 +24,7 @@ pub fn command_config(args: &CommandArgs, name: &str) -> Result<CommandConfig, V
     check_schema(&mut problems, &args.database.schema);
     match database {
         Some(database) if problems.0.is_empty() => {
-            Ok(CommandConfig { database, schema: args.database.schema.clone(), json: args.json })
+            Ok(CommandConfig { database, schema: args.database.schema.clone(), format: args.format() })
         }
         Some(_) | None => Err(problems.0),
     }

@@ -21,6 +21,8 @@ pub struct DlqListConfig {
     pub limit: usize,
     /// Include resolved ones.
     pub all: bool,
+    /// Only counts, by reason, type and route.
+    pub group: bool,
 }
 
 /// `dlq show`.
@@ -61,7 +63,7 @@ pub fn list_config(args: &DlqListArgs) -> Result<DlqListConfig, Vec<String>> {
         problems.add("limit", format_args!("at most {LISTED_MAX}"));
     }
     let common = problems.with(command_config(&args.common, "dlq"))?;
-    Ok(DlqListConfig { common, selection, limit, all: args.all })
+    Ok(DlqListConfig { common, selection, limit, all: args.all, group: args.group })
 }
 
 /// Checks the arguments of `dlq show`.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
 use crate::cli::selection::{AuditArgs, ConsentArgs, ExecutionArgs, SelectionArgs};
@@ -172,10 +172,7 @@ pub(super) fn event_id(text: &str) -> Option<Uuid> {
 
 /// A time in RFC 3339 and UTC. All have the same length, so that they compare as texts.
 fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
-    let ago = |ago: Duration| OffsetDateTime::now_utc().checked_sub(ago.try_into().ok()?);
-    let parsed =
-        OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| humantime::parse_duration(text).ok().and_then(ago));
-    let written = parsed.filter(|moment| (1970..=9999).contains(&moment.year())).map(|moment| {
+    let written = instant(text).filter(|moment| (1970..=9999).contains(&moment.year())).map(|moment| {
         let moment = moment.to_offset(time::UtcOffset::UTC);
         let form =
             time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
@@ -186,9 +183,33 @@ fn moment(problems: &mut Problems, flag: &str, text: &str) -> Option<String> {
     }
     problems.add(
         flag,
-        format_args!("must be a time such as 2026-11-21T12:00:00Z, or an age such as 2h or 30m, got '{text}'"),
+        format_args!(
+            "must be an age such as 2h or 30m, a day such as 2026-11-30, today or yesterday, or a time such as '2026-11-30 12:00' or 2026-11-30T12:00:00+01:00, got '{text}'; days and times without an offset are UTC"
+        ),
     );
     None
+}
+
+/// What people call a time: RFC 3339, an age, a day (its first moment in UTC), or a day and a time in UTC.
+fn instant(text: &str) -> Option<OffsetDateTime> {
+    let now = OffsetDateTime::now_utc();
+    let ago = |ago: Duration| now.checked_sub(ago.try_into().ok()?);
+    let day = time::macros::format_description!("[year]-[month]-[day]");
+    let minute = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
+    let second = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    match text {
+        "now" => return Some(now),
+        "today" => return Some(now.date().midnight().assume_utc()),
+        "yesterday" => return Some(now.date().previous_day()?.midnight().assume_utc()),
+        _ => {}
+    }
+    let zoned = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let spaced = text.replacen('T', " ", 1);
+    let plain = || PrimitiveDateTime::parse(&spaced, minute).or_else(|_| PrimitiveDateTime::parse(&spaced, second));
+    zoned
+        .or_else(|| humantime::parse_duration(text).ok().and_then(ago))
+        .or_else(|| plain().ok().map(PrimitiveDateTime::assume_utc))
+        .or_else(|| Date::parse(text, day).ok().map(|date| date.midnight().assume_utc()))
 }
 
 #[cfg(test)]
@@ -205,9 +226,19 @@ mod tests {
         assert_eq!(read("2026-11-21T12:00:00+02:00"), Ok("2026-11-21T10:00:00.000000Z".into()));
         let (hours, minutes) = (read("2h").expect("a duration"), read("30m").expect("a duration"));
         assert!(hours < minutes, "{hours} {minutes}");
-        for wrong in ["yesterday", "2026-11-21", "2026-13-01T00:00:00Z", "", "9999999999y"] {
+        for wrong in ["last week", "2026-11-31", "2026-11-21 25:00", "2026-13-01T00:00:00Z", "", "9999999999y"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn days_and_plain_times_are_utc() {
+        assert_eq!(read("2026-11-30"), Ok("2026-11-30T00:00:00.000000Z".into()));
+        assert_eq!(read("2026-11-30 12:00"), Ok("2026-11-30T12:00:00.000000Z".into()));
+        assert_eq!(read("2026-11-30T12:00:07"), Ok("2026-11-30T12:00:07.000000Z".into()));
+        let (yesterday, today, now) = (read("yesterday"), read("today"), read("now"));
+        assert!(yesterday < today && today <= now, "{yesterday:?} {today:?} {now:?}");
+        assert!(today.is_ok_and(|today| today.ends_with("T00:00:00.000000Z")));
     }
 
     #[test]

@@ -34,7 +34,7 @@ queries! {
     select_published, sample_published, event_states, types_of_events, replay_published, start_replay, find_replay, count_replayed,
     finish_replay, list_replays, select_dead_letters, sample_dead_letters, find_dead_letters, revive_dead_letters, put_ahead,
     lower_waits, dead_letter_obstacles, put_confirmed,
-    discard_dead_letters, keys_after_dead_letters, release_after_dead_letters, list_dead_letters, show_dead_letter, event_history,
+    discard_dead_letters, keys_after_dead_letters, release_after_dead_letters, list_dead_letters, group_dead_letters, group_keys, show_dead_letter, event_history,
     key_state, release_key, show_holds, hold_route, lanes_of_hold, lift_lane_waits,
     sample_purge_published, purge_selected_published, sample_purge_dead_letters, purge_selected_dead_letters, count_aggregate_pending,
     list_keys, count_behind, status_waits, status_holds, group_holds, status_dead_letters, status_upkeep, status_tables, oldest_transaction, newest_published,

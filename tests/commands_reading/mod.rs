@@ -5,6 +5,7 @@ mod ask;
 mod bounds;
 mod check_broker;
 mod check_database;
+mod condition;
 mod keys;
 mod load;
 mod missing;

@@ -60,7 +60,7 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
 
 async fn look(run: &RunConfig, findings: &mut Vec<Finding>) -> Result<(), AppError> {
     let database = any_server(&run.database);
-    let config = CommandConfig { database, schema: run.schema.clone(), json: false };
+    let config = CommandConfig { database, schema: run.schema.clone(), format: false.into() };
     let session = match deadline(CONNECT_LIMIT, "connecting to the database", Session::look(&config)).await {
         Ok(Ok(session)) => session,
         Ok(Err(error)) => {

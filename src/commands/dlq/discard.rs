@@ -38,7 +38,7 @@ struct Answer {
 
 /// Runs the command.
 pub(super) async fn run(config: DlqChangeConfig) -> Result<(), AppError> {
-    let (selection, execution, output) = (&config.selection, &config.execution, Output::new(config.common.json));
+    let (selection, execution, output) = (&config.selection, &config.execution, Output::new(config.common.format));
     if !selection.is_by_id() {
         can_ask(execution.consent)?;
     }

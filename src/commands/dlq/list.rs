@@ -9,6 +9,8 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::commands::dlq::group::{self, COUNT_MAX, Group};
+use crate::commands::print::words::{count, moment};
 use crate::commands::print::{Column, Output, clean, table};
 use crate::commands::session::Session;
 use crate::commands::state::rows::{DeadLetterRow, dead_letter};
@@ -21,9 +23,15 @@ use crate::postgres::call::Param;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct List {
+    #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    at: OffsetDateTime,
     dead_letters: Vec<DeadLetterRow>,
     /// Whether the limit cut the list.
     more: bool,
+    /// All that match, counted by reason, type and route; counting stops at `count_max`.
+    groups: Vec<Group>,
+    count_max: i64,
 }
 
 /// One dead letter with everything known about it.
@@ -63,20 +71,38 @@ pub(super) async fn list(config: DlqListConfig) -> Result<(), AppError> {
     let session = Session::read(&config.common).await?;
     let selection = &config.selection;
     let rows_max = i64::try_from(config.limit + 1).unwrap_or(i64::MAX);
-    let params: [Param<'_>; 8] = [
-        (&selection.aggregate_id, Type::TEXT),
-        (&selection.event_type, Type::TEXT),
-        (&selection.route, Type::TEXT),
-        (&selection.reason, Type::TEXT),
-        (&selection.since, Type::TEXT),
-        (&selection.until, Type::TEXT),
-        (&config.all, Type::BOOL),
-        (&rows_max, Type::INT8),
-    ];
-    let rows = call::rows(&session.client, "listing dead letters", &session.queries.list_dead_letters, &params).await?;
-    let more = rows.len() > config.limit;
-    let list = List { dead_letters: rows.iter().take(config.limit).map(dead_letter).collect(), more };
-    Output::new(config.common.json).answer(&list, || list.text());
+    let filters = |limit| -> [Param<'_>; 8] {
+        [
+            (&selection.aggregate_id, Type::TEXT),
+            (&selection.event_type, Type::TEXT),
+            (&selection.route, Type::TEXT),
+            (&selection.reason, Type::TEXT),
+            (&selection.since, Type::TEXT),
+            (&selection.until, Type::TEXT),
+            (&config.all, Type::BOOL),
+            (limit, Type::INT8),
+        ]
+    };
+    let (client, queries) = (&session.client, &session.queries);
+    let now = call::one(client, "reading the time", &queries.session_facts, &[]).await?;
+    let counted_max = COUNT_MAX + 1;
+    let groups =
+        call::rows(client, "counting dead letters", &queries.group_dead_letters, &filters(&counted_max)).await?;
+    let rows = if config.group {
+        Vec::new()
+    } else {
+        call::rows(client, "listing dead letters", &queries.list_dead_letters, &filters(&rows_max)).await?
+    };
+    let list = List {
+        at: now.get("now"),
+        dead_letters: rows.iter().take(config.limit).map(dead_letter).collect(),
+        more: rows.len() > config.limit,
+        groups: groups.iter().map(Group::read).collect(),
+        count_max: COUNT_MAX,
+    };
+    let text = || if config.group { list.groups_text() } else { list.text() };
+    let names = || list.dead_letters.iter().map(|letter| letter.dead_letter_id.to_string()).collect();
+    Output::new(config.common.format).answer_list(&list, text, names);
     Ok(())
 }
 
@@ -96,7 +122,7 @@ pub(super) async fn show(config: DlqShowConfig) -> Result<(), AppError> {
         call::rows(&session.client, "reading an event's history", &session.queries.event_history, &event).await?;
     let history = told.iter().map(|row| Told { at: row.get("at"), what: row.get("what") }).collect();
     let answer = Answer { dead_letters: shown, history };
-    Output::new(config.common.json).answer(&answer, || answer.text());
+    Output::new(config.common.format).answer(&answer, || answer.text());
     Ok(())
 }
 
@@ -108,6 +134,10 @@ fn state(letter: &DeadLetterRow) -> String {
 }
 
 impl List {
+    fn groups_text(&self) -> String {
+        if self.groups.is_empty() { "no dead letters\n".into() } else { group::text(&self.groups, self.at) }
+    }
+
     fn text(&self) -> String {
         if self.dead_letters.is_empty() {
             return "no dead letters\n".into();
@@ -119,27 +149,36 @@ impl List {
                 letter.key.clone(),
                 letter.event_type.clone(),
                 letter.failure_reason.clone(),
-                timestamp(letter.dead_lettered_at),
-                state(letter),
+                group::routes(&letter.routes_failed),
+                moment(letter.dead_lettered_at, self.at),
+                short_state(letter),
                 letter.last_error.clone().unwrap_or_default(),
             ]
         };
-        let header = [
+        let columns = [
             Column::Whole("ID"),
-            Column::Whole("EVENT"),
+            Column::Wide("EVENT"),
             Column::Cut("KEY"),
             Column::Cut("TYPE"),
             Column::Whole("REASON"),
+            Column::Cut("ROUTE"),
             Column::Whole("DIED"),
-            Column::Cut("STATE"),
+            Column::Whole("STATE"),
             Column::Cut("ERROR"),
         ];
-        let mut text = table(header, self.dead_letters.iter().map(cells));
-        if self.more {
-            text += "there are more; use --limit to see them\n";
+        let mut text = table(columns, self.dead_letters.iter().map(cells));
+        let in_all = count(group::total(&self.groups), self.count_max, "dead letter");
+        text += &format!("\n{in_all}{}\n", if self.more { ", of which the newest are shown (--limit)" } else { "" });
+        if self.groups.len() > 1 {
+            text += "by reason, type and route: outbox-relay dlq list --group\n";
         }
         text
     }
+}
+
+/// How it was resolved, in a word.
+fn short_state(letter: &DeadLetterRow) -> String {
+    letter.processed_at.map_or("open", |_| letter.resolution.as_deref().unwrap_or("resolved")).to_owned()
 }
 
 impl Shown {

@@ -1,6 +1,7 @@
 //! `dlq`: lists and shows dead letters, sends them again, or marks them as done with.
 
 mod discard;
+mod group;
 mod list;
 pub(super) mod replay;
 

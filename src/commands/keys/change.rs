@@ -100,7 +100,7 @@ pub async fn release(config: KeyConfig) -> Result<(), AppError> {
     }
     log_change(&format!("key '{}' released, was {}", clean(&config.key), wait.reason), &config.audit);
     let answer = Answer { key: &config.key, action: "released", event: wait.event.to_string(), was: &wait.reason };
-    Output::new(config.common.json).answer(&answer, || {
+    Output::new(config.common.format).answer(&answer, || {
         let what = match reason {
             Some(WaitReason::AfterDeadLetter) => "it continues without the dead letter",
             Some(WaitReason::Unconfirmed) => {
@@ -167,7 +167,7 @@ pub async fn dead_letter(config: KeyConfig) -> Result<(), AppError> {
     log_change(&format!("event {} of key '{key}' moved to the dead letters", head.event), &config.audit);
     let was = state.wait.as_ref().map_or("pending", |wait| &wait.reason);
     let answer = Answer { key: &config.key, action: "dead-lettered", event: head.event.to_string(), was };
-    Output::new(config.common.json).answer(&answer, || {
+    Output::new(config.common.format).answer(&answer, || {
         format!(
             "the event {} is now a dead letter, and the key '{key}' continues; to see it: {}\n",
             head.event,

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::commands::print::next::{Step, Typist, push_next};
-use crate::commands::print::words::{count, when};
+use crate::commands::print::words::{count, distance, moment};
 use crate::commands::print::{Column, Output, table};
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::facts::{Facts, Judged, Place, State, WaitFacts};
@@ -40,8 +41,25 @@ struct Document<'a> {
     at: OffsetDateTime,
     keys_in_all: i64,
     count_max: i64,
+    groups: Vec<Group>,
     keys: Vec<KeyDocument>,
     next: Vec<Step>,
+}
+
+/// Waiting keys that have these in common.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Group {
+    reason: String,
+    /// Of the heads.
+    event_type: Option<String>,
+    /// What is on hold.
+    exchange: Option<String>,
+    route: Option<String>,
+    keys: i64,
+    #[serde(with = "crate::commands::print::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    oldest_since: OffsetDateTime,
 }
 
 #[derive(Serialize)]
@@ -80,16 +98,22 @@ struct HoldDocument {
     since: OffsetDateTime,
 }
 
-/// Lists waiting keys, optionally only those with `reason`.
-pub async fn list(config: CommandConfig, reason: Option<WaitReason>, limit: u16) -> Result<(), AppError> {
+/// Lists waiting keys, optionally only those with `reason`: at most `limit`, or only their counts.
+pub async fn list(
+    config: CommandConfig,
+    reason: Option<WaitReason>,
+    (limit, is_grouped): (u16, bool),
+) -> Result<(), AppError> {
     let reader = Reader::open(&config).await?;
     let around = surroundings(&reader).await?;
-    let (reason, limit) = (reason.map(WaitReason::as_str), i64::from(limit));
+    let reason = reason.map(WaitReason::as_str);
+    let limit = if is_grouped { 0 } else { i64::from(limit) };
     let cap = COUNT_MAX + 1;
     let queries = &reader.session.queries;
-    let counted = reader.rows("counting the keys that wait", &queries.status_waits, &[(&cap, Type::INT8)]).await?;
-    let of_reason = |row: &&tokio_postgres::Row| reason.is_none_or(|reason| row.get::<_, &str>("reason") == reason);
-    let keys_in_all = counted.iter().filter(of_reason).map(|row| row.get::<_, i64>("keys")).sum();
+    let params: [Param<'_>; 2] = [(&reason, Type::TEXT), (&cap, Type::INT8)];
+    let groups = reader.rows("counting the keys that wait", &queries.group_keys, &params).await?;
+    let groups: Vec<Group> = groups.iter().map(Group::read).collect();
+    let keys_in_all = groups.iter().map(|group| group.keys).sum();
     let params: [Param<'_>; 2] = [(&reason, Type::TEXT), (&limit, Type::INT8)];
     let rows = reader.rows("reading the keys that wait", &queries.list_keys, &params).await?;
     let waits: Vec<(WaitFacts, OffsetDateTime)> = rows
@@ -114,8 +138,11 @@ pub async fn list(config: CommandConfig, reason: Option<WaitReason>, limit: u16)
     if let Some(first) = keys.first() {
         next.push(typist.command("see every event of a key", &["trace"], Some(&first.key)));
     }
-    let document = Document { schema: &config.schema, at: around.now, keys_in_all, count_max: COUNT_MAX, keys, next };
-    Output::new(config.json).answer(&document, || text(&document));
+    let document =
+        Document { schema: &config.schema, at: around.now, keys_in_all, count_max: COUNT_MAX, groups, keys, next };
+    let answer = || if is_grouped { groups_text(&document) } else { text(&document) };
+    let names = || document.keys.iter().map(|key| key.key.clone()).collect();
+    Output::new(config.format).answer_list(&document, answer, names);
     Ok(())
 }
 
@@ -181,9 +208,62 @@ fn key_document(wait: WaitFacts, judged: Judged, behind: Option<(i64, bool)>) ->
     }
 }
 
+impl Group {
+    fn read(row: &Row) -> Self {
+        Self {
+            reason: row.get("reason"),
+            event_type: row.get("event_type"),
+            exchange: row.get("exchange"),
+            route: row.get::<_, Option<String>>("route").filter(|route| !route.is_empty()),
+            keys: row.get("keys"),
+            oldest_since: row.get("oldest_since"),
+        }
+    }
+
+    /// What is on hold, or nothing.
+    fn destination(&self) -> String {
+        match (&self.route, &self.exchange) {
+            (Some(route), _) => format!("route {route}"),
+            (None, Some(exchange)) if !exchange.is_empty() => exchange.clone(),
+            (None, Some(_)) => "(default exchange)".into(),
+            (None, None) => "-".into(),
+        }
+    }
+}
+
+fn groups_text(document: &Document<'_>) -> String {
+    if document.groups.is_empty() {
+        return format!("no keys wait in schema {}\n", document.schema);
+    }
+    let cells = |group: &Group| {
+        [
+            group.keys.to_string(),
+            group.reason.clone(),
+            group.event_type.clone().unwrap_or_else(|| "?".into()),
+            group.destination(),
+            distance(group.oldest_since, document.at),
+        ]
+    };
+    let columns = [
+        Column::Whole("keys"),
+        Column::Whole("reason"),
+        Column::Cut("type"),
+        Column::Cut("on hold"),
+        Column::Whole("oldest since"),
+    ];
+    let in_all = count(document.keys_in_all, COUNT_MAX, "key");
+    format!("waiting in schema {}: {in_all}\n\n{}", document.schema, table(columns, document.groups.iter().map(cells)))
+}
+
 fn text(document: &Document<'_>) -> String {
     let in_all = count(document.keys_in_all, COUNT_MAX, "key");
-    let mut text = format!("waiting in schema {}: {in_all}, longest waiting first\n", document.schema);
+    let shown = document.keys.len();
+    let more = if i64::try_from(shown).is_ok_and(|shown| shown < document.keys_in_all) {
+        format!(", {shown} of them shown (--limit)")
+    } else {
+        String::new()
+    };
+    let mut text = format!("waiting in schema {}: {in_all}, longest waiting first{more}\n", document.schema);
     if document.keys.is_empty() {
         return format!("no keys wait in schema {}\n", document.schema);
     }
@@ -193,25 +273,24 @@ fn text(document: &Document<'_>) -> String {
             || "?".into(),
             |events| format!("{events}{}", if key.events_behind_capped { "+" } else { "" }),
         );
-        let event_type = key.event_type.as_deref().unwrap_or("?");
         [
             key.key.clone(),
-            key.headline.clone(),
-            when(key.since, document.at),
-            format!("{event_type} {}", key.event_id),
+            moment(key.since, document.at),
             behind,
+            key.event_type.clone().unwrap_or_else(|| "?".into()),
+            key.event_id.to_string(),
+            key.headline.clone(),
         ]
     });
-    text.push_str(&table(
-        [
-            Column::Cut("key"),
-            Column::Cut("state"),
-            Column::Whole("since"),
-            Column::Cut("head"),
-            Column::Whole("behind"),
-        ],
-        rows,
-    ));
+    let columns = [
+        Column::Cut("key"),
+        Column::Whole("since"),
+        Column::Whole("behind"),
+        Column::Cut("head"),
+        Column::Wide("head's id"),
+        Column::Cut("state"),
+    ];
+    text.push_str(&table(columns, rows));
     let mut steps: Vec<Step> = Vec::new();
     for step in document.keys.iter().take(STEPS_SHOWN).flat_map(|key| &key.next).chain(&document.next) {
         if !steps.contains(step) {

@@ -14,7 +14,7 @@ pub(super) async fn run(command: &KeysCommand) -> Result<(), AppError> {
     match command {
         KeysCommand::List(args) => {
             let config = checked(command_config(&args.common, "keys"))?;
-            list::list(config, args.reason.map(Into::into), args.limit).await
+            list::list(config, args.reason.map(Into::into), (args.limit, args.group)).await
         }
         KeysCommand::Release(args) => change::release(checked(key_config(args))?).await,
         KeysCommand::DeadLetter(args) => change::dead_letter(checked(key_config(args))?).await,

@@ -1,6 +1,8 @@
 //! Fits text to the terminal: tables whose ids are never split, and prose that is wrapped at words. In a file or a pipe, lines may have any
 //! length. Used by every command that prints for people.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -11,6 +13,19 @@ const WIDTH_MIN: usize = 40;
 /// Where a line's text starts after a label, at most: beyond that, the rest goes below the label's column.
 const INDENT_MAX: usize = 34;
 
+/// Set by `-o wide`: nothing is cut, and what is told in short otherwise is told in full.
+static IS_WIDE: AtomicBool = AtomicBool::new(false);
+
+/// Asks for everything in full.
+pub(super) fn set_wide(is_wide: bool) {
+    IS_WIDE.store(is_wide, Ordering::Relaxed);
+}
+
+/// Whether everything is to be told in full.
+pub fn is_wide() -> bool {
+    IS_WIDE.load(Ordering::Relaxed)
+}
+
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub enum Column {
@@ -18,10 +33,15 @@ pub enum Column {
     Whole(&'static str),
     /// Cut with `…` where the terminal is too narrow: errors, names that somebody else chose.
     Cut(&'static str),
+    /// Only shown with `-o wide`.
+    Wide(&'static str),
 }
 
 /// How wide the terminal is: `COLUMNS` where it is set, or as the terminal says. None in a file or a pipe.
 pub fn width() -> Option<usize> {
+    if is_wide() {
+        return None;
+    }
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = told.or_else(|| Some(terminal_size::terminal_size_of(std::io::stdout())?.0.0.into()));
     width.map(|width: usize| width.max(WIDTH_MIN))
@@ -44,7 +64,7 @@ fn table_within<const N: usize>(
         table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
     }
     table.set_header(columns.map(|column| match column {
-        Column::Whole(name) | Column::Cut(name) => name,
+        Column::Whole(name) | Column::Cut(name) | Column::Wide(name) => name,
     }));
     for row in rows {
         let mut row = Row::from(row.map(|cell| clean(&cell)));
@@ -58,7 +78,10 @@ fn table_within<const N: usize>(
             Column::Whole(_) => {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
-            Column::Cut(_) => {}
+            Column::Wide(_) if !is_wide() => {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+            Column::Cut(_) | Column::Wide(_) => {}
         }
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();

@@ -11,29 +11,32 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 use crate::outbox::visible::{visible, visible_json};
+use crate::cli::command::Format;
 
 pub use fit::{Column, table};
 
 /// The format of answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
-    json: bool,
+    format: Format,
 }
 
 impl Output {
-    /// JSON if `--json` was given.
-    pub fn new(json: bool) -> Self {
-        Self { json }
+    /// In this format; `true` stands for JSON, as with `--json`.
+    pub fn new(format: impl Into<Format>) -> Self {
+        let format = format.into();
+        fit::set_wide(format == Format::Wide);
+        Self { format }
     }
 
     /// Whether to print JSON.
     pub fn is_json(self) -> bool {
-        self.json
+        self.format == Format::Json
     }
 
     /// Prints the answer once: `document` as JSON, or `text`.
     pub fn answer(self, document: &impl Serialize, text: impl FnOnce() -> String) {
-        if self.json {
+        if self.is_json() {
             let document = serde_json::to_string_pretty(document).expect("an answer has only string keys");
             print(&(visible_json(&document).into_owned() + "\n"));
         } else {
@@ -47,6 +50,24 @@ pub fn clear() -> bool {
     let mut out = std::io::stdout();
     let words = if out.is_terminal() { "\x1b[H\x1b[2J" } else { "\n" };
     out.write_all(words.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+impl Output {
+    /// The same for an answer that is a list, of which `names` are the names.
+    pub fn answer_list(
+        self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+        names: impl FnOnce() -> Vec<String>,
+    ) {
+        if self.format == Format::Name {
+            for name in names() {
+                print(&format!("{}\n", clean(&name)));
+            }
+        } else {
+            self.answer(document, text);
+        }
+    }
 }
 
 /// Prints text. A closed pipe is the reader's choice, not an error.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::commands::print::fit::is_wide;
 use crate::outbox::time::timestamp;
 
 /// A duration in its two largest units: `41s`, `3m 20s`, `2d 4h`.
@@ -22,6 +23,11 @@ pub fn span(seconds: i64) -> String {
 pub fn distance(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - at).whole_seconds();
     if at <= now { format!("{} ago", span(seconds)) } else { format!("in {}", span(-seconds)) }
+}
+
+/// How far a time is from now, for a table; with `-o wide` the time itself.
+pub fn moment(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    if is_wide() { timestamp(at) } else { distance(at, now) }
 }
 
 /// The time, and how far it is from now.

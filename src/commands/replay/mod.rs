@@ -38,7 +38,7 @@ const TYPES_CHUNK: usize = 10_000;
 
 /// Runs the command.
 pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
-    let output = Output::new(config.common.json);
+    let output = Output::new(config.common.format);
     match &config.task {
         ReplayTask::Runs => runs::list(&Session::read(&config.common).await?, output).await,
         ReplayTask::Resume(id) => {

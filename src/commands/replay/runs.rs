@@ -20,7 +20,8 @@ pub(in crate::commands) struct Runs {
 pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppError> {
     let rows = call::rows(&session.client, "reading the runs", &session.queries.list_replays, &[]).await?;
     let runs = Runs { replays: rows.iter().map(replay).collect() };
-    output.answer(&runs, || {
+    let names = || runs.replays.iter().map(|run| run.replay_id.to_string()).collect();
+    let text = || {
         if runs.replays.is_empty() {
             return "no replay has been run\n".into();
         }
@@ -49,7 +50,8 @@ pub(super) async fn list(session: &Session, output: Output) -> Result<(), AppErr
             ],
             runs.replays.iter().map(cells),
         )
-    });
+    };
+    output.answer_list(&runs, text, names);
     Ok(())
 }
 

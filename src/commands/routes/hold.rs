@@ -63,7 +63,7 @@ pub async fn hold(config: HoldConfig) -> Result<(), AppError> {
         changed: !put.is_empty(),
         keys_due: None,
     };
-    Output::new(config.common.json).answer(&answer, || held_text(hold, !put.is_empty()));
+    Output::new(config.common.format).answer(&answer, || held_text(hold, !put.is_empty()));
     Ok(())
 }
 
@@ -88,7 +88,7 @@ pub async fn release(config: ReleaseConfig) -> Result<(), AppError> {
         changed: true,
         keys_due: Some(keys_due),
     };
-    Output::new(config.common.json).answer(&answer, || {
+    Output::new(config.common.format).answer(&answer, || {
         let keys = count(i64::try_from(keys_due).unwrap_or(i64::MAX), i64::MAX, "key");
         format!("{} '{}' is off hold; trying {keys} now\n", hold.scope, clean(&hold.name))
     });

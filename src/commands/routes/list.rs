@@ -74,7 +74,11 @@ pub async fn list(config: &RoutesListConfig) -> Result<(), AppError> {
     let holds: Vec<HoldRow> = rows.iter().map(HoldRow::read).collect();
     let routes = config.routes.all().map(|route| RouteRow::new(route, &config.routes, &holds)).collect();
     let list = List { from_file: config.from_file, routes, holds };
-    Output::new(config.common.json).answer(&list, || list.text());
+    Output::new(config.common.format).answer_list(
+        &list,
+        || list.text(),
+        || list.routes.iter().map(|route| route.name.clone()).collect(),
+    );
     Ok(())
 }
 

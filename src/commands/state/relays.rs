@@ -143,7 +143,9 @@ pub fn obstacle(relays: &[RelayRow], sessions: i64, mode: DatabaseMode, now: Off
             }
         };
     }
-    if awake.iter().any(|relay| relay.broker == "up") {
+    // One that has just started has neither a connection nor an error yet.
+    let starts = |relay: &RelayRow| relay.broker_since.is_none() && relay.broker_error.is_none();
+    if awake.iter().any(|relay| relay.broker == "up" || starts(relay)) {
         return None;
     }
     let since = |relay: &&RelayRow| relay.broker_since.map(|since| (now - since).whole_seconds());
@@ -274,6 +276,8 @@ mod tests {
     fn one_relay_that_is_well_is_enough() {
         assert_eq!(words(&[relay(1, NOW), down(2, 5), silent(3, 90)], 3), None);
         assert_eq!(words(&[], 1), None, "it has just started");
+        let starting = RelayRow { broker_since: None, broker_error: None, ..down(1, 0) };
+        assert_eq!(words(&[starting], 1), None);
     }
 
     #[test]

@@ -125,7 +125,7 @@ async fn look(config: &CommandConfig) -> Result<Condition, AppError> {
     (document.condition, document.why) = (outcome.condition, outcome.why);
     document.notes = notes(&document, around.replayed_at);
     document.next = next(&document, around.obstacle.as_ref(), &Typist::new(&config.schema));
-    Output::new(config.json).answer(&document, || text(&document));
+    Output::new(config.format).answer(&document, || text(&document));
     Ok(document.condition)
 }
 

@@ -30,7 +30,7 @@ use crate::error::AppError;
 /// Traces a key, an aggregate id, an event id with or without `msg-`, or a correlation id.
 pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: bool) -> Result<(), AppError> {
     let question = Question { text: target.to_owned(), id: event_id(target), limit: limit.into(), payload };
-    let output = Output::new(config.json);
+    let output = Output::new(config.format);
     let reader = Reader::new(Session::look(&config).await?);
     let has_tables = reader.one("looking for the outbox tables", &reader.session.queries.has_migrations, &[]).await?;
     if !has_tables.get::<_, bool>(0) {
