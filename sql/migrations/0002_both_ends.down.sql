@@ -1,5 +1,9 @@
 -- Back to version 1, part by part in the reverse order. Every event stays.
 
+-- == Replays: what they take back ==
+ALTER TABLE outbox.replays DROP COLUMN cancelled;
+ALTER TABLE outbox.events DROP COLUMN first_published_at;
+
 -- == Rows: keys that are parked ==
 -- A relay of version 1 tries them again.
 DROP FUNCTION outbox.readable(text);

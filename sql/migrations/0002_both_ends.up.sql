@@ -258,3 +258,25 @@ EXCEPTION WHEN data_exception THEN
     RETURN encode(decode(replace(value, chr(92), repeat(chr(92), 2)), 'escape'), 'escape');
 END
 $readable$;
+
+-- == Replays: what they take back ==
+-- When an event was published before a replay sent it again, so that `trace` shows both and `replay cancel` can restore it.
+ALTER TABLE outbox.events ADD COLUMN first_published_at timestamptz;
+-- Events that `replay cancel` took back.
+ALTER TABLE outbox.replays ADD COLUMN cancelled bigint NOT NULL DEFAULT 0;
+-- Who may replay may note it.
+DO $grants$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT quote_ident(r.rolname)
+        FROM pg_attribute c
+        CROSS JOIN LATERAL aclexplode(c.attacl) a
+        JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.attrelid = 'outbox.events'::regclass AND c.attname = 'replay_id' AND a.privilege_type = 'UPDATE'
+    LOOP
+        EXECUTE 'GRANT UPDATE (first_published_at) ON outbox.events TO ' || grantee;
+    END LOOP;
+END
+$grants$;

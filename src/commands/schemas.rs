@@ -13,7 +13,7 @@ use crate::error::ErrorAnswer;
 type Answer = fn(&mut SchemaGenerator) -> Schema;
 
 /// Each command, and the answers that it can give.
-const COMMANDS: [(&str, &[Answer]); 14] = [
+const COMMANDS: [(&str, &[Answer]); 16] = [
     ("check", &[check::schema]),
     ("status", &[status::schema]),
     ("trace", &[trace::found_schema, trace::missing_schema]),
@@ -27,6 +27,8 @@ const COMMANDS: [(&str, &[Answer]); 14] = [
     ("dlq show", &[dlq::show_schema]),
     ("dlq discard", &[dlq::discard_schema, many::preview::schema]),
     ("dlq replay", &[replay::audit::schema, many::preview::schema]),
+    ("replay runs", &[replay::runs_schema]),
+    ("replay cancel", &[replay::cancel_schema]),
     ("replay", &[replay::audit::schema, many::preview::schema, replay::runs_schema]),
 ];
 

@@ -32,7 +32,7 @@ queries! {
     end_orphaned_waits, purge_published, end_hanging_backends, count_backlog, lock_lane, has_notify_trigger, begin_migration, try_lock_migration, lock_migration, has_migrations, migration_checksum, record_migration,
     lock_lanes, try_lock_lanes, begin_selection, lower_floors, database_time,
     select_published, sample_published, event_states, types_of_events, replay_published, start_replay, find_replay, count_replayed,
-    finish_replay, list_replays, select_dead_letters, sample_dead_letters, find_dead_letters, revive_dead_letters, put_ahead,
+    finish_replay, list_replays, known_routes, pending_of_run, cancel_replay, count_runs, select_dead_letters, sample_dead_letters, find_dead_letters, revive_dead_letters, put_ahead,
     lower_waits, dead_letter_obstacles, put_confirmed,
     discard_dead_letters, keys_after_dead_letters, release_after_dead_letters, list_dead_letters, group_dead_letters, group_keys, show_dead_letter, event_history,
     key_state, release_key, show_holds, hold_route, lanes_of_hold, lift_lane_waits,

@@ -117,7 +117,7 @@ async fn a_second_ctrl_c_rolls_the_chunk_at_hand_back() {
     eventually(SOON, "its chunk is given up", is_over).await;
     world.execute("COMMIT").await;
     let ended = child.end().await.with_code(1).saying("interrupted twice").saying("rolled back");
-    assert!(ended.stdout.contains("sent 0 of 3 again (0 in total by this run)"), "{ended:#?}");
+    assert!(ended.stdout.contains("queued 0 of 3 to be sent again (0 in total by this run)"), "{ended:#?}");
     assert_eq!(world.bed.pending().await, 0);
     assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.dead_letters WHERE processed_at IS NULL").await, 3);
     assert_eq!(world.value::<i64>("SELECT events FROM outbox.replays").await, 0);

@@ -101,7 +101,7 @@ pub(in crate::commands) async fn send(
     execution: &Execution,
 ) -> Result<(), AppError> {
     let (mut skipped, total) = (Vec::new(), matched.rows.len());
-    let mut progress = Progress::start("sent again", total, execution.rate)?;
+    let mut progress = Progress::start("queued", total, execution.rate)?;
     for chunk in matched.rows.chunks(progress.chunk(CHUNK)) {
         if !progress.next().await {
             break;

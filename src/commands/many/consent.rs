@@ -5,6 +5,7 @@
 
 use std::io::IsTerminal;
 
+use crate::commands::print::fit::wrapped;
 use crate::commands::print::{clean, say};
 use crate::config::selection::{Audit, Consent};
 use crate::error::AppError;
@@ -21,17 +22,17 @@ pub(crate) fn can_ask(consent: Consent) -> Result<(), AppError> {
 
 /// Shows `consequences` and asks, unless `--yes` was given. `Ok` is a yes.
 pub(crate) fn agree(consent: Consent, consequences: &str) -> Result<(), AppError> {
-    say(consequences);
+    say(&wrapped(consequences));
     can_ask(consent)?;
     if consent.yes {
         return Ok(());
     }
-    say("Type yes to continue: ");
+    say("Type yes or y to continue: ");
     let mut answer = String::new();
     if let Err(error) = std::io::stdin().read_line(&mut answer) {
         return Err(AppError::No(format!("cannot read the answer: {error}; nothing was changed")));
     }
-    if answer.trim().eq_ignore_ascii_case("yes") {
+    if ["yes", "y"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
         return Ok(());
     }
     Err(AppError::No("not confirmed; nothing was changed".into()))

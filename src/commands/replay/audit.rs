@@ -151,7 +151,7 @@ impl Run {
             resume: None,
         };
         let text =
-            || format!("run {} is finished: sent {} again; nothing is left to do\n", self.id, counted(events, "event"));
+            || format!("run {} is finished: queued {}; nothing is left to do\n", self.id, counted(events, "event"));
         output.answer(&answer, text);
     }
 
@@ -209,9 +209,10 @@ impl Answer {
     fn text(&self) -> String {
         let state = if self.finished { "finished" } else { "not finished" };
         let mut text = format!(
-            "run {}: sent {} of {} again ({} in total by this run); {state}\n",
+            "run {}: queued {} of {} to be sent again ({} in total by this run); {state}\n",
             self.replay_id, self.replayed, self.matched, self.replayed_by_run
         );
+        text += "the relays send them now; to see how many are confirmed: outbox-relay replay runs\n";
         for Skipped { id, reason } in &self.skipped {
             text += &format!("skipped {id}: {reason}\n");
         }

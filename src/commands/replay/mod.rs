@@ -5,8 +5,11 @@
 //! whatever happens to this process.
 
 pub mod audit;
+mod cancel;
 mod runs;
 
+#[cfg(test)]
+pub(in crate::commands) use cancel::schema as cancel_schema;
 #[cfg(test)]
 pub(in crate::commands) use runs::schema as runs_schema;
 
@@ -23,7 +26,7 @@ use crate::commands::many::selection::Matched;
 use crate::commands::print::words::counted;
 use crate::commands::print::{Output, say};
 use crate::commands::replay::audit::{Recorded, Run, Skipped, Source};
-use crate::commands::routes::names::{refuse_types_without, refuse_unknown};
+use crate::commands::routes::names::{Known, refuse_types_without, refuse_unknown, refuse_unknown_to_relays};
 use crate::commands::session::Session;
 use crate::config::replay::{ReplayConfig, ReplayTask};
 use crate::config::selection::{Execution, Selection};
@@ -45,6 +48,10 @@ pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
             let session = Session::change(&config.common).await?;
             resume(&session, output, Run::find(&session, *id).await?, &config.execution).await
         }
+        ReplayTask::Cancel(id) => {
+            let session = Session::change(&config.common).await?;
+            cancel::cancel(&session, output, *id, &config.execution.audit).await
+        }
         ReplayTask::Start(selection, routes) => {
             if let (Some(routes), Some(route)) = (routes, &selection.route) {
                 refuse_unknown(routes, route)?;
@@ -53,6 +60,16 @@ pub async fn run(config: ReplayConfig) -> Result<(), AppError> {
                 can_ask(config.execution.consent)?;
             }
             let session = Session::change(&config.common).await?;
+            if let (None, Some(route)) = (routes, &selection.route) {
+                match refuse_unknown_to_relays(&session, route).await? {
+                    Known::Yes => {}
+                    Known::Nothing => {
+                        return Err(AppError::No(format!(
+                            "no relay has told its routes, so nobody knows a route '{route}'; start one, or name the relays' file with --routes. Nothing was changed"
+                        )));
+                    }
+                }
+            }
             start(&session, output, (selection, routes.as_ref()), &config.execution).await
         }
     }
@@ -153,7 +170,7 @@ async fn send(
     rate: Option<usize>,
 ) -> Result<(), AppError> {
     let (mut skipped, total) = (Vec::new(), matched.rows.len());
-    let mut progress = Progress::start("sent again", total, rate)?;
+    let mut progress = Progress::start("queued", total, rate)?;
     for chunk in matched.rows.chunks(progress.chunk(CHUNK)) {
         if !progress.next().await {
             break;

@@ -14,7 +14,7 @@ use crate::commands::print::next::quoted;
 use crate::commands::print::words::count;
 use crate::commands::print::{Output, clean, say};
 use crate::commands::routes::list::{HoldRow, read_holds};
-use crate::commands::routes::names::refuse_unknown;
+use crate::commands::routes::names::{Known, refuse_unknown, refuse_unknown_to_relays};
 use crate::commands::session::Session;
 use crate::config::holds::{HoldConfig, ReleaseConfig};
 use crate::error::AppError;
@@ -36,14 +36,16 @@ struct Changed<'a> {
 
 /// Puts a route on hold.
 pub async fn hold(config: HoldConfig) -> Result<(), AppError> {
-    match &config.routes {
-        Some(routes) => refuse_unknown(routes, &config.name)?,
-        None => say(&format!(
-            "outbox-relay: without --routes FILE, this command cannot check that the relays have a route '{}'; if none has this name, nothing is held\n",
-            config.name
-        )),
+    if let Some(routes) = &config.routes {
+        refuse_unknown(routes, &config.name)?;
     }
     let session = &Session::change(&config.common).await?;
+    if config.routes.is_none() && refuse_unknown_to_relays(session, &config.name).await? == Known::Nothing {
+        say(&format!(
+            "outbox-relay: no relay has told its routes, so this command cannot check that there is a route '{}'; if none has this name, nothing is held\n",
+            config.name
+        ));
+    }
     let audit = &config.audit;
     let params: [Param<'_>; 3] = [(&config.name, Type::TEXT), (&audit.by, Type::TEXT), (&audit.note, Type::TEXT)];
     let put =

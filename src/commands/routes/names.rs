@@ -1,6 +1,7 @@
 //! Checks route names that operators type against the routes file, and suggests similar names. Used
 //! by `routes hold` and `replay`.
 
+use crate::commands::session::Session;
 use crate::error::AppError;
 use crate::outbox::route::RouteTable;
 
@@ -14,7 +15,31 @@ pub(crate) fn refuse_unknown(routes: &RouteTable, name: &str) -> Result<(), AppE
     if routes.has_name(name) {
         return Ok(());
     }
-    Err(AppError::No(format!("the routes file has no route '{name}' ({}); nothing was changed", near(routes, name))))
+    let names: Vec<&str> = routes.all().map(|route| &*route.name).collect();
+    Err(AppError::No(format!("the routes file has no route '{name}' ({}); nothing was changed", near(&names, name))))
+}
+
+/// Refuses a name that no relay has told with its heartbeat. Without any heartbeat, nothing is known; the caller decides what that means.
+pub(crate) async fn refuse_unknown_to_relays(session: &Session, name: &str) -> Result<Known, AppError> {
+    let rows = session.select("reading the relays' routes", &session.queries.known_routes, &[]).await?;
+    let names: Vec<&str> = rows.iter().map(|row| row.get("route")).collect();
+    match names.as_slice() {
+        [] => Ok(Known::Nothing),
+        names if names.contains(&name) => Ok(Known::Yes),
+        names => Err(AppError::No(format!(
+            "no relay has a route '{name}' ({}); for a relay that does not run, name its file with --routes. Nothing was changed",
+            near(names, name)
+        ))),
+    }
+}
+
+/// Whether a relay knows a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// One of them does.
+    Yes,
+    /// No relay has told its routes.
+    Nothing,
 }
 
 /// Refuses a name that is missing among the routes of any of these types.
@@ -36,16 +61,14 @@ pub(crate) fn refuse_types_without(
     )))
 }
 
-/// The most similar names; if there are none, the first names of the file.
-fn near(routes: &RouteTable, name: &str) -> String {
-    let mut alike: Vec<(f64, &str)> =
-        routes.all().map(|route| (strsim::jaro_winkler(name, &route.name), &*route.name)).collect();
+/// The most similar names; if there are none, the first names.
+fn near(names: &[&str], name: &str) -> String {
+    let mut alike: Vec<(f64, &str)> = names.iter().map(|known| (strsim::jaro_winkler(name, known), *known)).collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near: Vec<&str> = alike.iter().filter(|(likeness, _)| *likeness >= NEAR).map(|(_, name)| *name).collect();
     if !near.is_empty() {
         return format!("similar: {}", near[..near.len().min(SHOWN)].join(", "));
     }
-    let names: Vec<&str> = routes.all().map(|route| &*route.name).collect();
     let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
     format!("routes: {}{more}", names[..names.len().min(SHOWN)].join(", "))
 }
@@ -55,6 +78,10 @@ mod tests {
     use super::*;
     use crate::outbox::route::Route;
     use crate::outbox::template::Template;
+
+    fn names_of(table: &RouteTable) -> Vec<&str> {
+        table.all().map(|route| &*route.name).collect()
+    }
 
     fn table(names: &[(&str, &str)]) -> RouteTable {
         let any =

@@ -35,6 +35,8 @@ pub struct EventRow {
     pub only_routes: Option<Vec<String>>,
     /// When it was confirmed.
     pub published_at: Option<OffsetDateTime>,
+    /// When it was confirmed first, before replays sent it again.
+    pub first_published_at: Option<OffsetDateTime>,
     /// Size of its payload.
     pub payload_bytes: i32,
     /// The payload, if it was asked for and is at most 1 MiB.
@@ -55,6 +57,7 @@ pub fn event(row: &Row) -> EventRow {
         replay_id: row.get("replay_id"),
         only_routes: row.try_get("only_routes").unwrap_or_default(),
         published_at: row.try_get("published_at").unwrap_or_default(),
+        first_published_at: row.try_get("first_published_at").unwrap_or_default(),
         payload_bytes: row.get("payload_bytes"),
         payload: row.get("payload"),
     }

@@ -65,6 +65,10 @@ struct EventDocument<'a> {
     #[serde(with = "crate::commands::print::time::optional")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     published_at: Option<OffsetDateTime>,
+    /// Before replays sent it again.
+    #[serde(with = "crate::commands::print::time::optional")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    first_published_at: Option<OffsetDateTime>,
     state: State,
     headline: &'a str,
     #[serde(with = "crate::commands::print::time")]
@@ -131,6 +135,7 @@ fn event_document(entry: &Entry) -> EventDocument<'_> {
         correlation_id: event.correlation_id.as_deref(),
         created_at: event.created_at,
         published_at: event.published_at,
+        first_published_at: event.first_published_at,
         state: judged.state,
         headline: &judged.headline,
         since: judged.since,
@@ -171,9 +176,18 @@ fn text(document: &Document<'_>, entries: &[Entry], is_one_event: bool, question
     text.push('\n');
     let rows = entries.iter().map(|entry| {
         let (event, judged) = (&entry.event, &entry.judged);
-        let state = match event.published_at {
-            Some(at) => format!("{} after {}", judged.state.words(), lag(event.created_at, at)),
-            None => format!("{} for {}", judged.state.words(), lag(judged.since, document.at)),
+        let state = match (event.first_published_at, event.published_at) {
+            (Some(first), Some(at)) => {
+                let first = lag(event.created_at, first);
+                format!("{} after {first}; replayed {}", judged.state.words(), distance(at, document.at))
+            }
+            (Some(first), None) => {
+                let first = lag(event.created_at, first);
+                let since = lag(judged.since, document.at);
+                format!("{} for {since}, replayed; published after {first}", judged.state.words())
+            }
+            (None, Some(at)) => format!("{} after {}", judged.state.words(), lag(event.created_at, at)),
+            (None, None) => format!("{} for {}", judged.state.words(), lag(judged.since, document.at)),
         };
         [event.seq.to_string(), event.event_type.clone(), event.id.to_string(), timestamp(event.created_at), state]
     });
