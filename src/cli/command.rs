@@ -7,15 +7,15 @@ use crate::cli::services::DatabaseArgs;
 /// Which outbox to use, and how to print the answer.
 #[derive(Debug, Clone, Args)]
 pub struct CommandArgs {
-    /// The database.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
     /// Print one JSON document: the same as -o json
     #[arg(long, help_heading = "Output", conflicts_with = "output")]
     pub json: bool,
     /// How to print the answer: text (fitted to the terminal), wide (nothing cut, ids and times whole), json, or name (of a list, one id, key or name a line)
     #[arg(short = 'o', long, help_heading = "Output", value_enum, hide_possible_values = true, value_name = "FORMAT")]
     pub output: Option<Format>,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// How to print an answer.

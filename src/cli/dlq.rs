@@ -33,9 +33,6 @@ pub enum DlqCommand {
 /// `dlq list`.
 #[derive(Debug, Clone, Args)]
 pub struct DlqListArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Which dead letters; --since and --until filter by when they were dead-lettered.
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -48,6 +45,9 @@ pub struct DlqListArgs {
     /// Only count them, by reason, type and route
     #[arg(long, conflicts_with = "limit")]
     pub group: bool,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// Filters of dead letters, in addition to those of every event.
@@ -79,9 +79,6 @@ pub struct DlqShowArgs {
 /// `dlq replay`.
 #[derive(Debug, Clone, Args)]
 pub struct DlqReplayArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Which dead letters.
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -94,14 +91,14 @@ pub struct DlqReplayArgs {
     /// How its confirm resolved.
     #[command(flatten)]
     pub execution: ExecutionArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// `dlq discard`.
 #[derive(Debug, Clone, Args)]
 pub struct DlqDiscardArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Which dead letters.
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -114,6 +111,9 @@ pub struct DlqDiscardArgs {
     /// How its confirm resolved.
     #[command(flatten)]
     pub execution: ExecutionArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 const LIST: &str = "\

@@ -16,7 +16,7 @@ const RESEMBLES: f64 = 0.85;
 /// Our variables that are no flags.
 const OTHERS: [&str; 1] = ["OUTBOX_CRASH_AT"];
 
-/// The command line, where an empty variable is as good as none.
+/// The command line, where an empty variable is as good as none, and the help names variables without their values.
 pub fn command() -> Command {
     adapted(Cli::command())
 }
@@ -29,7 +29,8 @@ fn adapted_argument(argument: Arg) -> Arg {
     let is_empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
     let argument = if is_empty { argument.env(None::<&'static str>) } else { argument };
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue) && argument.get_env().is_some();
-    if is_switch { argument.value_parser(BoolishValueParser::new()) } else { argument }
+    let argument = if is_switch { argument.value_parser(BoolishValueParser::new()) } else { argument };
+    argument.hide_env_values(true)
 }
 
 /// A variable that no flag reads.

@@ -33,24 +33,21 @@ pub struct KeyArgs {
     /// The key: an event's partition_key, or its aggregate_id if it has none
     #[arg(value_name = "KEY")]
     pub key: String,
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Do not ask for confirmation; required without a terminal
     #[arg(long, help_heading = "Execution")]
     pub yes: bool,
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// `keys list`.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = LIST)]
 pub struct KeysListArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Only keys that wait for this reason
     #[arg(long, help_heading = "Output", value_enum, value_name = "REASON")]
     pub reason: Option<Reason>,
@@ -60,6 +57,9 @@ pub struct KeysListArgs {
     /// Only count them, by reason, type and destination
     #[arg(long, help_heading = "Output", conflicts_with = "limit")]
     pub group: bool,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// Why a key waits, as `outbox.waits.reason` has it.

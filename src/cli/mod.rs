@@ -105,6 +105,16 @@ mod tests {
     }
 
     #[test]
+    fn a_commands_own_options_come_before_how_to_reach_the_database() {
+        let mut status = environment::command().find_subcommand("status").expect("status is a command").clone();
+        let help = status.render_help().to_string();
+        let place = |words: &str| help.find(words).unwrap_or_else(|| panic!("no {words} in {help}"));
+        assert!(place("--watch") < place("--database-url"), "{help}");
+        assert!(!help.contains("=]") && !help.contains("--database-cert-file"), "{help}");
+        assert!(status.render_long_help().to_string().contains("--database-cert-file"));
+    }
+
+    #[test]
     fn the_upkeep_knows_every_command_whose_backend_it_spares() {
         let cli = Cli::command();
         // `run` is the relay, and the other two connect to no database.

@@ -27,9 +27,6 @@ pub enum PurgeCommand {
 /// Which rows are deleted.
 #[derive(Debug, Clone, Args)]
 pub struct PurgeRowsArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Older than this, for example 30d
     #[arg(long, value_name = "DURATION")]
     pub older_than: Option<String>,
@@ -42,6 +39,9 @@ pub struct PurgeRowsArgs {
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// `purge dead-letters`.

@@ -22,12 +22,12 @@ pub struct ReplayCancelArgs {
     /// The run, as `replay runs` shows it
     #[arg(value_name = "RUN-ID")]
     pub run: String,
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// `replay runs`.
@@ -45,9 +45,6 @@ pub struct ReplayArgs {
     /// What to do with a run; without it, a new run starts.
     #[command(subcommand)]
     pub command: Option<ReplayCommand>,
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Which events; --since and --until filter by when they were published.
     #[command(flatten)]
     pub selection: SelectionArgs,
@@ -66,6 +63,9 @@ pub struct ReplayArgs {
     /// How its confirm resolved.
     #[command(flatten)]
     pub execution: ExecutionArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 const CANCEL: &str = "\

@@ -52,12 +52,12 @@ pub struct HoldArgs {
     /// The relays' routes, to check that the name is one of them.
     #[command(flatten)]
     pub routes: RouteArgs,
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// `routes release`.
@@ -69,12 +69,12 @@ pub struct ReleaseArgs {
     /// Which kind of name it is, if several have this name
     #[arg(long, value_enum, value_name = "KIND")]
     pub scope: Option<Scope>,
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// Audit.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// What a hold covers.

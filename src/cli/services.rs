@@ -27,13 +27,13 @@ pub struct DatabaseArgs {
     #[arg(long, env = "OUTBOX_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub database_password_file: Option<PathBuf>,
     /// Certificates of private authorities (PEM), in addition to the built-in public ones
-    #[arg(long, env = "OUTBOX_DATABASE_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_DATABASE_CA_FILE", value_name = "FILE", hide_short_help = true)]
     pub database_ca_file: Option<PathBuf>,
     /// Client certificate (PEM), if the server asks for one
-    #[arg(long, env = "OUTBOX_DATABASE_CERT_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_DATABASE_CERT_FILE", value_name = "FILE", hide_short_help = true)]
     pub database_cert_file: Option<PathBuf>,
     /// Key of the client certificate (PEM, without a password), unless the certificate's file contains it
-    #[arg(long, env = "OUTBOX_DATABASE_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_DATABASE_KEY_FILE", value_name = "FILE", hide_short_help = true)]
     pub database_key_file: Option<PathBuf>,
     /// Schema of the outbox tables
     #[arg(long, env = "OUTBOX_SCHEMA", default_value = "outbox", value_name = "NAME")]
@@ -63,13 +63,13 @@ pub struct BrokerArgs {
     #[arg(long, env = "OUTBOX_AMQP_PASSWORD_FILE", value_name = "FILE")]
     pub amqp_password_file: Option<PathBuf>,
     /// Certificates of private authorities (PEM), in addition to the built-in public ones
-    #[arg(long, env = "OUTBOX_AMQP_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_AMQP_CA_FILE", value_name = "FILE", hide_short_help = true)]
     pub amqp_ca_file: Option<PathBuf>,
     /// Client certificate (PEM), if the broker asks for one
-    #[arg(long, env = "OUTBOX_AMQP_CERT_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_AMQP_CERT_FILE", value_name = "FILE", hide_short_help = true)]
     pub amqp_cert_file: Option<PathBuf>,
     /// Key of the client certificate (PEM, without a password), unless the certificate's file contains it
-    #[arg(long, env = "OUTBOX_AMQP_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "OUTBOX_AMQP_KEY_FILE", value_name = "FILE", hide_short_help = true)]
     pub amqp_key_file: Option<PathBuf>,
 }
 

@@ -8,9 +8,6 @@ use crate::cli::command::CommandArgs;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = AFTER)]
 pub struct StatusArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
     /// End with exit code 1 unless the condition is OK
     #[arg(long, help_heading = "Output")]
     pub exit_code: bool,
@@ -25,6 +22,9 @@ pub struct StatusArgs {
         conflicts_with = "exit_code"
     )]
     pub watch: Option<String>,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// The long help. The command itself takes it, because otherwise its one-line help would replace

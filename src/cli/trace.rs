@@ -8,11 +8,8 @@ use crate::cli::command::CommandArgs;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = AFTER)]
 pub struct TraceArgs {
-    /// Which outbox.
-    #[command(flatten)]
-    pub common: CommandArgs,
-    /// A key (partition key), an aggregate id such as an order's, or an event id with or without msg- before it, or a correlation id
-    #[arg(value_name = "KEY|EVENT-ID", help_heading = "Arguments")]
+    /// A key (partition key), an aggregate id such as an order's, or an event id (or its beginning, 6 digits or more) with or without msg- before it, or a correlation id
+    #[arg(value_name = "KEY|ID", help_heading = "Arguments")]
     pub target: String,
     /// Events to show at the most: dead letters and the head first, then what is not published, then the newest
     #[arg(long, help_heading = "Output", default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -20,6 +17,9 @@ pub struct TraceArgs {
     /// Show payloads up to 1 MiB; they may hold personal data
     #[arg(long, help_heading = "Output")]
     pub payload: bool,
+    /// Which outbox.
+    #[command(flatten)]
+    pub common: CommandArgs,
 }
 
 /// The long help. The command itself takes it, because otherwise its one-line help would replace

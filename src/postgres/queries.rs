@@ -41,7 +41,7 @@ queries! {
     check_server, check_privileges, check_tables, check_shape, check_slots, check_names, check_sequence, database_encoding, prepared_writers, backend_pid,
     session_facts, live_relays, open_transactions, other_schemas, oldest_published, key_waits,
     put_relay, drop_relays, list_relays,
-    trace_correlated, trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,
+    trace_correlated, trace_prefix, trace_events, trace_pending, trace_pending_elsewhere, trace_published, trace_published_elsewhere, trace_dead_letters, trace_replays, trace_exists,
 }
 
 /// Replaces the word `outbox` with the quoted schema, except in comments and in identifiers that

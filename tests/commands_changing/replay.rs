@@ -56,7 +56,20 @@ async fn a_replay_for_one_route_says_so_in_the_row() {
     let mut world = scene::open("replay_route").await;
     let ids = world.seed(1, 1).await;
     world.execute("UPDATE outbox.events SET published_at = clock_timestamp()").await;
-    run(&world.bed, &["replay", "--id", &format!("msg-{}", ids[0]), "--route", "default"]).await.with_code(0);
+    let id = format!("msg-{}", ids[0]);
+    let unknown = "no relay has told its routes";
+    run(&world.bed, &["replay", "--id", &id, "--route", "default"]).await.with_code(1).saying(unknown);
+    world
+        .execute(
+            "INSERT INTO outbox.relays (id, host, pid, version, started_at, seen_at, broker, published, routes)
+             VALUES (gen_random_uuid(), 'vm', 7, '0.1.0', clock_timestamp(), clock_timestamp(), 'up', 0, '{default}')",
+        )
+        .await;
+    let typo = "no relay has a route 'defualt' (similar: default)";
+    run(&world.bed, &["replay", "--id", &id, "--route", "defualt"]).await.with_code(1).saying(typo);
+    run(&world.bed, &["routes", "hold", "defualt"]).await.with_code(1).saying(typo);
+    assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.events WHERE published_at IS NULL").await, 0);
+    run(&world.bed, &["replay", "--id", &id, "--route", "default"]).await.with_code(0);
     assert_eq!(world.value::<Vec<String>>("SELECT only_routes FROM outbox.events").await, ["default"]);
     let mut relay = Relay::start(&world.bed, &[]).await;
     world.finish(&mut relay).await.assert_clean(0);
@@ -109,4 +122,41 @@ async fn retention_never_deletes_what_a_replay_has_made_pending() {
     assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.events WHERE replay_id IS NOT NULL").await, replayed);
     world.arrivals(usize::try_from(replayed).expect("a count")).await;
     drop(relay);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_has_not_sent_is_taken_back_as_it_was_before() {
+    let mut world = scene::open("replay_cancel").await;
+    world.seed(2, 2).await;
+    world.execute("UPDATE outbox.events SET published_at = '2026-11-30 12:00Z'").await;
+    let replay = ["replay", "--since", "2026-11-30", "--until", "2026-11-30 12:01", "--yes", "--json"];
+    let answer = run(&world.bed, &replay).await.with_code(0).json();
+    let id = answer["replay_id"].as_str().expect("an id").to_owned();
+    assert_eq!(answer["replayed"], 4, "{answer}");
+    // As if a relay had sent one of them, and another had failed once.
+    world
+        .execute(
+            "UPDATE outbox.events SET published_at = clock_timestamp() WHERE seq = (SELECT min(seq) FROM outbox.events);
+             INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
+             SELECT aggregate_id, lane, id, seq, 'retry', 'infinity' FROM outbox.events WHERE published_at IS NULL ORDER BY seq LIMIT 1",
+        )
+        .await;
+    let runs = run(&world.bed, &["replay", "runs", "--json"]).await.with_code(0).json();
+    let of = |name: &str| runs["replays"][0][name].as_i64();
+    assert_eq!((of("events"), of("waiting"), of("confirmed")), (Some(4), Some(3), Some(1)), "{runs}");
+    let key = "SELECT aggregate_id FROM outbox.events ORDER BY seq LIMIT 1";
+    let shown = run(&world.bed, &["trace", &world.value::<String>(key).await]).await.stdout;
+    assert!(shown.contains("; replayed "), "{shown}");
+
+    let answer = run(&world.bed, &["replay", "cancel", &id, "--json"]).await.with_code(0).json();
+    assert_eq!((&answer["cancelled"], &answer["left_before"]), (&3.into(), &1.into()), "{answer}");
+    let back = "SELECT count(*) FROM outbox.events WHERE published_at = '2026-11-30 12:00Z' AND replay_id IS NULL AND only_routes IS NULL";
+    assert_eq!(world.value::<i64>(back).await, 3);
+    assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.waits").await, 0, "nothing waits for them any more");
+    run(&world.bed, &["replay", "--resume", &id]).await.with_code(0).saying("nothing is left to do");
+    run(&world.bed, &["replay", "runs"]).await.with_code(0).saying("3 were taken back");
+    let answer = run(&world.bed, &["replay", "cancel", &id, "--json"]).await.with_code(0).json();
+    assert_eq!(answer["cancelled"], 0, "{answer}");
+    let nobody = "3f0c6c9e-6f0c-4d0a-9f43-0c3c5e1f1b7e";
+    run(&world.bed, &["replay", "cancel", nobody]).await.with_code(1).saying("there is no run");
 }

@@ -175,10 +175,11 @@ async fn every_reading_command_answers_on_a_read_only_database() {
 #[tokio::test]
 async fn status_watches_until_it_is_interrupted() {
     let world = stage("condition_watch").await;
-    let watching = Command::on(&world.bed, &["status", "--watch=500ms"]).start();
-    let looks = "SELECT count(*) FROM pg_stat_database WHERE datname = current_database() AND sessions >= $1";
-    let before: i64 = world.value("SELECT sessions FROM pg_stat_database WHERE datname = current_database()").await;
-    eventually(SOON, "it has looked twice", async || world.ask::<i64>(looks, &[&(before + 2)]).await == 1).await;
+    let proxy = Proxy::start(addr_of(&world.bed.database_url())).await;
+    let url = with_addr(&world.bed.database_url(), proxy.addr());
+    let watching = Command::new(&["status", "--watch=500ms", "--database-url", &url]).start();
+    // The third look begins once the second has been printed.
+    eventually(SOON, "it looks for the third time", async || proxy.accepted() >= 3).await;
     watching.interrupt();
     let ended = watching.end().await;
     assert!(ended.stdout.matches("IDLE: no relay is connected").count() >= 2, "{ended:?}");
@@ -198,9 +199,9 @@ async fn a_dead_letter_is_shown_before_fifty_later_events_and_a_correlation_id_i
     world
         .execute(&format!(
             "WITH gone AS (DELETE FROM outbox.events WHERE id = '{}' RETURNING *)
-             INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, payload, lane, original_event, failure_reason,
-                                              attempts, routes_confirmed, routes_failed)
-             SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, lane, row_to_json(gone), 'UNROUTABLE', 4, '{{}}', '{{default}}' FROM gone",
+             INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, original_event,
+                                              failure_reason, attempts, routes_confirmed, routes_failed)
+             SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, row_to_json(gone), 'UNROUTABLE', 4, '{{}}', '{{default}}' FROM gone",
             ids[0]
         ))
         .await;
@@ -215,4 +216,51 @@ async fn a_dead_letter_is_shown_before_fifty_later_events_and_a_correlation_id_i
     );
     assert!(found["notes"][0].as_str().is_some_and(|note| note.contains("correlation id")), "{found}");
     assert_eq!(run(&world.bed, &["trace", "checkout-8"]).await.code, Some(1));
+}
+
+#[tokio::test]
+async fn at_80_columns_no_line_is_longer_and_no_id_is_split() {
+    let mut world = stage("condition_terminal").await;
+    let mut relay = Relay::start(&world.bed, &["--max-retries", "0"]).await;
+    let dead = world.commit("an-order-with-a-rather-long-name-0815", secret(&[UNBOUND])).await;
+    becomes(&world, "attention", "1 event was given up").await;
+    world.bed.management().delete_exchange(world.bed.vhost(), "order.events").await;
+    let held = world.commit("order-1", secret(&["order.created", "order.paid"])).await;
+    becomes(&world, "stuck", "1 key waits for exchange").await;
+    let (dead, held) = (dead[0].to_string(), held[0].to_string());
+    let beginning = document(&world.bed, &["trace", &held[..18]]).await;
+    assert_eq!(beginning["events"][0]["event_id"], held.as_str(), "{beginning}");
+    let commands: [(&[&str], Option<&str>); 8] = [
+        (&["status"], None),
+        (&["trace", "order-1"], Some(&held)),
+        (&["trace", &dead], Some(&dead)),
+        (&["keys", "list"], None),
+        (&["keys", "list", "--group"], None),
+        (&["dlq", "list"], None),
+        (&["dlq", "list", "--group"], None),
+        (&["dlq", "show", &dead], Some(&dead)),
+    ];
+    for (command, id) in commands {
+        for columns in [80, 120] {
+            let shown =
+                Command::on(&world.bed, command).env("COLUMNS", &columns.to_string()).run().await.with_code(0).stdout;
+            let long = |line: &&str| line.chars().count() > columns && !line.trim_start().starts_with("outbox-relay ");
+            assert_eq!(shown.lines().find(long), None, "{command:?} at {columns}:\n{shown}");
+            assert!(id.is_none_or(|id| shown.contains(id)), "{command:?} at {columns}:\n{shown}");
+        }
+    }
+    let wide = Command::on(&world.bed, &["dlq", "list", "-o", "wide"]).env("COLUMNS", "80").run().await.stdout;
+    assert!(
+        wide.contains(&dead) && wide.contains("an-order-with-a-rather-long-name-0815") && !wide.contains('…'),
+        "{wide}"
+    );
+    let names = run(&world.bed, &["keys", "list", "-o", "name"]).await.with_code(0).stdout;
+    assert_eq!(names, "order-1\n");
+    let counts = document(&world.bed, &["dlq", "list", "--group"]).await;
+    assert_eq!(
+        (counts["groups"][0]["dead_letters"].as_i64(), &counts["groups"][0]["routes_failed"][0]),
+        (Some(1), &"default".into()),
+        "{counts}"
+    );
+    relay.stop_well().await;
 }

@@ -59,11 +59,12 @@ impl Stable {
             self.line(chars[start..end].iter().collect::<String>().trim_end())
         };
         let mut cells: Vec<String> = starts.iter().zip(ends).map(cell).collect();
-        if cells[0] == self.host {
-            // How many connections a relay has at the moment, and how many are busy.
-            cells[0] = HOST.into();
-            cells[2] = "<n>".into();
-            cells[3] = "<n>".into();
+        if cells[0].strip_prefix(&self.host).is_some_and(|pid| pid.starts_with('/')) {
+            cells[0] = format!("{HOST}/7");
+            // How many it has published.
+            if let Some(published) = cells.last_mut() {
+                *published = "<n>".into();
+            }
         }
         cells
     }

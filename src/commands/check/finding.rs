@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::commands::print::clean;
+use crate::commands::print::fit::{Tone, toned};
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -97,7 +98,13 @@ pub fn text(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.check.len() + finding.area.word().len() + 1).max().unwrap_or(0);
     for finding in findings {
         let name = format!("{} {}", finding.area.word(), finding.check);
-        let _infallible = writeln!(text, "{:<4}  {name:<width$}  {}", finding.verdict.word(), clean(&finding.found));
+        let word = format!("{:<4}", finding.verdict.word());
+        let word = match finding.verdict {
+            Verdict::Ok | Verdict::Skip => word,
+            Verdict::Warn => toned(Tone::Warn, &word),
+            Verdict::Fail => toned(Tone::Bad, &word),
+        };
+        let _infallible = writeln!(text, "{word}  {name:<width$}  {}", clean(&finding.found));
         if let Some(fix) = &finding.fix {
             let _infallible = writeln!(text, "      {:<width$}  fix: {}", "", clean(fix));
         }

@@ -13,6 +13,7 @@ use crate::commands::dlq::group::{self, COUNT_MAX, Group};
 use crate::commands::print::words::{count, moment};
 use crate::commands::print::{Column, Output, clean, table};
 use crate::commands::session::Session;
+use crate::commands::state::can_be_sent;
 use crate::commands::state::rows::{DeadLetterRow, dead_letter};
 use crate::config::dlq::{DlqListConfig, DlqShowConfig};
 use crate::error::AppError;
@@ -230,7 +231,13 @@ impl Shown {
         }
         if letter.processed_at.is_none() {
             let id = letter.dead_letter_id;
-            text += &format!("next: outbox-relay dlq replay --id {id}   or   outbox-relay dlq discard --id {id}\n");
+            text += "next\n";
+            if can_be_sent(&letter.failure_reason) {
+                text += &format!("      outbox-relay dlq replay --id {id}\n");
+            } else {
+                text += "  it can never be sent as it is: have the service write a correct event, then write this one off\n";
+            }
+            text += &format!("      outbox-relay dlq discard --id {id}\n");
         }
         text
     }

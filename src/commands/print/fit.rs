@@ -1,8 +1,10 @@
 //! Fits text to the terminal: tables whose ids are never split, and prose that is wrapped at words. In a file or a pipe, lines may have any
 //! length. Used by every command that prints for people.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstyle::AnsiColor;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -24,6 +26,37 @@ pub(super) fn set_wide(is_wide: bool) {
 /// Whether everything is to be told in full.
 pub fn is_wide() -> bool {
     IS_WIDE.load(Ordering::Relaxed)
+}
+
+/// How much a word matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Somebody should look.
+    Warn,
+    /// Something does not work.
+    Bad,
+}
+
+/// A word in its colour, on a terminal. `NO_COLOR` turns colours off (no-color.org), and a file or a pipe never has them.
+pub fn toned(tone: Tone, word: &str) -> String {
+    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if wants_none || is_dumb || !std::io::stdout().is_terminal() {
+        return word.to_owned();
+    }
+    coloured(tone, word)
+}
+
+fn coloured(tone: Tone, word: &str) -> String {
+    let colour = match tone {
+        Tone::Good => AnsiColor::Green,
+        Tone::Warn => AnsiColor::Yellow,
+        Tone::Bad => AnsiColor::Red,
+    };
+    let style = colour.on_default().bold();
+    format!("{style}{word}{style:#}")
 }
 
 /// A column of a table.
@@ -98,7 +131,7 @@ fn wrapped_at(text: &str, width: usize) -> String {
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
         let is_row = line.starts_with(' ') && !line.starts_with("  ");
-        if is_row || is_command(line) || line.chars().count() <= width {
+        if is_row || is_command(line) || textwrap::core::display_width(line) <= width {
             out.push_str(line);
         } else {
             out.push_str(&wrapped_line(line, width));
@@ -159,6 +192,14 @@ mod tests {
         let id = "  7b0c6e10-5d1f-4c3a-9a52-0e84b1d2c9f0/7b0c6e10-5d1f-4c3a-9a52-0e84b1d2c9f0 is whole\n";
         let expected = "  7b0c6e10-5d1f-4c3a-9a52-0e84b1d2c9f0/7b0c6e10-5d1f-4c3a-9a52-0e84b1d2c9f0\n  is whole\n";
         assert_eq!(wrapped_at(id, 40), expected);
+    }
+
+    #[test]
+    fn a_word_has_its_colour_only_on_a_terminal() {
+        assert_eq!(coloured(Tone::Bad, "STUCK"), "\u{1b}[1m\u{1b}[31mSTUCK\u{1b}[0m");
+        if !std::io::stdout().is_terminal() {
+            assert_eq!(toned(Tone::Bad, "STUCK"), "STUCK");
+        }
     }
 
     #[test]

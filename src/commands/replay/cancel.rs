@@ -73,7 +73,8 @@ pub(super) async fn cancel(session: &Session, output: Output, id: Uuid, audit: &
 async fn chunk(session: &Session, run: Uuid) -> Result<(usize, usize), StoreError> {
     let params: [Param<'_>; 2] = [(&run, Type::UUID), (&CHUNK, Type::INT8)];
     let rows = session.rows("looking for what has not left", &session.queries.pending_of_run, &params).await?;
-    let (ids, lanes): (Vec<Uuid>, Vec<i16>) = rows.iter().map(|row| (row.get::<_, Uuid>("id"), row.get::<_, i16>("lane"))).unzip();
+    let (ids, lanes): (Vec<Uuid>, Vec<i16>) =
+        rows.iter().map(|row| (row.get::<_, Uuid>("id"), row.get::<_, i16>("lane"))).unzip();
     if ids.is_empty() {
         return Ok((0, 0));
     }

@@ -16,7 +16,7 @@ use crate::commands::print::next::{Step, Typist};
 use crate::commands::print::words::{distance, when};
 use crate::commands::state::facts::{Ahead, Facts, HoldFacts, Judged, Place, State, WaitFacts};
 use crate::commands::state::rows::DeadLetterRow;
-use crate::outbox::event::WaitReason;
+use crate::outbox::event::{FailureReason, WaitReason};
 use crate::outbox::hold::HoldKind;
 use crate::outbox::time::timestamp;
 
@@ -313,6 +313,11 @@ fn dead_letter_steps(id: &str, waiting_key: Option<&str>, typist: &Typist<'_>) -
     steps
 }
 
+/// Whether a replay of a dead letter with this reason may succeed: an event that cannot become a message never does.
+pub(super) fn can_be_sent(failure_reason: &str) -> bool {
+    failure_reason != FailureReason::InvalidEvent.as_str()
+}
+
 fn dead_lettered(facts: &Facts<'_>, letter: &DeadLetterRow, wait: Option<&WaitFacts>, typist: &Typist<'_>) -> Judged {
     let id = facts.id.to_string();
     let error = letter.last_error.as_deref().unwrap_or("no error was recorded");
@@ -327,9 +332,15 @@ fn dead_lettered(facts: &Facts<'_>, letter: &DeadLetterRow, wait: Option<&WaitFa
         };
     }
     let waiting_key = wait.filter(|wait| wait.event_id == facts.id).map(|wait| wait.key.as_str());
+    let mut next = dead_letter_steps(&id, waiting_key, typist);
+    if !can_be_sent(&letter.failure_reason) {
+        next[1] = Step::advice(
+            "it can never be sent as it is: have the service write a correct event, then write this one off",
+        );
+    }
     Judged {
         headline: format!("dead-lettered ({})", letter.failure_reason),
-        next: dead_letter_steps(&id, waiting_key, typist),
+        next,
         ..plain(State::DeadLettered, letter.dead_lettered_at, why)
     }
 }

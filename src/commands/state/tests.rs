@@ -224,6 +224,14 @@ fn a_dead_letter_is_shown_replayed_or_written_off_and_its_key_released() {
 }
 
 #[test]
+fn what_can_never_be_sent_is_not_offered_a_replay() {
+    let letter = DeadLetterRow { failure_reason: "INVALID_EVENT".into(), ..letter() };
+    let judged = of(&Facts { place: Place::DeadLetter(&letter), ..pending(None) });
+    let expected = [format!("outbox-relay dlq show {EVENT}"), format!("outbox-relay dlq discard --id {EVENT}")];
+    assert_eq!(commands(&judged), expected);
+}
+
+#[test]
 fn what_waits_for_a_word_after_a_dead_letter_is_behind_it() {
     let blocks = wait(HEAD, WaitReason::AfterDeadLetter);
     let judged = of(&pending(Some(&blocks)));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::print::fit::{Tone, toned};
 use crate::commands::print::next::{Step, push_next};
 use crate::commands::print::words::{age, count, distance, when};
 use crate::commands::print::{Column, clean, table};
@@ -173,7 +174,12 @@ pub(super) struct Vacuum {
 
 /// The page.
 pub(super) fn text(document: &Document<'_>) -> String {
-    let mut text = format!("{}: {}\n\n", document.condition.word(), clean(&document.why));
+    let tone = match document.condition {
+        Condition::Ok => Tone::Good,
+        Condition::Behind | Condition::Idle | Condition::Attention => Tone::Warn,
+        Condition::Stuck => Tone::Bad,
+    };
+    let mut text = format!("{}: {}\n\n", toned(tone, document.condition.word()), clean(&document.why));
     push_backlog(&mut text, document);
     push_waits(&mut text, document);
     push_holds(&mut text, document);

@@ -196,8 +196,8 @@ fn text(document: &Document<'_>, entries: &[Entry], is_one_event: bool, question
             Column::Whole("seq"),
             Column::Cut("event"),
             Column::Whole("id"),
-            Column::Cut("created"),
-            Column::Whole("state"),
+            Column::Wide("created"),
+            Column::Cut("state"),
         ],
         rows,
     ));

@@ -25,6 +25,8 @@ use crate::postgres::call::Param;
 const EXTRA_LIMIT: Duration = Duration::from_millis(500);
 /// The most other keys of the same aggregate whose order is read.
 const OTHER_KEYS_MAX: usize = 5;
+/// The fewest digits that are looked up as the beginning of an id.
+const PREFIX_MIN: usize = 6;
 /// Where counting stops.
 pub(crate) const PENDING_MAX: i64 = 100_000;
 /// Where counting stops.
@@ -216,6 +218,23 @@ pub(crate) async fn by_correlation(reader: &Reader, question: &Question) -> Resu
     Ok(found)
 }
 
+/// The events whose ids begin like this, if it looks like the beginning of an id; at most 6.
+pub(crate) async fn ids_like(reader: &Reader, text: &str) -> Result<Vec<Uuid>, AppError> {
+    let Some((first, last)) = id_range(text) else { return Ok(Vec::new()) };
+    let params: [Param<'_>; 2] = [(&first, Type::UUID), (&last, Type::UUID)];
+    let rows = reader.rows("looking for ids that begin so", &reader.session.queries.trace_prefix, &params).await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect())
+}
+
+/// The first and the last id that begin with these digits.
+fn id_range(text: &str) -> Option<(Uuid, Uuid)> {
+    const DIGITS: usize = 32;
+    let digits: String = text.strip_prefix("msg-").unwrap_or(text).chars().filter(|c| *c != '-').collect();
+    let is_beginning = (PREFIX_MIN..DIGITS).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_hexdigit());
+    let padded = |with: &str| Uuid::try_parse(&(digits.clone() + &with.repeat(DIGITS - digits.len()))).ok();
+    if is_beginning { Some((padded("0")?, padded("f")?)) } else { None }
+}
+
 fn seq_and_id(row: &Row) -> (i64, Uuid) {
     (row.get("seq"), row.get("id"))
 }
@@ -349,5 +368,21 @@ impl KeyFacts {
         let events = self.places.get(&id)? - 1;
         let (event_id, event_type) = self.head.clone().filter(|_| events > 0)?;
         Some(Ahead { event_id, event_type: Some(event_type), events })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_is_a_range_of_ids() {
+        let range = |text| id_range(text).map(|(first, last)| (first.to_string(), last.to_string()));
+        let expected =
+            ("7b0c6e10-5000-0000-0000-000000000000".to_owned(), "7b0c6e10-5fff-ffff-ffff-ffffffffffff".to_owned());
+        assert_eq!(range("msg-7b0c6e10-5"), Some(expected));
+        for text in ["7b0c", "order-1", "7b0c6e1x", "7b0c6e10-5d1f-4c3a-9a52-0e84b1d2c9f0"] {
+            assert_eq!(range(text), None, "{text}");
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::error::AppError;
 
 /// Traces a key, an aggregate id, an event id with or without `msg-`, or a correlation id.
 pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: bool) -> Result<(), AppError> {
-    let question = Question { text: target.to_owned(), id: event_id(target), limit: limit.into(), payload };
+    let mut question = Question { text: target.to_owned(), id: event_id(target), limit: limit.into(), payload };
     let output = Output::new(config.format);
     let reader = Reader::new(Session::look(&config).await?);
     let has_tables = reader.one("looking for the outbox tables", &reader.session.queries.has_migrations, &[]).await?;
@@ -53,6 +53,20 @@ pub async fn trace(config: CommandConfig, target: &str, limit: u16, payload: boo
         found = find::by_correlation(&reader, &question).await?;
         if found.events.is_empty() && found.letters.is_empty() {
             found.notes = notes;
+        }
+    }
+    if found.events.is_empty() && found.letters.is_empty() {
+        match find::ids_like(&reader, target).await?.as_slice() {
+            [] => {}
+            [id] => {
+                question.id = Some(*id);
+                found = find::by_id(&reader, &question, *id).await?;
+                is_one_event = true;
+            }
+            several => {
+                let ids: Vec<String> = several.iter().map(Uuid::to_string).collect();
+                return Err(AppError::No(format!("'{target}' is the beginning of several ids: {}", ids.join(", "))));
+            }
         }
     }
     let replays = missing::replays(&reader, &found, &question).await?;
