@@ -1,14 +1,13 @@
 //! Fits text to the terminal: tables whose ids are never split, and prose that is wrapped at words. In a file or a pipe, lines may have any
 //! length. Used by every command that prints for people.
 
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::AnsiColor;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use crate::commands::print::clean;
+use crate::commands::print::{clean, is_terminal, terminal_width};
 
 /// Narrower than this, nothing can be laid out.
 const WIDTH_MIN: usize = 40;
@@ -43,7 +42,7 @@ pub enum Tone {
 pub fn toned(tone: Tone, word: &str) -> String {
     let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if wants_none || is_dumb || !std::io::stdout().is_terminal() {
+    if wants_none || is_dumb || !is_terminal() {
         return word.to_owned();
     }
     coloured(tone, word)
@@ -76,7 +75,7 @@ pub fn width() -> Option<usize> {
         return None;
     }
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = told.or_else(|| Some(terminal_size::terminal_size_of(std::io::stdout())?.0.0.into()));
+    let width = told.or_else(|| terminal_width());
     width.map(|width: usize| width.max(WIDTH_MIN))
 }
 
@@ -197,7 +196,7 @@ mod tests {
     #[test]
     fn a_word_has_its_colour_only_on_a_terminal() {
         assert_eq!(coloured(Tone::Bad, "STUCK"), "\u{1b}[1m\u{1b}[31mSTUCK\u{1b}[0m");
-        if !std::io::stdout().is_terminal() {
+        if !is_terminal() {
             assert_eq!(toned(Tone::Bad, "STUCK"), "STUCK");
         }
     }

@@ -70,6 +70,16 @@ impl Output {
     }
 }
 
+/// Whether people read the answer as it is printed.
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// How wide the terminal is; none in a file or a pipe.
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into())
+}
+
 /// Prints text. A closed pipe is the reader's choice, not an error.
 pub fn print(text: &str) {
     if let Err(error) = std::io::stdout().write_all(text.as_bytes())
