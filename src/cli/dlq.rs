@@ -147,7 +147,7 @@ already among the events is skipped and reported.
 
 Without --id, the command shows the count, a sample and the consequences, and asks for \
 confirmation. It changes rows in chunks of 500, each completely or not at all. After Ctrl-C or a \
-crash, run the same command again, or 'replay --resume RUN'. 'replay --runs' shows the audit \
+crash, run the same command again, or 'replay --resume RUN'. 'replay runs' shows the audit \
 trail.
 
   outbox-relay dlq replay --id 17,18

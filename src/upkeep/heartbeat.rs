@@ -72,6 +72,13 @@ impl BrokerNow {
 pub async fn run(heartbeat: Heartbeat, stop: CancellationToken) {
     let (mut link, mut report) = (heartbeat.sources.link.clone(), heartbeat.sources.report.clone());
     let mut forget_at = Instant::now();
+    // The first one has something to tell: the broker is there or not after a moment.
+    let connected = async { link.wait_for(|state| *state != LinkState::Down).await.map(|_| ()) };
+    tokio::select! {
+        () = stop.cancelled() => return,
+        _ = connected => {}
+        () = tokio::time::sleep(PAUSE_MIN) => {}
+    }
     loop {
         let told = heartbeat.broker();
         let forgets = forget_at <= Instant::now();

@@ -120,7 +120,7 @@ async fn the_list_shows_the_routes_of_the_file_and_what_holds_them() {
     unknown.saying("no route 'order-paid'").saying("orders-paid");
     assert_eq!(world.value::<i64>("SELECT count(*) FROM outbox.holds").await, 0);
     run(&world.bed, &["routes", "hold", "orders-paid", "--routes", file]).await.with_code(0);
-    run(&world.bed, &["routes", "hold", "elsewhere"]).await.with_code(0).saying("without --routes FILE");
+    run(&world.bed, &["routes", "hold", "elsewhere"]).await.with_code(0).saying("no relay has told its routes");
     let list = run(&world.bed, &["routes", "list", "--routes", file, "--json"]).await.with_code(0).json();
     let (paid, created) = (&list["routes"][0], &list["routes"][1]);
     assert_eq!((&paid["name"], &paid["event_type"]), (&"orders-paid".into(), &"order.paid".into()));

@@ -1,6 +1,8 @@
 //! The first line of `status`: what is wrong with the whole outbox, from what the relays say of themselves; and that reading commands answer
 //! where nothing can be written.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use testkit::command::{Command, document, run};
 use testkit::patience::SOON;
@@ -37,20 +39,16 @@ async fn both_relays_of_a_host_are_told_apart_and_say_that_the_broker_is_gone() 
     let (first, mut second) =
         (Relay::start(&world.bed, &["--amqp-url", &url]).await, Relay::start(&world.bed, &["--amqp-url", &url]).await);
     world.commit("order-1", secret(&["order.created"])).await;
-    let status = becomes(&world, "ok", "nothing waits").await;
-    let status = match relays(&status).len() {
-        2 => status,
-        _ => {
-            eventually(SOON, "both have a heartbeat", async || {
-                let status = document(&world.bed, &["status"]).await;
-                (relays(&status).len() == 2).then_some(status)
-            })
-            .await
-        }
-    };
+    let is_up = |relay: &Value| relay["broker"] == "up" && relay["broker_error"].is_null();
+    let status = eventually(Duration::from_secs(5), "both say that the broker is there", async || {
+        let status = document(&world.bed, &["status"]).await;
+        (relays(&status).len() == 2 && relays(&status).iter().all(is_up)).then_some(status)
+    })
+    .await;
     let pids: Vec<i64> = relays(&status).iter().filter_map(|relay| relay["pid"].as_i64()).collect();
     assert!([first.pid(), second.pid()].iter().all(|pid| pids.contains(&i64::from(*pid))), "{status}");
     assert_eq!(relays(&status)[0]["routes"], serde_json::json!(["default"]));
+    becomes(&world, "ok", "nothing waits").await;
     assert_eq!(run(&world.bed, &["status", "--exit-code"]).await.code, Some(0));
 
     proxy.set(Faults { refuse: true, ..Faults::default() });

@@ -108,6 +108,8 @@ impl Stable {
             "<age>".into()
         } else if core.starts_with("127.0.0.1:") {
             "broker:5672".into()
+        } else if core.strip_prefix(&self.host).is_some_and(|pid| pid.starts_with('/')) {
+            format!("{HOST}/7")
         } else if core.starts_with("outbox-relay/") {
             let parts: Vec<&str> = core.split('/').collect();
             let pid = if parts.len() > 3 { "/7" } else { "" };

@@ -124,7 +124,7 @@ impl Run {
         let rows = session.select("looking for the run", &session.queries.find_replay, &params).await?;
         let unknown = || {
             AppError::No(format!(
-                "there is no run {id}; to list the runs: outbox-relay replay --runs. Nothing was changed"
+                "there is no run {id}; to list the runs: outbox-relay replay runs. Nothing was changed"
             ))
         };
         let row = rows.first().ok_or_else(unknown)?;
