@@ -79,10 +79,6 @@ mod tests {
     use crate::outbox::route::Route;
     use crate::outbox::template::Template;
 
-    fn names_of(table: &RouteTable) -> Vec<&str> {
-        table.all().map(|route| &*route.name).collect()
-    }
-
     fn table(names: &[(&str, &str)]) -> RouteTable {
         let any =
             Route::clone(RouteTable::single("order.events", "order-service").all().next().expect("the one route"));
