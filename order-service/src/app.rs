@@ -14,9 +14,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer::{Answer, ok};
-use crate::api::{change, dead_letters, fulfilment, health, notify, payment, place, read, refund, returns};
+use crate::api::{change, dead_letters, fulfilment, health, notify, payment, place, products, read, refund, returns};
 use crate::consumers::Hearing;
 use crate::limits;
+use crate::neighbours::Neighbours;
 use crate::openapi;
 use crate::problem::Problem;
 use crate::serve::Service;
@@ -30,11 +31,13 @@ pub struct App {
     pub store: Arc<Store>,
     /// Absent where the service was started without a broker.
     pub hearing: Option<Hearing>,
+    /// The services that are called; those without an address are not there.
+    pub neighbours: Arc<Neighbours>,
 }
 
 impl App {
-    pub fn new(store: Store, hearing: Option<Hearing>) -> Self {
-        Self { store: Arc::new(store), hearing }
+    pub fn new(store: Store, hearing: Option<Hearing>, neighbours: Arc<Neighbours>) -> Self {
+        Self { store: Arc::new(store), hearing, neighbours }
     }
 
     /// Has `decide` move an order, and answers with the order as it is then.
@@ -96,5 +99,6 @@ fn endpoints() -> OpenApiRouter<App> {
         .routes(routes!(dead_letters::dead_letter))
         .routes(routes!(dead_letters::replay_dead_letter))
         .routes(routes!(dead_letters::resolve_dead_letter))
+        .routes(routes!(products::product))
         .routes(routes!(health::health))
 }

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use order_domain::Invalid;
-use order_domain::value::id::OrderId;
+use order_domain::value::id::{OrderId, ProductId};
 use order_domain::value::text::ForeignText;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -108,6 +108,24 @@ impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         Ok(Self { order_id: OrderId::new(path?.0)? })
+    }
+}
+
+/// The product that a path names.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ProductPath {
+    /// Names the product; at most 255 bytes.
+    #[param(rename = "productId", value_type = String, min_length = 1, max_length = 255)]
+    pub product_id: ProductId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProductPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
+        Ok(Self { product_id: ProductId::new(path?.0)? })
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use order_domain::amqp::{self, AmqpUrl, ConsumerHealth, Consumers};
-use order_domain::inbound::{Observer, Outcome, Seen, Source};
+use order_domain::inbound::{Fact, Fault, Handler, Message, Observer, Outcome, Seen, Source};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::neighbours::Neighbours;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -76,8 +77,30 @@ impl Hearing {
     }
 }
 
+/// Handles messages in the database, and then keeps the copies of products up to date.
+struct Hearer {
+    store: Arc<Store>,
+    neighbours: Arc<Neighbours>,
+}
+
+impl Handler for Hearer {
+    async fn handle(&self, message: &Message) -> Result<Outcome, Fault> {
+        let outcome = self.store.handle(message).await?;
+        if let (Fact::Product(fact), Some(products)) = (&message.fact, &self.neighbours.products) {
+            // Also where the fact was known: the process may have died between COMMIT and here.
+            products.cache().hear(fact.at, &fact.products).await;
+        }
+        Ok(outcome)
+    }
+}
+
 /// Starts the consumers. They end after `stop`, with what is at hand.
-pub fn start(settings: &Settings, url: &str, stop: CancellationToken) -> Result<(Hearing, Consumers), String> {
+pub fn start(
+    settings: &Settings,
+    url: &str,
+    neighbours: &Arc<Neighbours>,
+    stop: CancellationToken,
+) -> Result<(Hearing, Consumers), String> {
     let store = Arc::new(Store::new(settings, settings.consumer_pool_size)?);
     let tally = Arc::new(Tally::default());
     let consumer_settings = amqp::Settings {
@@ -90,8 +113,8 @@ pub fn start(settings: &Settings, url: &str, stop: CancellationToken) -> Result<
     };
     tokio::spawn(clean(Arc::clone(&store), settings.inbox_retention()?, stop.clone()));
     let name = format!("order-service/{}", std::process::id());
-    let consumers =
-        amqp::start(consumer_settings, AmqpUrl::new(url), &name, Arc::clone(&store), store, Arc::clone(&tally), stop);
+    let hearer = Arc::new(Hearer { store: Arc::clone(&store), neighbours: Arc::clone(neighbours) });
+    let consumers = amqp::start(consumer_settings, AmqpUrl::new(url), &name, hearer, store, Arc::clone(&tally), stop);
     Ok((Hearing { tally, health: consumers.watch() }, consumers))
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use order_domain::client::Deadline;
 use order_domain::value::id::CorrelationId;
 
 use crate::operation::{CORRELATION_ID, correlation_id};
@@ -16,7 +17,9 @@ use crate::problem::{Problem, Told};
 const ORDER_ID_CHARS_MAX: usize = 255;
 
 /// Answers 503 where a request is not done within `limit`. What it had begun in the database is rolled back.
-pub async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+/// Calls to other services that the request makes share the deadline.
+pub async fn deadline(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Deadline::after(limit));
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::deadline(limit.as_secs()).into_response(),

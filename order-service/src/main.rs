@@ -22,9 +22,16 @@ mod answer;
 mod problem;
 
 mod store;
+mod neighbours;
+mod tally;
+mod checkout;
+mod reserve;
+mod product_details;
 mod consumers;
+mod jobs;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use tokio::net::TcpListener;
@@ -33,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::neighbours::Neighbours;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -62,6 +70,7 @@ async fn main() -> ExitCode {
 
 async fn run(settings: Settings) -> Result<(), String> {
     let store = Store::new(&settings, settings.pool_size)?;
+    let neighbours = Arc::new(Neighbours::new(&settings.neighbours)?);
     let cause = |error: store::StoreError| error.cause();
     store.migrate().await.map_err(cause)?;
     if settings.migrate {
@@ -83,9 +92,14 @@ async fn run(settings: Settings) -> Result<(), String> {
     tracing::info!(%address, "listening");
     let stopping = CancellationToken::new();
     let (hearing, consumers) = match &settings.amqp_url {
-        Some(url) => consumers::start(&settings, url, stopping.clone()).map(|(a, b)| (Some(a), Some(b)))?,
+        Some(url) => {
+            let (hearing, consumers) = consumers::start(&settings, url, &neighbours, stopping.clone())?;
+            (Some(hearing), Some(consumers))
+        }
         None => (None, None),
     };
+    let app = App::new(store, hearing, neighbours);
+    let jobs = jobs::start(&settings, &app, &stopping);
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -94,7 +108,8 @@ async fn run(settings: Settings) -> Result<(), String> {
         tracing::info!("stopping: no new connections and messages, what has begun is finished");
         stopping.cancel();
     };
-    serve::serve(listener, app::router(App::new(store, hearing), &settings), stop, settings.drain()).await;
+    serve::serve(listener, app::router(app, &settings), stop, settings.drain()).await;
+    jobs.ended().await;
     if let Some(consumers) = consumers {
         consumers.ended().await;
     }

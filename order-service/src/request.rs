@@ -200,7 +200,7 @@ pub enum AllocationBody {
     /// Inventory allocates when it hears of the order.
     #[default]
     Event,
-    /// The caller has asked Inventory before.
+    /// Inventory is asked before the order is placed; by this service where it has Inventory's address, otherwise by the caller.
     Synchronous,
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Parser;
 use order_domain::inbox::Retention;
 
+use crate::neighbours::NeighbourSettings;
+
 /// The reference order service: orders over HTTP, their events in the outbox.
 #[derive(Debug, Parser)]
 #[command(name = "order-service")]
@@ -61,6 +63,8 @@ pub struct Settings {
     /// Seconds that requests and messages have to end in after SIGTERM
     #[arg(long, env = "ORDER_SERVICE_DRAIN_SECONDS_MAX", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=300))]
     pub drain_seconds_max: u16,
+    #[command(flatten)]
+    pub neighbours: NeighbourSettings,
 }
 
 impl Settings {

@@ -7,6 +7,7 @@ pub mod health;
 pub mod notify;
 pub mod payment;
 pub mod place;
+pub mod products;
 pub mod read;
 pub mod refund;
 pub mod returns;

@@ -45,15 +45,26 @@ pub async fn hear(transaction: &Transaction<'_>, fact: &InventoryFact) -> Result
     let known = of(transaction, &fact.order_id).await?;
     let reaction = fact.reaction(&order, |item| known.get(item).cloned());
     for (item, state) in reaction.change().into_iter().flatten() {
-        let body = json(state)?;
-        let parameters: [Parameter<'_>; 4] = [
-            (&fact.order_id.as_str(), Type::TEXT),
-            (&item.as_str(), Type::TEXT),
-            (&state.latest.value.status.as_str(), Type::TEXT),
-            (&body, Type::TEXT),
-        ];
-        one(transaction, WRITE, &parameters).await?;
+        write(transaction, &fact.order_id, item, state).await?;
     }
     reviews::raise(transaction, &fact.order_id, reaction.reviews()).await?;
     Ok(reaction.outcome())
+}
+
+/// Writes what is known of a line.
+pub async fn write(
+    transaction: &Transaction<'_>,
+    order_id: &OrderId,
+    item: &OrderItemId,
+    state: &ItemState,
+) -> Result<(), StoreError> {
+    let body = json(state)?;
+    let parameters: [Parameter<'_>; 4] = [
+        (&order_id.as_str(), Type::TEXT),
+        (&item.as_str(), Type::TEXT),
+        (&state.latest.value.status.as_str(), Type::TEXT),
+        (&body, Type::TEXT),
+    ];
+    one(transaction, WRITE, &parameters).await?;
+    Ok(())
 }

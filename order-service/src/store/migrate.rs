@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 
 const PATIENCE: &str = include_str!("../../sql/migrate_patience.sql");
 const LOCK: &str = include_str!("../../sql/migrate_lock.sql");
-const STEPS: [&str; 17] = [
+const STEPS: [&str; 21] = [
     include_str!("../../sql/migrations/0001_schema.sql"),
     include_str!("../../sql/migrations/0002_order_numbers.sql"),
     include_str!("../../sql/migrations/0003_orders.sql"),
@@ -24,6 +24,10 @@ const STEPS: [&str; 17] = [
     include_str!("../../sql/migrations/0014_product_ids.sql"),
     include_str!("../../sql/migrations/0015_open_orders_by_product.sql"),
     include_str!("../../sql/migrations/0016_products.sql"),
+    include_str!("../../sql/migrations/0017_jobs.sql"),
+    include_str!("../../sql/migrations/0018_unverified_reviews.sql"),
+    include_str!("../../sql/migrations/0019_orders_with_stock.sql"),
+    include_str!("../../sql/migrations/0020_replies.sql"),
     order_domain::inbox::TABLE,
 ];
 const OUTBOX_EXISTS: &str = include_str!("../../sql/outbox_exists.sql");

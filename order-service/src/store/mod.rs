@@ -12,6 +12,10 @@ mod allocations;
 mod reports;
 mod products;
 mod reviews;
+pub mod jobs;
+mod unverified;
+mod reconciled;
+mod replies;
 mod beside;
 mod read;
 mod migrate;
@@ -29,9 +33,11 @@ pub use self::beside::{Notification, RaisedReview, Whole};
 pub use self::dead_letters::{Closing, DeadLetterPage, DeadLetterSummary, Shown};
 pub use self::error::StoreError;
 pub use self::hear::HeardOrder;
+pub use self::jobs::{Job, Turn};
 pub use self::notify::{NotificationRequest, Requested};
-pub use self::place::NewRequest;
+pub use self::place::{Beside, NewRequest};
 pub use self::read::{Page, Summary};
+pub use self::unverified::Unverified;
 use crate::settings::Settings;
 
 /// A parameter and its type.

@@ -1,12 +1,14 @@
 //! Placing an order once, however often it is asked for by one key.
 
 use deadpool_postgres::Transaction;
+use order_domain::inbound::inventory::ItemState;
 use order_domain::order::Decision;
-use order_domain::value::id::OrderNumber;
+use order_domain::review::Review;
+use order_domain::value::id::{OrderItemId, OrderNumber};
 use order_domain::{Order, Refusal};
 use tokio_postgres::types::Type;
 
-use super::{Parameter, Store, StoreError, one, order};
+use super::{Parameter, Store, StoreError, allocations, one, order, reviews};
 
 const FIND: &str = include_str!("../../sql/find_by_key.sql");
 const NEXT_NUMBER: &str = include_str!("../../sql/next_number.sql");
@@ -24,23 +26,53 @@ pub struct Placed {
     pub replayed: bool,
 }
 
+/// The number of a new order.
+pub struct Numbered {
+    number: i64,
+    pub name: OrderNumber,
+}
+
+/// What is written beside a new order: what is known of its stock, and why a person should look at it.
+#[derive(Default)]
+pub struct Beside {
+    pub states: Vec<(OrderItemId, ItemState)>,
+    pub reviews: Vec<Review>,
+}
+
 impl Store {
-    /// Places what `decide` says, or answers with the order that `request` has placed before. The order's row is the lock:
-    /// another transaction with the same key waits for it, and then finds the order.
+    /// The order that `request` has placed before, if any.
+    pub async fn placed_before(&self, request: &NewRequest<'_>) -> Result<Option<Order>, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        find(&transaction, request).await
+    }
+
+    /// A number that no other order gets. One that is not used is missing.
+    pub async fn next_number(&self) -> Result<Numbered, StoreError> {
+        let rows = self.client().await?.query_typed(NEXT_NUMBER, &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Broken("a sequence has no next number".into()))?;
+        let number = row.try_get(0)?;
+        let name = OrderNumber::new(format!("ORD-{number:08}")).map_err(Refusal::from)?;
+        Ok(Numbered { number, name })
+    }
+
+    /// Places what was decided with what stands beside it, or answers with the order that `request` has placed before. The order's row
+    /// is the lock: another transaction with the same key waits for it, and then finds the order.
     pub async fn place(
         &self,
         request: &NewRequest<'_>,
-        decide: impl FnOnce(OrderNumber) -> Result<Decision, Refusal>,
+        numbered: &Numbered,
+        decision: Decision,
+        beside: &Beside,
     ) -> Result<Placed, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        if let Some(order) = find(&transaction, request).await? {
-            return Ok(Placed { order, replayed: true });
-        }
-        let number = next_number(&transaction).await?;
-        let name = OrderNumber::new(format!("ORD-{number:08}")).map_err(Refusal::from)?;
-        let Decision { order, events } = decide(name)?;
-        if insert(&transaction, request, number, &order).await? {
+        let Decision { order, events } = decision;
+        if insert(&transaction, request, numbered.number, &order).await? {
+            reviews::raise(&transaction, order.id(), &beside.reviews).await?;
+            for (item, state) in &beside.states {
+                allocations::write(&transaction, order.id(), item, state).await?;
+            }
             self.finish(transaction, &events).await?;
             return Ok(Placed { order, replayed: false });
         }
@@ -57,11 +89,6 @@ async fn find(transaction: &Transaction<'_>, request: &NewRequest<'_>) -> Result
         return Err(StoreError::KeyReused(request.key.to_owned()));
     }
     Ok(Some(order(&row)?))
-}
-
-async fn next_number(transaction: &Transaction<'_>) -> Result<i64, StoreError> {
-    let row = one(transaction, NEXT_NUMBER, &[]).await?;
-    Ok(row.ok_or_else(|| StoreError::Broken("a sequence has no next number".into()))?.try_get(0)?)
 }
 
 /// False where the key has an order already.

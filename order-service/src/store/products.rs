@@ -8,7 +8,7 @@ use order_domain::value::id::ProductId;
 use order_domain::value::timestamp::Timestamp;
 use tokio_postgres::types::Type;
 
-use super::{Parameter, StoreError, json, one, parsed};
+use super::{Parameter, StoreError, json, one, parsed, replies};
 
 const LOCK: &str = include_str!("../../sql/lock_facts.sql");
 const READ: &str = include_str!("../../sql/read_product.sql");
@@ -28,6 +28,9 @@ pub async fn hear(transaction: &Transaction<'_>, fact: &ProductFact) -> Result<O
             (Outcome::Stale, _) | (_, Outcome::Stale) => Outcome::Stale,
             (other, _) => other,
         };
+    }
+    if let Some(request_id) = &fact.request_id {
+        replies::answered(transaction, request_id).await?;
     }
     for product_id in fact.discontinued() {
         if flag(transaction, product_id).await? > 0 {

@@ -10,6 +10,13 @@ mod hearers;
 mod http;
 mod program;
 mod stage;
+mod neighbours;
+#[allow(dead_code, reason = "each test program uses a part")]
+#[path = "../../../order-domain/tests/client/server.rs"]
+mod server;
+#[allow(dead_code, reason = "each test program uses a part")]
+#[path = "../../../order-domain/tests/support/redis.rs"]
+mod redis;
 
 mod placing;
 mod moving;
@@ -21,3 +28,8 @@ mod stopping;
 mod document;
 mod hearing;
 mod faults;
+mod checkout;
+mod away;
+mod reserving;
+mod catching_up;
+mod replying;

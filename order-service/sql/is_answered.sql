@@ -1,0 +1,3 @@
+-- Whether a request was answered.
+-- $1 request id.
+SELECT is_answered FROM order_service.replies WHERE request_id = $1::text
