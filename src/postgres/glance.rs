@@ -3,9 +3,15 @@
 //! Used by the store for an idle relay. Asking for the snapshot costs the server less than half of a look for work. On a server where others
 //! commit all the time it would only be one more question, so it is asked once two snapshots in a row were the same.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::outbox::store::StoreError;
+use crate::postgres::call;
+use crate::postgres::pool::Object;
+use crate::postgres::store::PgStore;
 
 /// After this long the relay looks, whatever the snapshot says: behind a pooler the server may have become another one, whose snapshot
 /// happens to be the same.
@@ -58,6 +64,40 @@ impl Glances {
         // A wait becomes due without a commit.
         let lasts = !glance.has_work && glance.is_at_rest;
         self.last = lasts.then_some(Seen { connects, snapshot, at: now, is_repeated });
+    }
+}
+
+impl PgStore {
+    /// Whether a claim is worth a transaction, and if not, whether only a commit can change that. For an idle relay, it mostly is not.
+    pub(super) async fn has_work(&self) -> Result<Glance, StoreError> {
+        let _turn = self.database.turn().await;
+        let client = self.database.connection().await?;
+        let connects = self.database.connects().count();
+        let asked = self.glance(&client, connects).await;
+        if asked.is_err() {
+            // Takes it out of the pool: the query may still be running there.
+            drop(Object::take(client));
+        }
+        asked
+    }
+
+    async fn glance(&self, client: &Object, connects: u64) -> Result<Glance, StoreError> {
+        const ACTION: &str = "looking for work";
+        let is_worth_asking = self.glances().is_worth_asking(connects, Instant::now());
+        if is_worth_asking {
+            let snapshot: String = call::one(client, ACTION, &self.queries.snapshot, &[]).await?.get(0);
+            if self.glances().is_same(connects, &snapshot) {
+                return Ok(Glance { has_work: false, is_at_rest: true, snapshot });
+            }
+        }
+        let row = call::one(client, ACTION, &self.queries.has_work, &[]).await?;
+        let glance = Glance { has_work: row.get(0), is_at_rest: row.get(1), snapshot: row.get(2) };
+        self.glances().note(connects, &glance, Instant::now());
+        Ok(glance)
+    }
+
+    fn glances(&self) -> MutexGuard<'_, Glances> {
+        self.glances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

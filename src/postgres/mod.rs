@@ -11,6 +11,7 @@ pub mod connect;
 pub(crate) mod floors;
 mod glance;
 pub mod grants;
+mod late;
 pub mod listen;
 mod past;
 pub mod pool;

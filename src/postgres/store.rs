@@ -4,15 +4,13 @@
 //! has a deadline longer than the server's own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::crash;
 use crate::outbox::event::{Event, HoldId};
 use crate::outbox::hold::{HoldKind, HoldScope, Holds};
 use crate::outbox::store::{Claim, ClaimLimits, ConfirmedCopy, LateRoute, Marking, ProbeClaim, Store, StoreError};
@@ -63,8 +61,8 @@ enum Look {
 /// The outbox in PostgreSQL.
 #[derive(Clone)]
 pub struct PgStore {
-    database: Database,
-    queries: Arc<Queries>,
+    pub(super) database: Database,
+    pub(super) queries: Arc<Queries>,
     schema: Arc<str>,
     begin_claim: Arc<str>,
     begin_scan: Arc<str>,
@@ -77,7 +75,7 @@ pub struct PgStore {
     /// Whether the last claim left nothing behind, so that the next one asks before it opens a transaction.
     idle: Arc<AtomicBool>,
     /// What an idle relay's last looks saw.
-    glances: Arc<Mutex<Glances>>,
+    pub(super) glances: Arc<Mutex<Glances>>,
     /// Whether the schema was checked since the last error.
     schema_seen: Arc<AtomicBool>,
 }
@@ -141,7 +139,7 @@ impl PgStore {
     }
 
     /// Opens a transaction that may read before it writes: with the table locks of both.
-    async fn begin(&self) -> Result<PgBatch, StoreError> {
+    pub(super) async fn begin(&self) -> Result<PgBatch, StoreError> {
         self.begin_by(&self.begin_settle).await
     }
 
@@ -191,38 +189,6 @@ impl PgStore {
             self.idle.store(false, Ordering::Relaxed);
         }
         result
-    }
-
-    /// Whether a claim is worth a transaction, and if not, whether only a commit can change that. For an idle relay, it mostly is not.
-    async fn has_work(&self) -> Result<Glance, StoreError> {
-        let _turn = self.database.turn().await;
-        let client = self.database.connection().await?;
-        let connects = self.database.connects().count();
-        let asked = self.glance(&client, connects).await;
-        if asked.is_err() {
-            // Takes it out of the pool: the query may still be running there.
-            drop(Object::take(client));
-        }
-        asked
-    }
-
-    async fn glance(&self, client: &Object, connects: u64) -> Result<Glance, StoreError> {
-        const ACTION: &str = "looking for work";
-        let is_worth_asking = self.glances().is_worth_asking(connects, Instant::now());
-        if is_worth_asking {
-            let snapshot: String = call::one(client, ACTION, &self.queries.snapshot, &[]).await?.get(0);
-            if self.glances().is_same(connects, &snapshot) {
-                return Ok(Glance { has_work: false, is_at_rest: true, snapshot });
-            }
-        }
-        let row = call::one(client, ACTION, &self.queries.has_work, &[]).await?;
-        let glance = Glance { has_work: row.get(0), is_at_rest: row.get(1), snapshot: row.get(2) };
-        self.glances().note(connects, &glance, Instant::now());
-        Ok(glance)
-    }
-
-    fn glances(&self) -> MutexGuard<'_, Glances> {
-        self.glances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn try_claim(&self, limits: &ClaimLimits) -> Result<Claim<PgBatch>, Failed> {
@@ -310,36 +276,6 @@ impl PgStore {
         let served = self.served.load(Ordering::Relaxed);
         let is_over = claimed & !served == 0;
         self.served.store(if is_over { claimed } else { served | claimed }, Ordering::Relaxed);
-    }
-
-    /// Marks confirmed copies in one transaction.
-    async fn mark_at_once(&self, confirmed: &[ConfirmedCopy]) -> Result<(), StoreError> {
-        let ids: Vec<Uuid> = confirmed.iter().map(|copy| copy.event).collect();
-        let replays: Vec<Option<Uuid>> = confirmed.iter().map(|copy| copy.replay_id).collect();
-        let batch = self.begin().await?;
-        let params = [(&ids as _, Type::UUID_ARRAY), (&replays as _, Type::UUID_ARRAY)];
-        let sql = &self.queries.lock_confirmed;
-        let locked = call::rows(batch.client(), "locking late confirms", sql, &params).await?;
-        let locked: Vec<Uuid> = locked.iter().map(|row| row.get(0)).collect();
-        batch.mark(&locked).await?;
-        let params = [(&ids as _, Type::UUID_ARRAY)];
-        call::execute(batch.client(), "ending waits of late confirms", &self.queries.wake_marked_waits, &params)
-            .await?;
-        crash::point(crash::Point::InLateMark);
-        batch.commit().await?;
-        crash::point(crash::Point::AfterLateMark);
-        Ok(())
-    }
-
-    /// Has the key of an event wait that was confirmed and cannot be marked. It takes no lane, as the mark.
-    async fn park_unmarked(&self, event_id: Uuid, error: &StoreError) -> Result<(), StoreError> {
-        let batch = self.begin().await?;
-        let words = unreadable::cut(format!("it was sent and confirmed, but cannot be marked published: {error}"));
-        let params: [call::Param<'_>; 2] = [(&event_id, Type::UUID), (&words, Type::TEXT)];
-        call::execute(batch.client(), "parking a key", &self.queries.park_unreadable, &params).await?;
-        batch.commit().await?;
-        tracing::error!(%event_id, %error, "a confirmed event cannot be marked published; its key waits");
-        Ok(())
     }
 
     async fn try_claim_probe(&self, limits: &ClaimLimits) -> Result<Option<ProbeClaim<PgBatch>>, StoreError> {

@@ -10,8 +10,8 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::outbox::visible::{visible, visible_json};
 use crate::cli::command::Format;
+use crate::outbox::visible::{visible, visible_json};
 
 pub use fit::{Column, table};
 
