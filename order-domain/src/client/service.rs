@@ -134,7 +134,7 @@ impl<'a> Request<'a> {
 /// How an attempt ended that has no answer to hand on.
 enum Failure {
     NotFound,
-    Refused(Refused),
+    Refused(Box<Refused>),
     Fault(Fault),
 }
 
@@ -271,7 +271,7 @@ impl Service {
         match status {
             200..=299 => match body::read(status, body) {
                 Ok(Said::Data(data)) => read(data).map_err(|error| Failure::of(Cause::Unusable(error))),
-                Ok(Said::Refused(refused)) => Err(Failure::Refused(refused)),
+                Ok(Said::Refused(refused)) => Err(Failure::Refused(Box::new(refused))),
                 Err(error) => Err(Failure::of(Cause::Unusable(error))),
             },
             300..=399 => Err(Failure::of(Cause::Redirected(status))),
@@ -281,7 +281,7 @@ impl Service {
                 if status == 401 {
                     self.caller.tokens.rejected();
                 }
-                Err(Failure::Refused(body::refusal(status, body)))
+                Err(Failure::Refused(Box::new(body::refusal(status, body))))
             }
             _ => Err(Failure::Fault(Fault { cause: Cause::Status(status), retry_after: *retry_after })),
         }
@@ -291,7 +291,7 @@ impl Service {
         let service = self.neighbour;
         match failure {
             Failure::NotFound => CallError::NotFound { service },
-            Failure::Refused(refused) => CallError::Refused { service, refused: Box::new(refused) },
+            Failure::Refused(refused) => CallError::Refused { service, refused },
             // A 429 says that nothing was done.
             Failure::Fault(Fault { cause, retry_after })
                 if is_repeatable || cause.is_unsent() || cause == Cause::Status(429) =>

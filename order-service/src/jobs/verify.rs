@@ -68,7 +68,7 @@ pub async fn turn(app: &App, interval_seconds: f64) -> Result<(), StoreError> {
 async fn prices(app: &App, found: &[Unverified], scope: &Scope) -> Option<Fresh> {
     let products = app.neighbours.products.as_ref()?;
     let orders = found.iter().filter(|unverified| unverified.reason == ReviewReason::PriceUnverified);
-    let items: Vec<&Item> = orders.flat_map(|unverified| items(unverified)).collect();
+    let items: Vec<&Item> = orders.flat_map(items).collect();
     if items.is_empty() { None } else { Some(products.fresh(&product_ids(&items), scope).await) }
 }
 

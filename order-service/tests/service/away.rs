@@ -37,11 +37,13 @@ async fn placed_and_flagged(stage: &Stage) -> Vec<String> {
 
 #[tokio::test]
 async fn without_the_product_service_orders_are_placed_and_flagged() {
-    let mut tests = tokio::task::JoinSet::new();
-    Fault::ALL.into_iter().for_each(|fault| _ = tests.spawn(without_products(fault)));
-    while let Some(ended) = tests.join_next().await {
-        ended.expect("placed and flagged with each fault");
-    }
+    with_each_fault(without_products).await;
+}
+
+/// At the same time, because most faults take their time.
+async fn with_each_fault(test: impl AsyncFn(Fault)) {
+    let [down, hangs, fails, lost, slow] = Fault::ALL.map(|fault| test(fault));
+    tokio::join!(down, hangs, fails, lost, slow);
 }
 
 async fn without_products(fault: Fault) {
@@ -62,12 +64,31 @@ async fn without_products(fault: Fault) {
 
 #[tokio::test]
 async fn without_the_user_service_orders_are_placed_and_flagged() {
-    for fault in Fault::ALL {
+    with_each_fault(async |fault| {
         let users = users().await;
         let stage = Stage::with(&["--user-url", &users.server.url()]).await;
         users.set(fault);
         assert_eq!(placed_and_flagged(&stage).await, ["USER_UNVERIFIED"], "{fault:?}");
-    }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_inventory_orders_are_placed_and_their_stock_is_taken_to_be_there() {
+    with_each_fault(async |fault| {
+        let inventory = inventory().await;
+        let stage = Stage::with(&["--inventory-url", &inventory.server.url()]).await;
+        inventory.set(fault);
+        let body = bodies::order(|body| body["allocation"] = "SYNCHRONOUS".into());
+        let started = Instant::now();
+        let order = stage.place("key-1", &body).await.data(201);
+        assert!(started.elapsed() < DEADLINE, "{fault:?}: {:?}", started.elapsed());
+        let order = stage.get(&format!("/orders/{}", order["id"].as_str().expect("an id"))).await.data(200);
+        assert_eq!(order["items"][0]["allocation"]["status"], "OPTIMISTIC", "{fault:?}");
+        let posts = inventory.lines().iter().filter(|line| line.starts_with("POST")).count();
+        assert_eq!(posts, 1, "{fault:?}: it may have reserved, so it is not asked again");
+    })
+    .await;
 }
 
 #[tokio::test]

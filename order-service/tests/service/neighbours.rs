@@ -18,10 +18,12 @@ pub enum Fault {
     Fails,
     /// HTML with status 200.
     Lost,
+    /// Its answer comes a byte a second.
+    Slow,
 }
 
 impl Fault {
-    pub const ALL: [Self; 4] = [Self::Down, Self::Hangs, Self::Fails, Self::Lost];
+    pub const ALL: [Self; 5] = [Self::Down, Self::Hangs, Self::Fails, Self::Lost, Self::Slow];
 
     fn reply(self) -> Option<Reply> {
         match self {
@@ -30,6 +32,7 @@ impl Fault {
             Self::Hangs => Some(Reply::Hang),
             Self::Fails => Some(Reply::Json(500, String::new())),
             Self::Lost => Some(Reply::ok("<html>")),
+            Self::Slow => Some(Reply::Drip(" ".repeat(30))),
         }
     }
 }

@@ -54,5 +54,10 @@ async fn statistics_count_orders_by_status_and_by_currency() {
 #[tokio::test]
 async fn the_service_says_that_it_is_up() {
     let stage = Stage::new().await;
-    assert_eq!(stage.get("/health").await.data(200), json!({ "status": "UP", "consumers": [], "heard": [] }));
+    let product_cache = json!({ "hits": 0, "misses": 0, "failures": 0 });
+    let nobody = json!([]);
+    let expected = json!({
+        "status": "UP", "consumers": nobody, "heard": nobody, "neighbours": nobody, "productCache": product_cache
+    });
+    assert_eq!(stage.get("/health").await.data(200), expected);
 }
