@@ -170,10 +170,11 @@ impl Heartbeat {
         batch.commit().await
     }
 
-    /// The upkeep logs that the database is away; only a heartbeat that it refuses is news.
+    /// The workers and the upkeep log what is wrong with the database; only what is refused while they work is news.
     fn failed(&self, error: &StoreError) {
         let words = error.to_string();
         if error.is_answer()
+            && self.sources.vitals.database().error.is_none()
             && let Some(left_out) = self.quota.news(&words)
         {
             let left_out = (left_out > 0).then_some(left_out);
