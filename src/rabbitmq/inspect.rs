@@ -97,17 +97,21 @@ impl Inspection {
         }
     }
 
-    /// Opens up to `wanted` channels at a time and answers how many there were. A user's limit, which the broker tells nobody, ends the
-    /// connection with the one that is too many, so this comes last.
-    pub async fn channels(&self, wanted: usize) -> usize {
+    /// Opens up to `wanted` channels at a time and answers how many there were, on a connection of its own: a user's limit, which the broker
+    /// tells nobody, ends it with the channel that is too many.
+    pub(crate) async fn channels(settings: &BrokerSettings, node: Node, wanted: usize) -> Result<usize, String> {
+        let inspection = Self::open(settings, node).await?;
         let mut open = Vec::new();
         while open.len() < wanted {
-            match deadline(TRY_TIMEOUT, "opening channels", self.channel()).await {
+            match deadline(TRY_TIMEOUT, "opening channels", inspection.channel()).await {
                 Ok(Ok(channel)) => open.push(channel),
                 Ok(Err(_)) | Err(_) => break,
             }
         }
-        open.len()
+        let count = open.len();
+        drop(open);
+        inspection.close().await;
+        Ok(count)
     }
 
     /// The most bytes of a frame, as negotiated.

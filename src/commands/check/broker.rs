@@ -23,15 +23,16 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
         Err(error) => return vec![found("reachable", Verdict::Fail, error).fix("correct --amqp-url or its file")],
     };
     let inspections = nodes.into_iter().map(|node| async move {
-        (format!("{}, {}", node.place(), node.login()), Inspection::open(&run.broker, node).await)
+        let name = format!("{}, {}", node.place(), node.login());
+        (name, Inspection::open(&run.broker, node.clone()).await, node)
     });
-    for (name, opened) in futures_util::future::join_all(inspections).await {
+    for (name, opened, node) in futures_util::future::join_all(inspections).await {
         match opened {
             Ok(inspection) => {
                 let tls = if inspection.is_tls { "TLS" } else { "no TLS" };
                 findings.push(found("reachable", Verdict::Ok, format!("{name}: logged in, {tls}")));
                 match open {
-                    None => open = Some(inspection),
+                    None => open = Some((inspection, node)),
                     Some(_) => inspection.close().await,
                 }
             }
@@ -40,8 +41,13 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
             }
         }
     }
-    if let Some(inspection) = open {
+    if let Some((inspection, node)) = open {
         look(run, inspection, &mut findings).await;
+        let wanted = run.workers + 1;
+        findings.push(match Inspection::channels(&run.broker, node, wanted).await {
+            Ok(channels) => of_channels(channels, wanted),
+            Err(error) => found("channels", Verdict::Warn, format!("not known: {error}")),
+        });
     }
     findings
 }
@@ -86,8 +92,6 @@ async fn look(run: &RunConfig, mut inspection: Inspection, findings: &mut Vec<Fi
         None => found("alarms", Verdict::Ok, "the broker takes messages"),
     });
     findings.extend(of_frames(inspection.frame_bytes_max()));
-    let wanted = run.workers + 1;
-    findings.push(of_channels(inspection.channels(wanted).await, wanted));
     inspection.close().await;
 }
 
@@ -115,7 +119,7 @@ fn of_channels(channels: usize, wanted: usize) -> Finding {
     } else {
         (Verdict::Warn, format!("{} of the workers go without", wanted - channels))
     };
-    let text = format!("only {channels} of {wanted} can be opened beside those that are open: {without}");
+    let text = format!("only {channels} of {wanted} can be opened: {without}");
     found("channels", verdict, text)
         .fix("raise channel_max (of --amqp-url or of the broker) or the user's max-channels, or lower --workers")
 }

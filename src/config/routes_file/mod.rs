@@ -51,7 +51,7 @@ pub(crate) fn routes(problems: &mut Problems, args: &RouteArgs) -> Option<Routes
             is_sound = false;
         }
     }
-    let Some(carried) = carried(problems, args) else { return None };
+    let carried = carried(problems, args)?;
     let defaults = Defaults { exchange: &args.exchange, source: &args.source, carried };
     let Some(path) = &args.routes else {
         let table = RouteTable::single(&args.exchange, &args.source).carrying(carried);

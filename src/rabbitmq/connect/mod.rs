@@ -56,6 +56,7 @@ pub struct BrokerAddress {
 
 /// A node, with the present contents of every file. Has no `Debug`, because it contains the
 /// password.
+#[derive(Clone)]
 pub(crate) struct Node {
     url: AmqpUrl,
     files: TlsFiles,
