@@ -1,5 +1,5 @@
-//! The only place that gives waits their deadlines. Everything that waits for a service uses it, so
-//! that nothing waits for ever.
+//! A wait with a limit, and an error that says what took too long. Used by calls to a service, so that
+//! none waits for ever; loops that wait until a point in time use tokio's timers.
 
 use std::future::Future;
 use std::time::Duration;

@@ -9,13 +9,15 @@
 //!                               └───── COMMIT ◄──────────── settle ◄──────────── verdict
 //! ```
 //!
+//! Route, envelope and message run inside publish, for one event at a time when its turn comes.
+//!
 //! Read it from the ground up, in the order of the modules below; every import points to a module above its own line, and
 //! `docs/architecture.md` says why the pieces are as they are. In a hurry? `outbox::event`, then `relay::batch`, then `relay::verdict`.
 #![warn(unreachable_pub, clippy::wildcard_enum_match_arm)]
 
 /// How a command ends: its error and its exit code.
 pub mod error;
-/// The one place where a wait gets its deadline.
+/// A wait with a limit, and an error that says what took too long.
 mod deadline;
 /// Maps and sets with a fast hash, for keys that no stranger chooses.
 pub mod quick;
@@ -29,7 +31,7 @@ pub mod outbox;
 pub mod net;
 /// Pure: an event on a route becomes an AMQP message.
 pub mod message;
-/// The store behind its seam: claims batches, settles them, keeps the floors.
+/// The store behind its seam: claims batches, settles them, keeps each lane's floor, the seq where its claims start.
 pub mod postgres;
 /// The broker behind its seam: one supervised connection, channels with publisher confirms.
 pub mod rabbitmq;
@@ -38,7 +40,7 @@ pub mod ops;
 
 /// The hot path: workers, the order of the stages, the verdict, late confirms, probes of holds.
 pub mod relay;
-/// The slow path: floors, sweeps, gauges, retention; one replica does each job.
+/// The slow path: floors, sweeps, gauges, retention. Most of it runs on one replica at a time.
 pub mod upkeep;
 
 /// The command line: names, defaults, help.

@@ -1,4 +1,4 @@
--- Lanes with due work, in turns, locked for this transaction. The lock is the lease (design section 4):
+-- Lanes with due work, in turns, locked for this transaction. The lock is the lease (docs/architecture.md):
 -- an advisory lock takes no transaction id, so vacuum and HOT pruning go on while the batch waits for the broker.
 -- Lanes that were not served in this round come first; of those, alternately the one with the oldest pending event and the one whose
 -- wait has been due for longest. So neither a lane with a long backlog nor many due waits keep another lane from its turn.

@@ -1,4 +1,4 @@
--- Puts a destination on hold, or finds the existing hold. Either way the row stays locked until the waits that name it are committed, so
+-- Puts a destination on hold, or updates the existing hold. Either way the row stays locked until the waits that name it are committed, so
 -- that no probe can lift it in between.
 -- $1 scope, $2 exchange, $3 routing key, $4 route, $5 kind, $6 reason, $7 error, $8 milliseconds until the first probe.
 INSERT INTO outbox.holds AS h (scope, exchange, routing_key, route, kind, reason, error, next_probe_at)

@@ -3,7 +3,7 @@
 //!
 //! Called per event and route, after the envelope; before that, `own_headers` is called once per
 //! event. Refuses whatever would make the broker close the channel or the connection, which would
-//! lose other messages' confirms (hazards B6, B7). Such a row never reaches the broker.
+//! lose other messages' confirms. Such a row never reaches the broker.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;

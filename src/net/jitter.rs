@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-/// Full jitter for services that are away: a random pause up to a bound that doubles, so that many relays do not come back at once
-/// (hazard B17).
+/// Full jitter for services that are away: a random pause up to a bound that doubles, so that many relays do not come back at once.
 #[derive(Debug, Clone)]
 pub struct Jitter {
     min: Duration,

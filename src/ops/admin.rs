@@ -3,7 +3,7 @@
 //!
 //! A sidecar's readiness is its pod's. So `/readyz` says only that the configuration is loaded and
 //! the loop runs, not whether the broker or the database is up; otherwise a broker outage would
-//! take down the order service (hazard D2). It also stays 200 while the relay drains, because the
+//! take down the order service. It also stays 200 while the relay drains, because the
 //! order service may keep running. `/livez` fails only if a step of a loop does not end.
 //!
 //! Only `/wake` has an effect, and only from loopback unless configured otherwise. The address is

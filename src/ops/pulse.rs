@@ -4,7 +4,7 @@
 //! Made by `Vitals`; the workers and the probe report to it. A rest is any wait for a reason to
 //! continue: the poll interval, a missing broker or database, a blocked connection. It may last as
 //! long as it likes, so no service can make a relay look dead. A step waits too, but every wait in
-//! it has a deadline. A step that never ends is a bug that only a restart fixes (hazard D3).
+//! it has a deadline. A step that never ends is a bug that only a restart fixes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -10,8 +10,7 @@ pub type HoldId = i64;
 /// One claimed event.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The AMQP message id; never derived from a sequence, which may repeat values after a failover
-    /// (hazard A21).
+    /// The AMQP message id; never derived from a sequence, which may repeat values after a failover.
     pub id: Uuid,
     /// The order within the key.
     pub seq: i64,

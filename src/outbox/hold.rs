@@ -1,6 +1,7 @@
 //! Holds: what a destination, an exchange or a route that must wait is called, why it waits, and what waits for it.
 //!
-//! Read by claims, written by settles and by `routes`. Pure.
+//! Read by claims. Written by settles, for overdue and late confirms, by `routes`, and by the look for a due probe, which drops a hold that
+//! nothing waits for. Pure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -85,14 +86,14 @@ pub enum HoldKind {
     Missing,
     /// The user may not write to it.
     Forbidden,
-    /// It takes messages but never confirms them, while others confirm.
+    /// It takes messages but does not confirm them.
     Unconfirmed,
     /// The broker closes the channel on everything sent there.
     Closed,
 }
 
 impl HoldKind {
-    /// Every kind, for docs and tests.
+    /// Every kind that the relay makes, for docs and tests. Operators make `operator`, with `routes hold`.
     pub const ALL: [Self; 6] =
         [Self::Refused, Self::Unroutable, Self::Missing, Self::Forbidden, Self::Unconfirmed, Self::Closed];
 
@@ -120,7 +121,7 @@ impl HoldKind {
             Self::Unroutable => "no queue is bound for it",
             Self::Missing => "the exchange does not exist",
             Self::Forbidden => "the relay's user may not write to it",
-            Self::Unconfirmed => "it takes messages but does not confirm them, while others confirm",
+            Self::Unconfirmed => "it takes messages but does not confirm them",
             Self::Closed => "the broker closes the channel on every message for it",
         }
     }

@@ -46,7 +46,7 @@ pub enum Answer {
         /// The hold.
         hold: HoldId,
     },
-    /// Not sent: its routing key, or its flow, has stopped confirming while others go on.
+    /// Not sent: its routing key, or its flow, has owed confirms for too long.
     Stalled {
         /// What has.
         scope: HoldScope,

@@ -335,15 +335,16 @@ pub trait Store: Send + Sync + 'static {
         limits: &ClaimLimits,
     ) -> impl Future<Output = Result<Option<ProbeClaim<Self::Batch>>, StoreError>> + Send;
 
-    /// Marks events whose confirm came after their batch, and lets their keys continue. The mark is
-    /// true whoever writes it, so this takes no lane. Skips an event that was replayed after the
-    /// copy was sent.
+    /// Marks confirmed events outside of their batch: the confirm came after it, or the batch was
+    /// lost. Makes their waits due, so that the next claim lets their keys continue. The mark is true
+    /// whoever writes it, so this takes no lane. Skips an event that was replayed after the copy was
+    /// sent.
     fn mark_late(&self, confirmed: &[ConfirmedCopy]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Records routes that confirmed late, for events that wait for another route.
     fn note_routes(&self, routes: &[LateRoute]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Makes unconfirmed events due at once: their answer came late and was not a confirm.
+    /// Makes unconfirmed events due at once: their late answer was not a confirm, or their channel is gone and no answer can come.
     fn recheck(&self, events: &[Uuid]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Puts on hold where events went that stay unconfirmed.

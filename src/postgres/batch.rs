@@ -99,7 +99,7 @@ impl PgBatch {
         }
     }
 
-    /// Puts a destination on hold, or finds the existing hold.
+    /// Puts a destination on hold. An existing hold gets the new error, kind and reason; an operator's keeps its kind and reason.
     pub(crate) async fn put_hold(
         &self,
         scope: &HoldScope,

@@ -3,7 +3,7 @@
 //! logs it, falls back to polling at once, and reconnects.
 //!
 //! Started by `app` with `--wake listen`. Needs a direct connection: LISTEN does not work through a
-//! pooler in transaction mode (hazard A14).
+//! pooler in transaction mode.
 
 use std::time::Duration;
 

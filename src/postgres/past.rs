@@ -1,4 +1,4 @@
-//! Looking past keys that have had their share: how deep into which lanes.
+//! Looks past crowded keys, those that have had their share: how deep into which lanes.
 //!
 //! A claim reads the oldest pending events of its lanes. Where most of those are of a few keys, the others' events may lie behind thousands
 //! that have to wait for their turn anyway. The claim then looks deeper into that lane (`claim_past.sql`), eight times as deep as before

@@ -1,6 +1,6 @@
 //! PostgreSQL as the relay's store: claims under lane locks, and the calls that need no batch.
 //!
-//! Every statement is unnamed, so that pgbouncer works in transaction mode (hazard A24). Every wait
+//! Every statement is unnamed, so that pgbouncer works in transaction mode. Every wait
 //! has a deadline longer than the server's own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! Tells confirmed messages from returned ones on a lapin channel. A pure function; `channel` does
 //! the I/O.
 //!
-//! lapin 4.12.3 puts returns into a queue, and attaches one to whatever confirm resolves next
-//! (hazard B3), so a confirm may carry another message's return. `Ack(None)` proves only that the
+//! lapin 4.12.3 puts returns into a queue, and attaches one to whatever confirm resolves next,
+//! so a confirm may carry another message's return. `Ack(None)` proves only that the
 //! message's return, if any, went to a confirm that resolved earlier. So, given every confirm that
 //! has resolved so far: a message in the set of returns was returned; otherwise `Ack(None)` means
 //! confirmed; and `Ack(Some(another))` waits until its own return appears, or a message sent after

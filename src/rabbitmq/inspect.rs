@@ -3,8 +3,8 @@
 //! To test whether an exchange exists and may be written to, it publishes an empty message in a
 //! transaction and rolls that back: RabbitMQ checks the exchange (404) and the permissions, also
 //! those for the routing key (403), when the message comes, and delivers only at a commit (seen on
-//! 3.10, 4.0 and 4.3). A passive declare would need another permission on 4.3 and later (hazard
-//! B22), and a message with properties that are refused is refused before the topic permission is
+//! 3.10, 4.0 and 4.3). A passive declare would need another permission on 4.3 and later,
+//! and a message with properties that are refused is refused before the topic permission is
 //! looked at on 4.0 and later. Each try uses its own channel, which it closes.
 
 use std::time::Duration;
@@ -182,7 +182,7 @@ impl Inspection {
         self.blocked.clone()
     }
 
-    /// Closes cleanly if that can work. A blocked connection would hang on close (hazard B12), so
+    /// Closes cleanly if that can work. A blocked connection would hang on close, so
     /// it is only dropped.
     pub async fn close(mut self) {
         if self.blocked().is_some() {

@@ -220,7 +220,7 @@ impl RabbitMq {
         why
     }
 
-    /// Closes cleanly if that can work. A blocked connection would hang on close (hazard B12), so
+    /// Closes cleanly if that can work. A blocked connection would hang on close, so
     /// it is only dropped.
     async fn part(&self, connection: Arc<Connection>, blocked: bool, stop: &CancellationToken) {
         if blocked || !stop.is_cancelled() {

@@ -1,7 +1,7 @@
 //! Converts our message to lapin's types. The only file that makes AMQP short strings.
 //!
-//! `ShortString::from` panics over 255 bytes, and one poison row must never cause a crash loop
-//! (hazard B7). `try_from` is no better: it is the standard library's blanket implementation, which
+//! `ShortString::from` panics over 255 bytes, and one poison row must never cause a crash loop.
+//! `try_from` is no better: it is the standard library's blanket implementation, which
 //! uses `From`. So everything here uses `try_new`.
 
 use lapin::BasicProperties;

@@ -1,10 +1,11 @@
-//! The order of the stages, and nothing else:
+//! The order of the stages in one batch:
 //!
 //! ```text
 //! wake ──► claim ──► route ──► envelope ──► message ──► publish ──► verdict ──► settle
 //! ```
 //!
-//! `worker` and `probe` claim batches and call `run_batch`.
+//! `worker` and `probe` wake and claim, then call `run_batch` for the rest. Route, envelope and message
+//! run inside publish (`compose`), for one event at a time when its turn comes.
 
 use crate::crash;
 use crate::outbox::broker::Broker;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 impl<S: Store, B: Broker> Relay<S, B> {
-    /// Takes a claimed batch through all stages.
+    /// Takes a claimed batch through the stages after the claim.
     pub async fn run_batch<T: Batch>(
         &self,
         desk: &mut Desk<B::Channel>,
@@ -86,7 +87,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
         end
     }
 
-    /// Forgets the events that are settled; what the channel still owes, or has to be marked, stays noted.
+    /// Notes that the events of a batch that has ended are not in flight any more, settled or not. Those whose confirm the channel owes,
+    /// and those that have yet to be marked, stay noted.
     pub(super) fn land(&self, desk: &Desk<B::Channel>, work: &Work, allowed: &QuickSet<Uuid>, end: &BatchEnd) {
         let owed: QuickSet<Uuid> = match end {
             BatchEnd::Settled(_) => QuickSet::default(),
@@ -101,7 +103,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
 /// How a batch ended.
 #[derive(Debug)]
 pub enum BatchEnd {
-    /// Committed; how many events it changed anything for.
+    /// Committed; how many events it changed, or 0 if the database refused any part, so that the worker pauses.
     Settled(usize),
     /// The transaction was lost: these confirmed events have to be marked before anything else is published.
     Lost {

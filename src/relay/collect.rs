@@ -1,7 +1,7 @@
 //! Turns the report of what was published into an answer for each message: the broker's reply, what
 //! it means beyond this batch, and what a closed channel says.
 //!
-//! Called by `batch`, between publish and the verdict.
+//! Called by `batch`, between publish and the verdict. A *leg* is one route of one event.
 
 use crate::ops::spans::SentMessage;
 use crate::outbox::broker::{Broker, Channel, Reply};
@@ -80,7 +80,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 leg.state = LegState::Answered(answer);
             }
         }
-        // After the suspensions above, which a late confirm disproves; its windows were opened as it came.
+        // Last, because a late confirm lifts holds made above. `publish` has already updated the windows.
         self.settle_late(desk, late).await;
     }
 
@@ -164,7 +164,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     }
 }
 
-/// Whether nothing but a late confirm of it can be missing.
+/// Whether this message is done already (confirmed, or returned where nobody has to listen), or may still be.
 fn may_be_done(message: &publish::Sent, legs: &[Leg]) -> bool {
     let may_be_unrouted = || {
         let leg = legs.iter().find(|leg| leg.is_of(message.token));

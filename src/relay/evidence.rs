@@ -1,8 +1,8 @@
 //! What this process has seen of flows, events and connections beyond one batch: the facts that verdicts need.
 //!
 //! Shared by the workers and the probe. Everything in it is bounded, and losing it costs time, never correctness; that a flow was ever
-//! confirmed is kept in the database too. An event that stays noted as in flight is not claimed by this process: whoever notes one has to
-//! land it.
+//! confirmed is kept in the database too. While an event is noted as in flight, this process does not send it even if it claims it: every
+//! `take_off` needs a `land`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::relay::recent::Recent;
 const REMEMBERED_MAX: usize = 4_096;
 /// Flows whose first confirm one batch notes in the database.
 const SAVED_AT_ONCE: usize = 100;
-/// Connections lost with the same single message unconfirmed before it is suspected (design section 4).
+/// Connections lost with the same single message unconfirmed before it is suspected.
 pub const LOST_TO_SUSPECT: u32 = 3;
 /// A channel that closes over the only message on it needs no second time.
 pub const CLOSED_TO_SUSPECT: u32 = 1;
@@ -35,7 +35,7 @@ struct Facts {
     unsaved: Vec<Flow>,
     /// Events over which a channel closed, or a connection was lost, while they were alone on it.
     blamed: QuickMap<Uuid, Blame>,
-    /// Events sent by this process and not settled yet.
+    /// Events of batches under way, sent or not, and events whose confirm or mark is still owed.
     in_flight: QuickSet<Uuid>,
     /// The connection that has confirmed something.
     proved: Option<u64>,
@@ -177,8 +177,8 @@ impl Evidence {
         blame.times += 1;
     }
 
-    /// How suspicious an event of `flow` is that becomes so by being blamed `times`. Only what its flow took since the first time proves
-    /// anything: a permission may have been revoked before.
+    /// How suspicious an event is. It needs `times` blames; it is proved if its flow confirmed something after the first. What was
+    /// confirmed before proves nothing: a permission may have been revoked since.
     pub fn suspicion(&self, event: Uuid, flow: &Flow, times: u32) -> Suspicion {
         let facts = self.facts();
         let confirmed = facts.flows.get(flow).and_then(|past| past.confirmed_at);
@@ -197,13 +197,13 @@ impl Evidence {
         self.facts().proved == Some(generation)
     }
 
-    /// Notes events as sent and returns those that were not in flight already.
+    /// Notes claimed events as in flight, and returns those that were not already.
     pub fn take_off(&self, events: impl IntoIterator<Item = Uuid>) -> QuickSet<Uuid> {
         let mut facts = self.facts();
         events.into_iter().filter(|event| facts.in_flight.insert(*event)).collect()
     }
 
-    /// Forgets events that are settled.
+    /// Notes that events are not in flight any more: settled, not sent, overdue, or their batch or channel is gone.
     pub fn land<'a>(&self, events: impl IntoIterator<Item = &'a Uuid>) {
         let mut facts = self.facts();
         for event in events {

@@ -1,5 +1,5 @@
-//! When a worker must stop: the link is blocked or lost, or the relay is shutting down. Made by the
-//! worker, checked by the stages.
+//! When a batch must stop early: the link is blocked or lost, or the relay is shutting down. Made by
+//! the worker and the probe, checked by publish.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ impl Halt {
         Self { link, generation, heard_draining: draining.is_cancelled(), draining }
     }
 
-    /// Whether answers may still come.
+    /// Whether to go on waiting for answers: not once the connection is blocked or lost.
     pub fn may_continue(&self) -> bool {
         *self.link.borrow() == LinkState::Up(self.generation)
     }

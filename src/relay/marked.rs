@@ -1,8 +1,8 @@
 //! Events that were marked outside of their batch, for the claims that were under way meanwhile.
 //!
-//! A batch marks its events under its lanes' locks, so no claim sees them pending any more. What is marked later, after a batch was lost or
-//! when a confirm came late, is not: another worker may have read the event as pending before the mark and look whether it is in flight
-//! after it. One per process; `relay` notes what it marks and asks before it sends.
+//! A batch marks its events under its lanes' locks, so no claim sees them pending any more. After a lost batch or a late confirm there is no
+//! such lock: a worker can read an event as pending, lose the race to the mark, and then find it no longer in flight. It asks here before
+//! it sends. One per process.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

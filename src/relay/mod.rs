@@ -1,9 +1,13 @@
 //! The hot path: batches of rows from PostgreSQL to RabbitMQ.
 //!
-//! Read `batch` first: it has only the order of the stages. `worker` and `probe` are the loops that
-//! call it. `compose`, `collect` and `decide` do its work between the stages `publish`, `verdict`
-//! and `settle`. `evidence`, `late`, `closing`, `pace` and `halt` remember what outlasts a single
-//! message.
+//! Read `batch` first: it has the order of the stages. `worker` and `probe` are the loops that call
+//! it; `wake` and `rhythm` say when a worker looks for work, and `halt` when a batch has to stop.
+//!
+//! The stages here are `publish`, `verdict` and `settle`, and `work` is what passes through them.
+//! `compose` builds messages during publish; `collect` and `decide` run between publish and settle.
+//! `closing` finds out why a channel ended, `trouble` what is in trouble, `retry` has the pauses
+//! between attempts, and `tally` counts and logs. `pace` and `late` remember what outlasts a batch on
+//! one channel; `evidence`, with `recent`, and `marked` remember it for the process.
 
 pub mod batch;
 mod closing;
@@ -68,7 +72,7 @@ pub struct Relay<S, B> {
     pub evidence: Evidence,
     /// What was marked outside of its batch.
     pub marked: Marked,
-    /// Given when a destination goes on hold, so that its probe comes soon.
+    /// Notified when a batch has put something on hold, so that its probe comes soon.
     pub new_hold: Notify,
     /// Counters.
     pub metrics: Arc<Metrics>,
@@ -84,7 +88,7 @@ pub struct Relay<S, B> {
     pub draining: CancellationToken,
 }
 
-/// A worker's channel and what belongs to it.
+/// A channel, of a worker or of one probe, and what is in flight on it.
 pub struct Desk<C> {
     /// The channel.
     pub channel: C,

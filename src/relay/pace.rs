@@ -1,13 +1,20 @@
 //! How much may be in flight: on the channel, to each exchange, and in each flow.
 //!
-//! One per channel, kept by the worker and used by the publish stage. After every connect the channel starts with one message and
-//! doubles, because a broker under an alarm says so only after the first publish (hazard B12). Each flow has its own window, and an
+//! One per channel, of a worker or of a probe; used by the publish stage. Each new channel starts with one message and doubles, because
+//! a broker under an alarm says so only after the first publish. Each flow has its own window, and an
 //! exchange has a budget: RabbitMQ gives a channel 400 credits for each queue and renews them by the 200, so that a channel is blocked by a
 //! queue that stands still once it owes between 200 and 400 confirms, and then its connection, unannounced, after some hundred messages
 //! for anybody. Nobody knows which flows share a queue; with the budget none of them can fill it.
 //!
 //! What is owed for too long is stalled: nothing more goes there, and it does not count any more, so that others can go on. Of a flow
 //! whose routing keys vary single keys stall, or the whole flow once several have and none that was sent later was confirmed.
+//!
+//! The words, from harmless to serious:
+//!
+//! - *stalled*: a routing key or flow has owed a confirm for over 1 s; nothing more goes there;
+//! - *silent*: nothing at all was confirmed on the channel for over 1 s; one message at a time goes past what has stalled;
+//! - *stuck*: it has stalled for 1.5 s while later messages are confirmed, or for 2 s without any confirm; it goes on hold;
+//! - *suspended* (`late`): on hold because of a confirm that this channel still owes; that confirm lifts the hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +57,7 @@ pub struct Pace {
     /// In flight and stalled.
     stalled: usize,
     last_confirm: Option<Instant>,
-    /// When the message was sent, of those confirmed, that was sent last.
+    /// The latest send time among all confirmed messages.
     confirmed_sent: Option<Instant>,
     exchanges: QuickMap<Arc<str>, usize>,
     flows: QuickMap<Flow, FlowPace>,
@@ -63,7 +70,7 @@ struct FlowPace {
     window: usize,
     /// In flight and not stalled.
     live: usize,
-    /// When the message was sent that was confirmed last.
+    /// The latest send time among the flow's confirmed messages.
     confirmed_sent: Option<Instant>,
     is_stalled: bool,
     is_refused: bool,
@@ -293,8 +300,8 @@ impl Pace {
         flow.is_stalled = flow.has_stalled();
     }
 
-    /// Whether a message's routing key or flow owes a confirm for long, while something that was sent later was confirmed, or nothing is: a
-    /// broker that is slow with everything confirms in order.
+    /// What is stuck in a message's way, its routing key or its flow. Stuck: owes for 1.5 s and a later message was confirmed, or owes for
+    /// 2 s and nothing was confirmed meanwhile. A broker that is slow with everything confirms in order.
     pub fn stuck(&self, (flow, destination): Way<'_>, now: Instant) -> Option<Stuck> {
         let flow = self.flows.get(flow)?;
         let is_stuck = |key: &KeyPace| {

@@ -29,7 +29,7 @@ use crate::relay::halt::Halt;
 use crate::relay::work::Work;
 use crate::relay::{Desk, Relay, tally};
 
-/// How often due probes are looked for while there are holds, and at the least.
+/// Pause between looks for a due probe: short after a probe, doubling to the maximum.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(2);
 
@@ -162,8 +162,8 @@ fn is_accepted(tried: &[Arc<str>], settlement: &Settlement) -> bool {
         && (!settlement.published.is_empty() || confirmed.any(|name| tried.iter().any(|route| **route == **name)))
 }
 
-/// The pause to the next probe: short at first and growing. A destination that takes messages and does not confirm them may keep
-/// every probe, so it gets few; its own late confirm lifts the hold sooner.
+/// The pause to the next probe: short at first and growing. Where messages are taken and not confirmed, each probe
+/// may end up in the queue, so it gets few. A late confirm of a worker's earlier message lifts the hold sooner.
 fn pause_after(kind: HoldKind, probes: u32) -> Duration {
     let (min, max) = match kind {
         HoldKind::Refused | HoldKind::Unroutable | HoldKind::Missing | HoldKind::Forbidden | HoldKind::Closed => {

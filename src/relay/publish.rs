@@ -1,6 +1,6 @@
 //! The publish stage: sends a batch's events and collects the broker's answers.
 //!
-//! Called once per batch, with the worker's channel. At most one event per key is unconfirmed (on
+//! Called once per batch, with the channel of its worker or probe. At most one event per key is unconfirmed (on
 //! all its routes together), but many keys are in flight. A key's next event leaves only after
 //! every message of the event before it was confirmed in this batch. Ends when everything is
 //! answered, at the deadline, when only silent destinations are left, or when the link breaks.
@@ -19,8 +19,8 @@ use crate::relay::halt::Halt;
 use crate::relay::pace::{Pace, Permit, Stuck};
 use crate::relay::work::Index;
 
-/// Messages polled in one go before the socket is awaited: a batch as it is by default. Each wait costs two changes of thread, so that
-/// the 64 of the design (section 5, rule 3) took 16.8 µs of CPU an event and this 15.6; the windows bound what a blocked connection holds.
+/// Messages polled in one go before the socket is awaited: a default batch. Each wait costs two changes of thread: a burst of 64 cost
+/// 16.8 µs of CPU per event, 512 costs 15.6. The windows bound what a blocked connection holds.
 const BURST: usize = 512;
 /// Without any answer for this long, what is left belongs to destinations that are silent.
 const QUIET: Duration = Duration::from_millis(500);
@@ -68,7 +68,7 @@ pub enum Outcome {
     Replied(Reply),
     /// Sent, but not answered yet.
     Unconfirmed,
-    /// Not sent: its routing key, or everywhere in its flow, is silent while others answer.
+    /// Not sent: its routing key, or its whole flow, is stuck (`pace`).
     Stalled {
         /// Whether it is the flow.
         everywhere: bool,
@@ -208,8 +208,8 @@ impl<C: Channel> Run<'_, C> {
         }
     }
 
-    /// When to stop waiting for destinations that were sent to before others answered. A slow broker is not a silent one: while
-    /// something younger than the last answer is out, there is no such time.
+    /// When to give up on what is unanswered: 500 ms after the last answer, but only if nothing was sent after it. A slow broker is not
+    /// a silent one.
     fn quiet_at(&self) -> Option<Instant> {
         if self.open == 0 {
             // Only answers to earlier batches could open a window now.

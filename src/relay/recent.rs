@@ -16,7 +16,7 @@ const KEYS_MAX: usize = 16;
 const SAYS_FOR: Duration = Duration::from_secs(30);
 /// So many failing routing keys may be an accident of each.
 const ALONE_MAX: usize = 2;
-/// Of the routing keys tried since the first failure, one in so many has to be confirmed for the others to be in trouble by themselves.
+/// If at least one in four keys tried since the first failure was confirmed, the failing keys are at fault, not the flow.
 const CONFIRMED_ONE_IN: usize = 4;
 
 /// The last outcomes of different routing keys of one flow.
@@ -27,7 +27,7 @@ pub struct Recent(VecDeque<Last>);
 #[derive(Debug)]
 struct Last {
     routing_key: Arc<str>,
-    /// When the message was sent that was confirmed last, or the first of those that failed since.
+    /// Send time of the last confirmed message; after a failure, of the first failed one.
     sent: Instant,
     /// When its latest outcome was noted.
     noted: Instant,

@@ -15,7 +15,7 @@ pub const ANNOUNCED_PAUSE_MAX: Duration = Duration::from_secs(5);
 const ANNOUNCED_PAUSE_MIN: Duration = Duration::from_millis(250);
 /// How long the poll interval rules after a look found what nobody had announced.
 const DOUBT: Duration = Duration::from_secs(300);
-/// Arrivals are expected for so many of their usual gaps. With random gaps, one in three thousand is longer.
+/// After an arrival, the next is expected within 8 usual gaps. With random gaps, one in three thousand is longer.
 const GAPS: u32 = 8;
 /// A new gap's weight in the usual one is one in so many.
 const GAP_WEIGHT: u32 = 8;

@@ -1,5 +1,5 @@
-//! Counts and logs what happened to events. Called by `run_batch` with each answer and, after the
-//! commit, with what was settled. Decides nothing.
+//! Counts and logs what happened to events. Called by `decide` with each answer, by
+//! `run_batch` with what was settled or lost, and by `late` with late confirms. Decides nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What is in trouble where messages failed: one routing key, a flow, or one of many keys. And what the database knows of flows that return
 //! messages.
 //!
-//! Called by `run_batch` between publish and verdict, with what `evidence` has seen.
+//! Called between publish and verdict: `recall` by `run_batch`, the rest by `collect` and `closing`, with what `evidence` has seen.
 
 use crate::outbox::broker::{Broker, Reply};
 use crate::outbox::destination::{Destination, OnUnroutable};
@@ -49,7 +49,8 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
     }
 
-    /// What is in trouble where a message of `flow` for `destination` failed. What probes a hold says nothing of more than that.
+    /// What is in trouble where a message of `flow` for `destination` failed. A probe's failure is never
+    /// widened beyond the hold that it probes.
     pub(super) fn scope(&self, holds: &Holds, flow: &Flow, destination: &Destination) -> HoldScope {
         match holds.probed_by(flow, destination) {
             Some(probed @ (HoldScope::Key(_) | HoldScope::Flow(_))) => probed.clone(),
@@ -57,7 +58,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
         }
     }
 
-    /// The same where many routing keys of a flow that is well otherwise may be in trouble, each by itself.
+    /// As `scope`, but at most 8 keys of one flow get holds; further ones are retried every 10 s.
     pub(super) fn trouble(&self, leg: &Leg, message: &Sent, holds: &Holds, keys_held: &mut KeysHeld) -> Trouble {
         let Sent { flow, destination, .. } = message;
         let scope = self.scope(holds, flow, destination);

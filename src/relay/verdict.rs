@@ -1,9 +1,10 @@
-//! The verdict stage: decides what to do with an event, from what happened to it. Two pure,
-//! exhaustive functions; everything else follows from their results.
+//! The verdict stage: decides what to do with an event, from what happened to it. Pure and
+//! exhaustive; called by `decide`.
 //!
 //! `fate` combines the answers of an event's routes into one, and `verdict` turns it into a state
-//! change. Only `charge` costs the event an attempt, and only if the broker refused this very
-//! message.
+//! change. `hold_for` says what one answer puts on hold, whichever answer decides. Only `charge`
+//! costs the event an attempt, and only if the broker returned this very message, or closed the
+//! channel over it.
 
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub struct Policy {
 /// How often a routing key is tried again that has no hold of its own, because there are too many like it.
 const CROWD_PAUSE: Duration = Duration::from_secs(10);
 
-/// Folds the answers of an event's routes into one fate. An answer that may still change decides first, then those that cost
-/// nothing, then the ones that charge: an event is never charged while one of its messages is still on its way.
+/// Folds the answers of an event's routes into one fate, in the order of `precedence`. An answer that may still change comes first: an
+/// event is never charged while one of its messages is still on its way. A return comes last of those that decide.
 pub fn fate(answers: impl IntoIterator<Item = Answer>) -> Fate {
     answers
         .into_iter()

@@ -1,7 +1,8 @@
 //! When to look for work. Polling always works; everything else is a hint. A lost hint costs at
 //! most the poll interval, or the seconds of `rhythm`'s safety net while commits are announced.
 //!
-//! Used by the first worker. Hints come from the listener and from `POST /wake`.
+//! Used by the first worker. Hints come from the listener, from
+//! `POST /wake` and from the upkeep.
 
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl Wake {
         }
     }
 
-    /// After a look that found nothing. `is_at_rest`: and only a commit can make work.
+    /// After a look that found nothing. `is_at_rest`: nothing is pending and no key waits, so only a new commit makes work.
     pub fn found_nothing(&mut self, is_at_rest: bool) {
         self.rhythm.found_nothing(is_at_rest);
     }

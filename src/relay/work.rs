@@ -47,21 +47,21 @@ pub enum Plan {
 pub struct Leg {
     /// The route.
     pub route: Arc<Route>,
-    /// Its message, or the hold in its way.
+    /// Its message, the hold in its way, or its answer.
     pub state: LegState,
 }
 
 impl Leg {
-    /// Whether it was sent as this message, and has no answer yet.
+    /// Whether it was composed as this message, and has no answer yet.
     pub fn is_of(&self, message: Token) -> bool {
         matches!(self.state, LegState::Message(token) if token == message)
     }
 }
 
-/// Whether a leg was sent.
+/// How far a leg has come.
 #[derive(Debug)]
 pub enum LegState {
-    /// As this message.
+    /// It was composed as this message; `publish` reports whether it was sent.
     Message(Token),
     /// Its destination is on hold.
     Held(HoldId),
@@ -95,7 +95,7 @@ impl Work {
         chains
     }
 
-    /// The leg of an event that was sent as this message and has no answer yet.
+    /// The leg of an event that was composed as this message and has no answer yet.
     pub fn leg(&self, index: Index, message: Token) -> Option<&Leg> {
         match self.plans.get(&index)? {
             Plan::Routes(legs) => legs.iter().find(|leg| leg.is_of(message)),

@@ -1,8 +1,9 @@
-//! The slow path: keeps the tables small and the claims fast. Each job runs on one replica at a
-//! time.
+//! The slow path: keeps the tables small and the claims fast. Each `Job` runs on one replica at a
+//! time. Every replica observes the floors, reads the holds for its gauges, and makes due what waits
+//! for its routes.
 //!
-//! Started by `app` next to the workers, and never delays them. No row needs it to be delivered,
-//! except that the sweep finds rows that commit very late.
+//! Started by `app` next to the workers, and never delays them. Rows are delivered without it, except
+//! rows that commit very late, events that wait for a route, and waits that nothing else would end.
 
 mod floors;
 pub mod heartbeat;

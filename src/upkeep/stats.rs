@@ -9,7 +9,7 @@ use crate::ops::metrics::BacklogNow;
 use crate::outbox::store::StoreError;
 use crate::postgres::call;
 
-/// Counts stop here, so that a gauge does not cost a scan of millions (hazard A26).
+/// Counts stop here, so that a gauge does not cost a scan of millions.
 const COUNT_MAX: i64 = 100_000;
 
 /// Computes and exports the gauges.

@@ -104,7 +104,7 @@ fn of_hold(kind: HoldKind) -> (&'static str, &'static str) {
         }
         HoldKind::Forbidden => ("the relay's user may not write to it", "`rabbitmqctl set_permissions`"),
         HoldKind::Unconfirmed => {
-            ("it takes messages but confirms none, while others confirm", "look at that queue's disk and leader")
+            ("it takes messages but confirms none", "look at that queue's disk and leader")
         }
         HoldKind::Closed => ("the broker closes the channel on everything sent there", "read `error`"),
     }

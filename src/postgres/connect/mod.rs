@@ -294,7 +294,7 @@ impl Target {
     }
 }
 
-/// Never a standby (hazard A22).
+/// Never a standby, where claims may work and marks fail.
 fn complete(node: &mut Config, application_name: &str) {
     let asked = node.get_connect_timeout().copied().filter(|timeout| !timeout.is_zero());
     node.application_name(application_name)

@@ -33,7 +33,7 @@ use crate::rabbitmq::connect::url::{AmqpUrl, parse};
 
 /// The limit for TCP and TLS, and again for the login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A dead peer is noticed within two to three intervals (hazard B14).
+/// A dead peer is noticed within two to three intervals.
 const HEARTBEAT_SECONDS: u16 = 8;
 /// RabbitMQ's default. Set beforehand, so that lapin allocates its buffers of 4 MiB only once, as
 /// untouched pages. Otherwise they would grow after the negotiation, which touches all of them.

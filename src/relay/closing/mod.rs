@@ -2,7 +2,7 @@
 //! found by trying suspects alone, or held against a message that was alone when the connection was
 //! lost.
 //!
-//! Called by `run_batch` between publish and verdict.
+//! Called by `collect`.
 
 mod reply_text;
 mod trial;

@@ -1,6 +1,6 @@
 //! Parses what a closed channel says about the messages that were in flight. Pure.
 //!
-//! An AMQP error has no delivery tag (hazard B6): the broker may have stored everything before the
+//! An AMQP error has no delivery tag: the broker may have stored everything before the
 //! culprit and discards everything after it, and only the reply text says more. RabbitMQ's texts,
 //! 3.10 to 4.x:
 //!

@@ -2,8 +2,7 @@
 //! nothing said which.
 //!
 //! Called by `closing`, within the batch's deadline. Only a message that closes its channel again
-//! is charged, and only if another message of its flow passes (hazard B6). The others are charged
-//! nothing.
+//! is charged, and only if another message of its flow passes. The others are charged nothing.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Messages that were unconfirmed when their batch ended. The channel still owes their confirms.
 //! This remembers what each confirm would settle, and notices when one is overdue.
 //!
-//! One per channel, kept by the worker.
+//! One per channel, of a worker or of a probe.
 
 mod settle;
 
@@ -145,7 +145,7 @@ impl Late {
         settles
     }
 
-    /// What a message is, as long as its window waits for it.
+    /// The owed message, unless it was reported overdue.
     pub fn owed(&self, token: Token) -> Option<&Owed> {
         self.messages.get(&token).filter(|message| !message.reported).map(|message| &message.owed)
     }
@@ -191,7 +191,7 @@ impl Late {
         self.messages.values().filter(|message| !message.reported).map(|message| message.owed.at + timeout).min()
     }
 
-    /// When the oldest owed message was sent.
+    /// When the clock of the oldest owed message began.
     pub fn oldest(&self) -> Option<Instant> {
         self.messages.values().map(|message| message.owed.at).min()
     }

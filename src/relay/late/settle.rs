@@ -1,6 +1,6 @@
 //! Settles confirms that come after their batch has ended.
 //!
-//! Called by the worker for confirms that a channel still owes, and by `collect` for those that
+//! Called by the worker for confirms that its channel still owes, and by `collect` for those that
 //! came while a batch was published.
 
 use crate::outbox::broker::{Broker, Channel, Reply, Token};
@@ -57,7 +57,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
             Err(error) => Err(error),
         };
         if let Err(error) = went_on {
-            // Waits and holds end by themselves; this would only have been sooner, and a route that was to be noted gets a second copy.
+            // Not fatal: waits time out and probes lift holds. A route not noted is sent again.
             self.metrics.failure("late_settle");
             tracing::debug!(%error, "late answers could not be settled");
         }

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 impl<S: Store, B: Broker> Worker<S, B> {
-    /// Marks what was confirmed in a batch that was lost. Until that works nothing more is published, so a database that takes no
-    /// marks costs at most one batch of duplicates.
+    /// Marks what was confirmed in a batch that was lost, and late confirms whose mark failed. Until that works nothing more is published,
+    /// so a database that takes no marks costs at most one batch of duplicates.
     pub(super) async fn pay(&mut self) -> Result<(), StoreError> {
         if let Some(desk) = &mut self.desk {
             self.owed.append(&mut desk.unmarked);

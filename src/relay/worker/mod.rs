@@ -89,7 +89,8 @@ struct Worker<S: Store, B: Broker> {
     turn: Turn,
     next: Option<Arc<Notify>>,
     desk: Option<Desk<B::Channel>>,
-    /// Confirmed events whose batch was lost: marked before anything else is published.
+    /// Confirmed events that are not marked yet, because their batch was lost or a late mark failed: marked before anything else is
+    /// published.
     owed: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
@@ -101,15 +102,15 @@ struct Worker<S: Store, B: Broker> {
     heart: Heart,
 }
 
-/// Confirms that a channel may owe and nobody waits for any more. They use up the credit that the broker gives a channel for a queue (`pace`),
-/// so that after as many again, sent when a probe was taken by mistake, the whole connection would stand still; a fresh channel has its own.
+/// A channel that has given up this many confirms is replaced. Each uses up broker credit (`pace`), and with none left the whole connection
+/// stalls.
 const GIVEN_UP_MAX: usize = 100;
 
 /// What a step of the loop found.
 enum Step {
-    /// Work was done, on so many events that had not been tried before; look again at once.
+    /// Look again at once. `fresh`: claimed events that neither waited before nor are replayed.
     Worked { fresh: usize },
-    /// Nothing due. `is_at_rest`: and only a commit can make work.
+    /// Nothing due, or nothing changed. `is_at_rest`: nothing is pending and no key waits, so only a new commit makes work.
     Idle { is_at_rest: bool },
     /// The broker cannot be used now.
     NoLink,
