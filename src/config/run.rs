@@ -104,7 +104,7 @@ pub fn run_config(args: &RunArgs) -> Result<RunConfig, Vec<String>> {
     let drain_timeout = problems.duration("drain-timeout", &ops.drain_timeout, (second, second * 3_600));
     let on_dead_letter = match problems.word("on-dead-letter", &failures.on_dead_letter) {
         AfterDeadLetter::Continue => OnDeadLetter::Continue,
-        AfterDeadLetter::Hold => OnDeadLetter::Hold,
+        AfterDeadLetter::Hold => OnDeadLetter::Wait,
     };
     let wake_from: WakeFrom = problems.word("wake-from", &ops.wake_from);
     let log_format: LogFormat = problems.word("log-format", &ops.log_format);

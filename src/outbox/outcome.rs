@@ -134,7 +134,7 @@ pub enum Fate {
         limit: usize,
     },
     /// At least one route did not confirm it; the answer that decides.
-    Refused(Answer),
+    NotPublished(Answer),
 }
 
 /// The state change that follows.

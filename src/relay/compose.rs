@@ -17,11 +17,11 @@ impl<S: Store, B: Broker> Relay<S, B> {
     /// Route, envelope and message: what an event becomes when its turn comes.
     pub(super) fn compose(&self, event: &Event, holds: &Holds, next_token: &mut Token) -> (Plan, Composed) {
         match self.legs(event, holds, next_token) {
-            Err(fate) => (Plan::Judged(fate), Composed::Judged),
+            Err(fate) => (Plan::Decided(fate), Composed::NothingToSend),
             Ok((legs, messages)) => {
                 let whole = messages.len() == legs.len();
                 let composed = if messages.is_empty() && !whole {
-                    Composed::Judged
+                    Composed::NothingToSend
                 } else {
                     Composed::Messages { messages, whole }
                 };
@@ -52,7 +52,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
                 let message = draft.message(&route, (flow, destination), token, now)?;
                 message::check_frame(&message, frame_bytes_max)?;
                 messages.push(message);
-                LegState::Message(token)
+                LegState::Composed(token)
             };
             legs.push(Leg { route, state });
         }

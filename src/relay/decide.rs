@@ -29,7 +29,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     pub(super) fn decide<'a>(&self, event: &'a Event, plan: Plan) -> Decision<'a> {
         let (mut routes_confirmed, mut routes_failed, mut holds) = (Vec::new(), Vec::new(), Vec::new());
         let fate = match plan {
-            Plan::Judged(fate) => fate,
+            Plan::Decided(fate) => fate,
             Plan::Routes(legs) => {
                 let answers: Vec<(Arc<Route>, Answer)> = legs.into_iter().map(answer_of).collect();
                 for (route, answer) in &answers {
@@ -61,7 +61,7 @@ fn answer_of(Leg { route, state }: Leg) -> (Arc<Route>, Answer) {
     let answer = match state {
         LegState::Answered(answer) => answer,
         LegState::Held(hold) => Answer::Held { hold },
-        LegState::Message(_) => Answer::NotSent,
+        LegState::Composed(_) => Answer::NotSent,
     };
     (route, answer)
 }

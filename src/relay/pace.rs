@@ -197,8 +197,8 @@ impl Pace {
     /// Whether the channel's window or the exchange's budget is used up. While nothing at all is confirmed, only another flow can tell a
     /// silent connection from a silent queue: then one message at a time goes past those that owe.
     fn is_full(&self, exchange: &Arc<str>, now: Instant) -> bool {
-        let is_quiet = self.last_confirm.is_none_or(|at| now.duration_since(at) > STALLED_AFTER);
-        if is_quiet && self.stalled > 0 {
+        let is_silent = self.last_confirm.is_none_or(|at| now.duration_since(at) > STALLED_AFTER);
+        if is_silent && self.stalled > 0 {
             return self.live > 0;
         }
         self.live >= self.window || self.exchanges.get(exchange).is_some_and(|live| *live >= EXCHANGE_WINDOW_MAX)

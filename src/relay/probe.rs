@@ -39,12 +39,12 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
     let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
-    let (mut silence, mut owed) = (None, Vec::<ConfirmedCopy>::new());
+    let (mut silence, mut to_mark) = (None, Vec::<ConfirmedCopy>::new());
     let mut seen = None;
     let heart = relay.vitals.heart("the probe".to_owned());
     while !relay.draining.is_cancelled() {
         heart.works();
-        let probing = AssertUnwindSafe(probe_once(&relay, &mut seen, &mut silence, &mut owed)).catch_unwind();
+        let probing = AssertUnwindSafe(probe_once(&relay, &mut seen, &mut silence, &mut to_mark)).catch_unwind();
         let probed = probing.await.unwrap_or_else(|_| {
             relay.metrics.worker_panic();
             relay.evidence.forget_in_flight();
@@ -94,13 +94,13 @@ async fn probe_once<S: Store, B: Broker>(
     relay: &Arc<Relay<S, B>>,
     seen: &mut Option<u64>,
     silence: &mut Silence,
-    owed: &mut Vec<ConfirmedCopy>,
+    to_mark: &mut Vec<ConfirmedCopy>,
 ) -> Result<bool, StoreError> {
     // An accepted probe whose batch was lost is marked before the next.
-    if !owed.is_empty() {
-        relay.store.mark_late(owed).await?;
-        relay.land_marked(owed);
-        owed.clear();
+    if !to_mark.is_empty() {
+        relay.store.mark_late(to_mark).await?;
+        relay.land_marked(to_mark);
+        to_mark.clear();
     }
     let LinkState::Up(connection) = *relay.broker.link().borrow() else { return Ok(false) };
     // The confirms that the last connection owed will never come.
@@ -138,7 +138,7 @@ async fn probe_once<S: Store, B: Broker>(
             Ok(true)
         }
         BatchEnd::Lost { confirmed, error } => {
-            owed.extend(confirmed);
+            to_mark.extend(confirmed);
             Err(error)
         }
     }

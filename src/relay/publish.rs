@@ -38,8 +38,8 @@ pub enum Composed {
         /// Whether that is all of them; otherwise the event's key ends for this batch.
         whole: bool,
     },
-    /// Judged without the broker; its key ends for this batch.
-    Judged,
+    /// It has no route, cannot become a message, or all its open routes are on hold; its key ends for this batch.
+    NothingToSend,
 }
 
 /// What the worker knows and this stage does not.
@@ -239,7 +239,7 @@ impl<C: Channel> Run<'_, C> {
                 Some(staged) => staged,
                 None => match compose(index) {
                     Composed::Messages { messages, whole } => Staged { messages, whole },
-                    Composed::Judged => continue,
+                    Composed::NothingToSend => continue,
                 },
             };
             match self.permit(&staged.messages, now) {

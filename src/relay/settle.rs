@@ -13,8 +13,8 @@ use crate::outbox::store::{NewDeadLetter, NewHold, NewWait, Settlement, Until, W
 pub enum OnDeadLetter {
     /// Its later events leave.
     Continue,
-    /// They wait until an operator releases the key.
-    Hold,
+    /// They wait until an operator releases the key (`--on-dead-letter hold`).
+    Wait,
 }
 
 /// A verdict and what goes with it.
@@ -69,7 +69,7 @@ fn add(settlement: &mut Settlement, decision: Decision<'_>, on_dead_letter: OnDe
             attempts,
             routes_confirmed: decision.routes_confirmed,
             routes_failed: decision.routes_failed,
-            key_waits: on_dead_letter == OnDeadLetter::Hold,
+            key_waits: on_dead_letter == OnDeadLetter::Wait,
         }),
         Verdict::Hold { scope, kind, error } => {
             add_hold(settlement, scope.clone(), kind, error.clone());
@@ -191,7 +191,7 @@ mod tests {
         let settlement = plan(vec![decide(&event, verdict.clone())], OnDeadLetter::Continue);
         assert!(!settlement.dead_letters[0].key_waits);
         assert_eq!(settlement.dead_letters[0].error, "a\u{fffd}b");
-        let settlement = plan(vec![decide(&event, verdict)], OnDeadLetter::Hold);
+        let settlement = plan(vec![decide(&event, verdict)], OnDeadLetter::Wait);
         let NewDeadLetter { key_waits, lane, seq, .. } = settlement.dead_letters[0];
         assert_eq!((key_waits, lane, seq), (true, 0, 3));
     }

@@ -116,7 +116,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     fn log_retry(&self, work: &Work, wait: &NewWait) {
         let (event_id, key, attempt, error) = (wait.event_id, &wait.key, wait.attempts, wait.error.as_deref());
         let event = find(work, event_id);
-        let (event_type, correlation_id) = told(event);
+        let (event_type, correlation_id) = type_and_correlation(event);
         let is_open = |route: &&Arc<Route>| !wait.routes_confirmed.iter().any(|name| **name == *route.name);
         let open = event.map(|event| self.routes.routes_of(event).filter(is_open).map(|route| &*route.name));
         let route = open.map(|names| names.collect::<Vec<_>>().join(","));
@@ -136,7 +136,7 @@ impl<S: Store, B: Broker> Relay<S, B> {
     fn log_dead_letter(&self, work: &Work, letter: &NewDeadLetter) {
         let Some(left_out) = self.quota.take() else { return };
         let (event_id, key, reason) = (letter.event_id, &letter.key, letter.reason.as_str());
-        let (event_type, correlation_id) = told(find(work, event_id));
+        let (event_type, correlation_id) = type_and_correlation(find(work, event_id));
         let route = (!letter.routes_failed.is_empty()).then(|| letter.routes_failed.join(","));
         let (attempt, error, left_out) = (letter.attempts, &letter.error, some(left_out));
         tracing::warn!(
@@ -150,7 +150,7 @@ fn find(work: &Work, id: Uuid) -> Option<&Event> {
 }
 
 /// Type and correlation id, as log lines carry them.
-fn told(event: Option<&Event>) -> (Option<&String>, Option<&String>) {
+fn type_and_correlation(event: Option<&Event>) -> (Option<&String>, Option<&String>) {
     (event.map(|event| &event.event_type), event.and_then(|event| event.correlation_id.as_ref()))
 }
 

@@ -38,7 +38,7 @@ pub fn fate(answers: impl IntoIterator<Item = Answer>) -> Fate {
         .into_iter()
         .filter(|answer| !is_confirmed(answer))
         .min_by_key(precedence)
-        .map_or(Fate::Confirmed, Fate::Refused)
+        .map_or(Fate::Confirmed, Fate::NotPublished)
 }
 
 /// Whether a route is done with: confirmed, or returned where nobody has to listen.
@@ -80,14 +80,14 @@ pub fn verdict(fate: Fate, attempts: u32, policy: &Policy) -> Verdict {
             attempts,
             error: format!("the payload takes {bytes} bytes, more than the limit of {limit}"),
         },
-        Fate::Refused(answer) => refused(answer, attempts, policy),
+        Fate::NotPublished(answer) => not_published(answer, attempts, policy),
     }
 }
 
 /// The hold that this answer calls for, whatever the event's other routes say: where one of several destinations is broken, the event
 /// must not be sent there again together with the others.
 pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind, String)> {
-    match refused(answer.clone(), 0, policy) {
+    match not_published(answer.clone(), 0, policy) {
         Verdict::Hold { scope, kind, error } => Some((scope, kind, error)),
         Verdict::Published
         | Verdict::Retry { .. }
@@ -100,7 +100,7 @@ pub fn hold_for(answer: &Answer, policy: &Policy) -> Option<(HoldScope, HoldKind
     }
 }
 
-fn refused(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
+fn not_published(answer: Answer, attempts: u32, policy: &Policy) -> Verdict {
     match answer {
         Answer::Confirmed => Verdict::Published,
         Answer::Returned { trouble, on_unroutable, past, is_probe, text } => {

@@ -36,8 +36,8 @@ pub struct Work {
 /// What an event became when its turn came.
 #[derive(Debug)]
 pub enum Plan {
-    /// Judged without the broker.
-    Judged(Fate),
+    /// Decided without the broker: it has no route, or cannot become a message.
+    Decided(Fate),
     /// One entry per route that had not confirmed before.
     Routes(Vec<Leg>),
 }
@@ -54,15 +54,15 @@ pub struct Leg {
 impl Leg {
     /// Whether it was composed as this message, and has no answer yet.
     pub fn is_of(&self, message: Token) -> bool {
-        matches!(self.state, LegState::Message(token) if token == message)
+        matches!(self.state, LegState::Composed(token) if token == message)
     }
 }
 
 /// How far a leg has come.
 #[derive(Debug)]
 pub enum LegState {
-    /// It was composed as this message; `publish` reports whether it was sent.
-    Message(Token),
+    /// As this message; `publish` reports whether it was sent.
+    Composed(Token),
     /// Its destination is on hold.
     Held(HoldId),
     /// The broker's answer, or what stood in the way.
@@ -99,7 +99,7 @@ impl Work {
     pub fn leg(&self, index: Index, message: Token) -> Option<&Leg> {
         match self.plans.get(&index)? {
             Plan::Routes(legs) => legs.iter().find(|leg| leg.is_of(message)),
-            Plan::Judged(_) => None,
+            Plan::Decided(_) => None,
         }
     }
 

@@ -34,7 +34,7 @@ impl Scenario {
     pub fn roll(seed: u64) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed ^ 0x5eed);
         let span = dice.u64(1_000..30_000);
-        let on_dead_letter = if dice.u64(0..6) == 0 { OnDeadLetter::Hold } else { OnDeadLetter::Continue };
+        let on_dead_letter = if dice.u64(0..6) == 0 { OnDeadLetter::Wait } else { OnDeadLetter::Continue };
         let setup = Setup {
             workers: dice.usize(1..=3),
             batch: [5, 20, 500][dice.usize(0..3)],

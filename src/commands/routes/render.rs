@@ -57,7 +57,7 @@ fn refused(event: &Event, fate: Fate) -> AppError {
         Fate::TooLarge { bytes, limit } => AppError::No(format!(
             "it would become a dead letter PAYLOAD_TOO_LARGE: {bytes} bytes; the limit is {limit}"
         )),
-        Fate::Confirmed | Fate::Refused(_) => AppError::Bug("an event was decided that was not sent".into()),
+        Fate::Confirmed | Fate::NotPublished(_) => AppError::Bug("an event was decided that was not sent".into()),
     }
 }
 

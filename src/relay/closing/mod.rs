@@ -115,9 +115,9 @@ impl<S: Store, B: Broker> Relay<S, B> {
             let Ok((legs, rebuilt)) = self.legs(&work.events[*index], &work.holds, next_token) else { continue };
             let Some(Plan::Routes(planned)) = work.plans.get(index) else { continue };
             let place =
-                planned.iter().position(|leg| matches!(leg.state, LegState::Message(token) if token == suspect.token));
+                planned.iter().position(|leg| matches!(leg.state, LegState::Composed(token) if token == suspect.token));
             let token = place.and_then(|place| match legs.get(place)?.state {
-                LegState::Message(token) => Some(token),
+                LegState::Composed(token) => Some(token),
                 LegState::Held(_) | LegState::Answered(_) => None,
             });
             if let Some(message) = rebuilt.into_iter().find(|message| Some(message.token) == token) {

@@ -58,7 +58,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// What a dead channel owed will never be answered: those events are due at once.
     pub(super) async fn bury_desk(&mut self) {
         let Some(mut desk) = self.desk.take() else { return };
-        self.owed.append(&mut desk.unmarked);
+        self.to_mark.append(&mut desk.unmarked);
         let unanswered = desk.late.abandon();
         if unanswered.is_empty() {
             return;

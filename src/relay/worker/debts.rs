@@ -20,14 +20,14 @@ impl<S: Store, B: Broker> Worker<S, B> {
     /// so a database that takes no marks costs at most one batch of duplicates.
     pub(super) async fn pay(&mut self) -> Result<(), StoreError> {
         if let Some(desk) = &mut self.desk {
-            self.owed.append(&mut desk.unmarked);
+            self.to_mark.append(&mut desk.unmarked);
         }
-        if self.owed.is_empty() {
+        if self.to_mark.is_empty() {
             return Ok(());
         }
-        self.relay.store.mark_late(&self.owed).await?;
-        self.relay.land_marked(&self.owed);
-        self.owed.clear();
+        self.relay.store.mark_late(&self.to_mark).await?;
+        self.relay.land_marked(&self.to_mark);
+        self.to_mark.clear();
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         while let Err(error) = self.pay().await {
             let words = error.to_string();
             if let Some(left_out) = self.relay.quota.news(&words) {
-                let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
+                let (unmarked, left_out) = (self.to_mark.len(), tally::some(left_out));
                 tracing::warn!(error = words, unmarked, left_out, "confirmed events could not be marked yet");
             }
             tokio::time::sleep(self.jitter.next_pause()).await;

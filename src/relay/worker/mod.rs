@@ -64,7 +64,7 @@ pub fn crew_members<S: Store, B: Broker>(
             turn,
             next: calls.get(number + 1).cloned(),
             desk: None,
-            owed: Vec::new(),
+            to_mark: Vec::new(),
             jitter: Jitter::for_work(),
             last_look: Duration::ZERO,
             hinted: false,
@@ -91,7 +91,7 @@ struct Worker<S: Store, B: Broker> {
     desk: Option<Desk<B::Channel>>,
     /// Confirmed events that are not marked yet, because their batch was lost or a late mark failed: marked before anything else is
     /// published.
-    owed: Vec<ConfirmedCopy>,
+    to_mark: Vec<ConfirmedCopy>,
     jitter: Jitter,
     last_look: Duration,
     /// Whether a hint came since the last claim.
@@ -199,7 +199,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
             BatchEnd::Settled(0) => Ok(Step::Idle { is_at_rest: false }),
             BatchEnd::Settled(_) => Ok(Step::Worked { fresh }),
             BatchEnd::Lost { confirmed, error } => {
-                self.owed.extend(confirmed);
+                self.to_mark.extend(confirmed);
                 Err(error)
             }
         }

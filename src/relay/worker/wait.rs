@@ -98,7 +98,7 @@ impl<S: Store, B: Broker> Worker<S, B> {
         relay.vitals.saw_database(error.is_answer(), Some(error.kind()));
         let words = error.to_string();
         if let Some(left_out) = relay.quota.news(&words) {
-            let (unmarked, left_out) = (self.owed.len(), tally::some(left_out));
+            let (unmarked, left_out) = (self.to_mark.len(), tally::some(left_out));
             tracing::warn!(error = words, unmarked, left_out, "cannot use the database; trying again");
             self.said = true;
         }
