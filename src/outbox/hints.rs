@@ -1,7 +1,7 @@
 //! Hints that there may be work: why a worker looks, and where hints are given.
 //!
-//! Given by the listener, by `POST /wake` and by the upkeep, taken by `relay::wake`. A hint that is lost costs at most the poll interval, or a few seconds
-//! while hints announce every commit.
+//! Given by the listener, by `POST /wake` and by the upkeep, taken by `relay::wake`. A hint that is lost costs at most the poll interval, or
+//! a few seconds while hints announce every commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

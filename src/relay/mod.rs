@@ -109,7 +109,7 @@ impl<C> Desk<C> {
 }
 
 impl<S: Store, B: Broker> Relay<S, B> {
-    /// After these copies were marked outside of their batch.
+    /// Notes that these copies were marked outside of their batch, so their events are not in flight any more.
     fn land_marked(&self, copies: &[ConfirmedCopy]) {
         self.vitals.published(copies.len());
         self.marked.note(copies.iter().map(|copy| &copy.event));

@@ -38,7 +38,7 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Probes until the relay drains.
 pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
-    let (mut jitter, mut quiet) = (Jitter::for_work(), LOOK_EVERY);
+    let (mut jitter, mut look_pause) = (Jitter::for_work(), LOOK_EVERY);
     let (mut silence, mut to_mark) = (None, Vec::<ConfirmedCopy>::new());
     let mut seen = None;
     let heart = relay.vitals.heart("the probe".to_owned());
@@ -53,13 +53,13 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
         });
         let pause = match probed {
             Ok(true) => {
-                quiet = LOOK_EVERY;
+                look_pause = LOOK_EVERY;
                 Duration::ZERO
             }
             Ok(false) => {
                 jitter.reset();
-                quiet = (quiet * 2).min(LOOK_EVERY_MAX);
-                quiet
+                look_pause = (look_pause * 2).min(LOOK_EVERY_MAX);
+                look_pause
             }
             Err(error) => {
                 failed(&relay, &error);
@@ -70,7 +70,7 @@ pub async fn probe<S: Store, B: Broker>(relay: Arc<Relay<S, B>>) {
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => {}
-            () = relay.new_hold.notified() => quiet = LOOK_EVERY / 2,
+            () = relay.new_hold.notified() => look_pause = LOOK_EVERY / 2,
             () = relay.draining.cancelled() => {}
         }
     }

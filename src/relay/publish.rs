@@ -3,7 +3,7 @@
 //! Called once per batch, with the channel of its worker or probe. At most one event per key is unconfirmed (on
 //! all its routes together), but many keys are in flight. A key's next event leaves only after
 //! every message of the event before it was confirmed in this batch. Ends when everything is
-//! answered, at the deadline, when only silent destinations are left, or when the link breaks.
+//! answered, at the deadline, when only destinations that do not answer are left, or when the link breaks.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::relay::work::Index;
 /// Messages polled in one go before the socket is awaited: a default batch. Each wait costs two changes of thread: a burst of 64 cost
 /// 16.8 µs of CPU per event, 512 costs 15.6. The windows bound what a blocked connection holds.
 const BURST: usize = 512;
-/// Without any answer for this long, what is left belongs to destinations that are silent.
+/// Without any answer for this long, what is left belongs to destinations that do not confirm now.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// A destination becomes silent by time alone, so parked heads are looked at again this often.
+/// A destination stalls by time alone, so parked heads are looked at again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What the worker makes of an event when its turn comes.
@@ -208,8 +208,8 @@ impl<C: Channel> Run<'_, C> {
         }
     }
 
-    /// When to give up on what is unanswered: 500 ms after the last answer, but only if nothing was sent after it. A slow broker is not
-    /// a silent one.
+    /// When to give up on what is unanswered: 500 ms after the last answer, but only if nothing was sent after it. A slow broker goes
+    /// on answering.
     fn quiet_at(&self) -> Option<Instant> {
         if self.open == 0 {
             // Only answers to earlier batches could open a window now.
@@ -304,7 +304,7 @@ impl<C: Channel> Run<'_, C> {
         count
     }
 
-    /// Reports an event that is not sent in this batch: its destination refused another, is silent, or simply had no room.
+    /// Reports an event that is not sent in this batch: its destination refused another, is stuck, or simply had no room.
     fn give_up(&mut self, index: Index, messages: Vec<Message>, now: Instant) {
         let sent = messages.into_iter().map(|message| {
             let way = (&message.flow, &message.destination);

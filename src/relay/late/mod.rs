@@ -24,7 +24,7 @@ use crate::quick::{QuickMap, QuickSet};
 pub struct Late {
     messages: QuickMap<Token, LateMessage>,
     events: QuickMap<Uuid, LateEvent>,
-    /// What was put on hold because it did not confirm.
+    /// What was put on hold because of a confirm that this channel owes.
     suspended: QuickSet<HoldScope>,
 }
 
@@ -97,7 +97,7 @@ impl Late {
         self.messages.insert(owed.token, LateMessage { owed, reported: false });
     }
 
-    /// Notes that this was put on hold because it does not confirm.
+    /// Notes that this was put on hold because of a confirm that this channel owes: that confirm disproves it.
     pub fn suspend(&mut self, scope: HoldScope) {
         self.suspended.insert(scope);
     }
