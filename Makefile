@@ -19,7 +19,7 @@ TESTS ?=
 
 target := $(or $(CARGO_TARGET_DIR),target)
 # Optional features of both crates, which the tests and lints need.
-features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/opentelemetry,opentelemetry
+features := --features order-domain/amqp,order-domain/postgres,order-domain/sqlx,order-domain/http,order-domain/redis,order-domain/opentelemetry,opentelemetry
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test check-openapi test-clients test-pgbouncer test-versions faults lint docs fmt image chart dist release-check services services-stop rust-tools

@@ -36,7 +36,7 @@ pub async fn run(command: Command) -> Result<(), AppError> {
     match command {
         Command::Run(_) => Err(AppError::Bug("`run` is not an operator command".into())),
         Command::Migrate(args) => migrate::run(checked(config::migrate::migrate_config(&args))?).await,
-        Command::Check(args) => check::check(checked(config::check::check_config(&args))?).await,
+        Command::Check(args) => Box::pin(check::check(checked(config::check::check_config(&args))?)).await,
         Command::Status(args) => status::run(checked(config::status::status_config(&args))?).await,
         Command::Trace(args) => {
             let config = checked(command_config(&args.common, "trace"))?;

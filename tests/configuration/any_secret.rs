@@ -55,7 +55,7 @@ fn said(args: &[String]) -> String {
         Err(problems) => problems.join("\n"),
         Ok(config) => {
             let connected = RUNTIME.block_on(config.database.connect());
-            let error = connected.err().expect("nothing listens on port 1");
+            let error = connected.expect_err("nothing listens on port 1");
             format!("{config:?} {error} {error:?}")
         }
     }

@@ -103,9 +103,7 @@ fn of_hold(kind: HoldKind) -> (&'static str, &'static str) {
             ("the exchange does not exist", "create it and bind its queues, or run the relay with `--declare`")
         }
         HoldKind::Forbidden => ("the relay's user may not write to it", "`rabbitmqctl set_permissions`"),
-        HoldKind::Unconfirmed => {
-            ("it takes messages but confirms none", "look at that queue's disk and leader")
-        }
+        HoldKind::Unconfirmed => ("it takes messages but confirms none", "look at that queue's disk and leader"),
         HoldKind::Closed => ("the broker closes the channel on everything sent there", "read `error`"),
     }
 }

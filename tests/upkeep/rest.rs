@@ -11,13 +11,14 @@ use super::{number, world};
 /// For how long is counted.
 const COUNTED: Duration = Duration::from_secs(20);
 /// Transactions of a relay at rest in that time, besides its looks for work: 4 elections, 4 sweeps, 2 for the gauges, 10 looks for probes, and
-/// 1 each for retention, hanging backends, waits for a route and times in the future. Some may fall into the time once more, and the server
+/// 1 each for retention, hanging backends, waits for a route and times in the future, and 4 for heartbeats. Some may fall into the time once more, and the server
 /// may tell of a few of this test's own only then.
-const JOBS_MAX: i64 = 4 + 4 + 2 + 10 + 4 + 8 + 8;
-/// Looks for work in that time with the default poll interval and its jitter. A look that others' transactions may have changed asks twice.
-const POLLS_MAX: i64 = 100;
+const JOBS_MAX: i64 = 4 + 4 + 2 + 10 + 4 + 4 + 8 + 8;
+/// Looks for work in that time with the default poll interval and its jitter. A look asks twice where another transaction
+/// has ended since the one before, and every two seconds.
+const POLLS_MAX: i64 = 120;
 /// The same where commits are announced: one every five seconds.
-const NET_LOOKS_MAX: i64 = 6;
+const NET_LOOKS_MAX: i64 = 8;
 
 /// The database's transactions so far, without those of this client, whose every statement is one.
 struct Count {

@@ -39,7 +39,7 @@ pub async fn check(config: CheckConfig) -> Result<(), AppError> {
     } else {
         let broker = async {
             if config.has_broker {
-                broker::findings(&config.run).await
+                Box::pin(broker::findings(&config.run)).await
             } else {
                 vec![skip(Area::Broker, "reachable", "no --amqp-url")]
             }

@@ -75,7 +75,7 @@ pub fn width() -> Option<usize> {
         return None;
     }
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = told.or_else(|| terminal_width());
+    let width = told.or_else(terminal_width);
     width.map(|width: usize| width.max(WIDTH_MIN))
 }
 

@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(words(&[never], 1).as_deref(), Some("the relay cannot reach the broker (connection refused)"));
         let blocked = RelayRow { broker: "blocked".into(), broker_error: None, ..down(1, 61) };
         let expected = "the broker blocked the relay 1m 1s ago (an alarm: memory or disk)";
-        assert_eq!(words(&[blocked.clone()], 1).as_deref(), Some(expected));
+        assert_eq!(words(std::slice::from_ref(&blocked), 1).as_deref(), Some(expected));
         let mixed = words(&[blocked, down(2, 3)], 2);
         assert_eq!(mixed.as_deref(), Some("both relays lost the broker 3s ago (connection refused)"));
     }

@@ -13,6 +13,7 @@ use crate::net::tls::TlsFiles;
 use crate::net::{authority, is_loopback};
 
 /// A parsed URL. Has no `Debug`, because it contains the password.
+#[derive(Clone)]
 pub struct AmqpUrl {
     /// The part for lapin, without the TLS parameters.
     pub uri: AMQPUri,
