@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What features bring. Nothing else in `src/` may import these or what they are made of.
-const IMPURE: [&str; 6] = ["amqp", "inbox.rs", "postgres.rs", "sqlx.rs", "outbox.rs", "schema.rs"];
+const IMPURE: [&str; 8] = ["amqp", "cache", "client", "inbox.rs", "postgres.rs", "sqlx.rs", "outbox.rs", "schema.rs"];
 
-const FORBIDDEN: [&str; 15] = [
+const FORBIDDEN: [&str; 18] = [
     "crate::amqp",
+    "crate::cache",
     "crate::inbox",
     "crate::outbox",
     "crate::postgres",
@@ -16,6 +17,8 @@ const FORBIDDEN: [&str; 15] = [
     "lapin",
     "tokio",
     "sqlx::",
+    "redis::",
+    "reqwest",
     "backon",
     "futures_util",
     "tracing::",

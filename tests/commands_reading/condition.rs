@@ -197,9 +197,9 @@ async fn a_dead_letter_is_shown_before_fifty_later_events_and_a_correlation_id_i
     world
         .execute(&format!(
             "WITH gone AS (DELETE FROM outbox.events WHERE id = '{}' RETURNING *)
-             INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, original_event,
+             INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane,
                                               failure_reason, attempts, routes_confirmed, routes_failed)
-             SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, row_to_json(gone), 'UNROUTABLE', 4, '{{}}', '{{default}}' FROM gone",
+             SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, 'UNROUTABLE', 4, '{{}}', '{{default}}' FROM gone",
             ids[0]
         ))
         .await;
