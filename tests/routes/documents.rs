@@ -64,7 +64,7 @@ async fn the_example_loads_and_every_key_and_header_is_described() {
     let unknown = routes_file("[[route]]\nevent_type = \"a\"\nno_such_key = 1\n");
     let ended = render(&["--routes", &unknown, "--event-type", "a"], PAYLOAD).await;
     let keys: Vec<&str> = ended.stderr.split('`').skip(3).step_by(2).collect();
-    assert_eq!(keys.len(), 15, "{}", ended.stderr);
+    assert_eq!(keys.len(), 16, "{}", ended.stderr);
     for key in keys {
         assert!(DOCUMENT.contains(&format!("\n| `{key}` |")), "the key {key} is not described");
     }
