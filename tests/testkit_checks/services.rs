@@ -82,8 +82,8 @@ async fn what_writers_commit_is_what_consumers_get() {
     writer.roll_back(&mut client, "a", 2).await.expect("a rollback");
     writer.commit_events(&mut client, "a", vec![NewEvent::poison()]).await;
     let poison = "INSERT INTO outbox.dead_letters (id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane,
-                      failure_reason, attempts)
-                  SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, 'INVALID_EVENT', 0
+                      original_event, failure_reason, attempts)
+                  SELECT id, seq, aggregate_type, aggregate_id, event_type, payload, created_at, lane, '{}', 'INVALID_EVENT', 0
                   FROM outbox.events WHERE octet_length(event_type) > 255";
     client.execute(poison, &[]).await.expect("a dead letter");
     client.execute("DELETE FROM outbox.events WHERE octet_length(event_type) > 255", &[]).await.expect("moved");
