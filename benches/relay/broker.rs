@@ -113,7 +113,7 @@ impl Broker {
             if self.ready(queue).await? == count {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
         }
         let there = self.ready(queue).await?;
         Err(Failure::new(format!("{count} messages were confirmed and {there} are in {queue}")))

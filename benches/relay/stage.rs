@@ -80,7 +80,7 @@ impl<'a> Stage<'a> {
             if self.whose == Whose::Ours || Instant::now() > until {
                 return Err(error);
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await; // between two tries
         }
         self.until_done().await
     }

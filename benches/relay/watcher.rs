@@ -73,7 +73,7 @@ impl Watcher {
             if at.elapsed() > STANDSTILL || self.task.is_finished() {
                 return Err(Failure::new(format!("{} of {count} messages arrived and no more", self.count())));
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await; // between two looks
         }
         Ok(())
     }

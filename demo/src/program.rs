@@ -79,7 +79,7 @@ impl Program {
                     self.name, self.address
                 )));
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await; // between two looks
         }
         Ok(())
     }

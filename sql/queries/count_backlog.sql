@@ -2,7 +2,7 @@
 -- First counts pending events up to the cap's share in each lane; these lie next to each other in the table, where the claims work
 -- (measured: a fifth of the pages). Only if some lane has more, and the others too few to reach the cap, counts lane after lane.
 -- ORDER BY and no bitmaps (the caller plans as for a claim), or PostgreSQL might first collect everything that is pending.
--- What a replay sends again is old and not late: it does not count for the age, of which the first 1,000 events of a lane decide.
+-- What a replay sends again is old and not late: it does not count for the age. The first 1,000 events of each lane decide that.
 -- $1 the cap.
 WITH counted AS MATERIALIZED (
     SELECT (SELECT count(*) FROM (SELECT FROM outbox.events e WHERE e.lane = l.lane AND e.published_at IS NULL

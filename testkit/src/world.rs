@@ -67,7 +67,7 @@ impl World {
         Self::bare(bed).await.consumed(ORDERS)
     }
 
-    /// With these queues, of which none is consumed yet.
+    /// With these queues; nobody consumes them yet.
     pub async fn new(name: &str, queues: impl IntoIterator<Item = Queue>) -> Self {
         Self::with(TestBed::new(name).await, queues).await
     }

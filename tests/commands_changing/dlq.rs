@@ -17,10 +17,7 @@ async fn dead_letters_are_listed_and_shown_without_their_payload_unless_asked_fo
     let other = world.dead_letter(ids[1], "INVALID_EVENT", &[], &[]).await.to_string();
     let list = run(&world.bed, &["dlq", "list", "--reason", "UNROUTABLE", "--json"]).await.with_code(0).json();
     assert_eq!(list["dead_letters"].as_array().map(Vec::len), Some(1), "{list}");
-    run(&world.bed, &["dlq", "list", "--limit", "1"])
-        .await
-        .with_code(0)
-        .saying("2 dead letters, of which the newest are shown");
+    run(&world.bed, &["dlq", "list", "--limit", "1"]).await.with_code(0).saying("2 dead letters; the newest are shown");
     run(&world.bed, &["dlq", "list", "--route", "nobody"]).await.with_code(0).saying("no dead letters");
     for id in [letter.clone(), ids[0].to_string(), format!("msg-{}", ids[0])] {
         let shown =

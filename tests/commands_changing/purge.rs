@@ -29,7 +29,7 @@ async fn a_purge_beside_a_replay_deletes_nothing_that_the_replay_made_pending() 
     let mut world = scene::open("purge_replay").await;
     world.seed(100, 60).await;
     world.execute("UPDATE outbox.events SET published_at = clock_timestamp() - interval '2 days'").await;
-    let replay = Command::on(&world.bed, &["replay", "--until", "1d", "--yes", "--json", "--rate", "5000"]).start();
+    let replay = Command::on(&world.bed, &["replay", "--until", "1d", "--yes", "--json", "--rate", "1500"]).start();
     let begun = async || world.value::<i64>("SELECT coalesce(sum(events), 0)::bigint FROM outbox.replays").await > 0;
     eventually(SOON, "the replay has begun", begun).await;
     let purge = Command::on(&world.bed, &["purge", "published", "--older-than", "1d", "--yes", "--json"]).start();

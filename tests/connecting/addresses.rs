@@ -1,4 +1,4 @@
-//! A name with several addresses of which the first drops packets: both services are reached at the next one within a second. The names are
+//! A name with several addresses whose first drops packets: both services are reached at the next one within a second. The names are
 //! in a hosts file that only the process sees, in a mount namespace of its own.
 
 use std::net::SocketAddr;

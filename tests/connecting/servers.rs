@@ -70,7 +70,7 @@ impl TlsPostgres {
         format!("postgres://{user}@{host}:{port}/{}?{query}", self.bed.name())
     }
 
-    /// Whether the relay's connections, of which there is at least one, are encrypted.
+    /// Whether the relay's connections (at least one) are encrypted.
     pub async fn relay_uses_tls(&self) -> Option<bool> {
         let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
                      WHERE application_name LIKE 'outbox-relay/%' AND datname = current_database()";

@@ -1,4 +1,4 @@
-//! An event with two routes of which one is broken: what the other has confirmed is not sent again, not by probes, not after a restart,
+//! An event with two routes, one of them broken: what the other has confirmed is not sent again, not by probes, not after a restart,
 //! and once the broken one is fixed each queue has each event.
 
 use std::collections::HashSet;

@@ -29,7 +29,7 @@ pub enum Kind {
     B,
     /// Two routes over two exchanges.
     Fan,
-    /// Two routes, of which one may be unrouted, and is.
+    /// Two routes; one may be unrouted, and is.
     Ignored,
     /// Its destination goes on hold when it is not bound.
     Holding,

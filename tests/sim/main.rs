@@ -1,5 +1,5 @@
 //! The relay's real core on a simulated database and a simulated broker, with faults from a seed and a clock that jumps: thousands of
-//! runs in seconds, each of which can be played again.
+//! runs in seconds, and each can be played again.
 
 mod broker;
 mod changes;

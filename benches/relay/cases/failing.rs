@@ -61,7 +61,7 @@ async fn until_all_wait(stage: &Stage<'_>, waiting: u32) -> Result<(), Failure> 
         if stage.database.is(&sql).await? {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
     }
     Err(Failure::new(format!("not all of {waiting} keys wait after a minute")))
 }

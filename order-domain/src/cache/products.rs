@@ -24,7 +24,7 @@ pub struct Products {
     flights: Mutex<HashMap<ProductId, Flight>>,
 }
 
-/// Products of which the Product Service was asked.
+/// Products that the Product Service was asked for.
 pub struct Fresh {
     /// What it answered; where it is away, the copies there are. A product that it does not know is not here.
     pub products: BTreeMap<ProductId, Product>,

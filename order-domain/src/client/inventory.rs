@@ -74,7 +74,7 @@ pub struct AllocationRecord {
     pub order_id: OrderId,
     /// For which line.
     pub order_item_id: OrderItemId,
-    /// Of which stock item.
+    /// The stock item it is about.
     #[serde(default)]
     pub inventory_item_id: Option<InventoryItemId>,
     /// Where the pieces are.

@@ -51,7 +51,7 @@ impl Order {
         Ok(draft.done())
     }
 
-    /// Cancels an order of which nothing has left. What was paid and not refunded yet is asked back.
+    /// Cancels an order while nothing of it has left. What was paid and not refunded yet is asked back.
     pub fn cancel(&self, reason: &str, context: &Context) -> Result<Decision, Refusal> {
         check("reason", reason, TEXT_BYTES_MAX)?;
         let previous_status = self.status;

@@ -38,7 +38,7 @@ pub async fn update(
     .await
 }
 
-/// Cancels an order of which nothing has left; what was paid is asked back.
+/// Cancels an order while nothing of it has left; what was paid is asked back.
 #[utoipa::path(post, path = "/orders/{orderId}/cancel", tag = "orders", params(OrderPath), request_body = ReasonBody, responses((status = 200, body = Success<OrderView>)))]
 pub async fn cancel(
     State(app): State<App>,

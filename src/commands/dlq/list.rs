@@ -169,7 +169,7 @@ impl List {
         ];
         let mut text = table(columns, self.dead_letters.iter().map(cells));
         let in_all = count(group::total(&self.groups), self.count_max, "dead letter");
-        text += &format!("\n{in_all}{}\n", if self.more { ", of which the newest are shown (--limit)" } else { "" });
+        text += &format!("\n{in_all}{}\n", if self.more { "; the newest are shown (--limit)" } else { "" });
         if self.groups.len() > 1 {
             text += "by reason, type and route: outbox-relay dlq list --group\n";
         }

@@ -53,7 +53,7 @@ pub fn clear() -> bool {
 }
 
 impl Output {
-    /// The same for an answer that is a list, of which `names` are the names.
+    /// The same for an answer that is a list; `names` are its names.
     pub fn answer_list(
         self,
         document: &impl Serialize,
