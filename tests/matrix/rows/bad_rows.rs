@@ -85,12 +85,10 @@ async fn damaged(trial: Trial) -> Outcome {
     let table: String = client.query_one(table, &[]).await.expect("it has a TOAST table").get(0);
     for round in 0..ROUNDS {
         scene.flow(60).await;
-        // Held by a wait until its value is gone, or it would leave at once.
-        let wait = format!(
-            "INSERT INTO outbox.waits (key, lane, event_id, seq, reason, until)
-             VALUES ('order-{round}', (hashtextextended('order-{round}', 0) & 63)::smallint, gen_random_uuid(), 0, 'after_dead_letter', 'infinity')"
-        );
-        execute(&scene, &wait).await;
+        // Its lane is locked until its value is gone, as by a batch, or it would leave at once.
+        let lane = format!("hashtext('\"outbox\".lanes'), (hashtextextended('order-{round}', 0) & 63)::integer");
+        let keeper = scene.bed.client().await;
+        keeper.batch_execute(&format!("SELECT pg_advisory_lock({lane})")).await.expect("the lane is locked");
         let events = vec![NewEvent::new("order.created", &payload), NewEvent::of_order("large", 1)];
         let ids = writer.commit_events(&mut client, &format!("order-{round}"), events).await;
         for sql in [
@@ -107,7 +105,7 @@ async fn damaged(trial: Trial) -> Outcome {
             client.query_one("SELECT payload::text FROM outbox.events WHERE id = $1", &[&ids[0]]).await.is_err()
         })
         .await;
-        execute(&scene, &format!("DELETE FROM outbox.waits WHERE key = 'order-{round}'")).await;
+        keeper.batch_execute(&format!("SELECT pg_advisory_unlock({lane})")).await.expect("the lane is free");
         parked(&scene, &ids[..1]).await;
         let repair = "UPDATE outbox.events SET payload = $2::text::json WHERE id = $1";
         client.execute(repair, &[&ids[0], &payload]).await.expect("the row is repaired");
