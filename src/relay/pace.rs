@@ -11,8 +11,8 @@
 //!
 //! The words, from harmless to serious:
 //!
-//! - *stalled*: a routing key or flow has owed a confirm for over 1 s; nothing more goes there;
-//! - *silent*: nothing at all was confirmed on the channel for over 1 s; one message at a time goes past what has stalled;
+//! - *stalled*: a routing key or flow has owed a confirm for over 0.6 s; nothing more goes there;
+//! - *silent*: nothing at all was confirmed on the channel for over 0.6 s; one message at a time goes past what has stalled;
 //! - *stuck*: it has stalled for 1.5 s while later messages are confirmed, or for 2 s without any confirm; it goes on hold;
 //! - *suspended* (`late`): on hold because of a confirm that this channel still owes; that confirm lifts the hold.
 
@@ -30,7 +30,7 @@ const CHANNEL_WINDOW_MAX: usize = 1_000;
 /// Messages in flight to one exchange on one channel: what RabbitMQ renews a channel's credit by. More would do only on a quiet day.
 const EXCHANGE_WINDOW_MAX: usize = 200;
 /// Nothing more goes where a confirm has been owed for this long.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
+const STALLED_AFTER: Duration = Duration::from_millis(600);
 /// What has owed a confirm for this long, while what was sent later is confirmed, is stuck.
 const STUCK_AFTER: Duration = Duration::from_millis(1_500);
 /// And so is what has owed one for this long while nothing at all is confirmed. Whether it is the queue or the connection nobody can tell

@@ -98,7 +98,7 @@ async fn what_has_stalled_makes_room_for_others_and_its_sisters_start_slowly() {
     assert_eq!(line.permit(&healthy), Permit::Full);
     pass(1_100).await;
     assert_eq!(line.permit(&silent), Permit::Stalled);
-    assert_eq!(line.fill(&healthy), 1, "nothing was confirmed for a second: one at a time");
+    assert_eq!(line.fill(&healthy), 1, "nothing was confirmed for a while: one at a time");
     line.confirm(&healthy, Instant::now());
     assert_eq!(line.fill(&sister), 1, "it may lead to the same queue");
     assert_eq!(line.stuck(&silent), None, "it is not silent for long enough");

@@ -23,7 +23,7 @@ use crate::relay::work::Index;
 /// 16.8 µs of CPU per event, 512 costs 15.6. The windows bound what a blocked connection holds.
 const BURST: usize = 512;
 /// Without any answer for this long, what is left belongs to destinations that do not confirm now.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(300);
 
 /// A destination stalls by time alone, so parked heads are looked at again this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -208,7 +208,7 @@ impl<C: Channel> Run<'_, C> {
         }
     }
 
-    /// When to give up on what is unanswered: 500 ms after the last answer, but only if nothing was sent after it. A slow broker goes
+    /// When to give up on what is unanswered: 300 ms after the last answer, but only if nothing was sent after it. A slow broker goes
     /// on answering.
     fn quiet_at(&self) -> Option<Instant> {
         if self.open == 0 {

@@ -10,7 +10,7 @@ use outbox_relay::outbox::hold::HoldKind;
 use crate::events::Kind;
 use crate::rabbit::{Delivery, names};
 use crate::table::{Number, Row, Table};
-use crate::world::{Ms, NEVER, World};
+use crate::world::{Ms, NEVER, Process, World};
 
 /// Attempts before an event is given up.
 const ATTEMPTS_MAX: u32 = 4;
@@ -148,7 +148,7 @@ fn is_done_with(world: &World, number: Number, row: &Row, order: u64, at: Ms) ->
     }) && !row.kind.ways(&row.key).is_empty()
 }
 
-/// P3: each copy after the first has an incident of its own.
+/// P3: each copy after the first has an incident or a probe of its own.
 fn few_duplicates(world: &World, found: &mut Vec<String>) {
     let mut by_place: BTreeMap<(Number, String), Vec<&Delivery>> = BTreeMap::new();
     for copy in world.rabbit.copies.iter().filter(|copy| !copy.lost) {
@@ -169,6 +169,13 @@ fn few_duplicates(world: &World, found: &mut Vec<String>) {
 fn is_excused(world: &World, number: Number, first: &Delivery, second: &Delivery) -> bool {
     let unanswered_for = first.heard_at.min(second.sent_at).saturating_sub(first.sent_at);
     if unanswered_for >= SILENT_FOR {
+        return true;
+    }
+    let is_probe = |(of, by, at): &(Number, Process, Ms)| {
+        *of == number && *by == second.process && (first.sent_at + 1..=second.sent_at).contains(at)
+    };
+    let is_unanswered = first.heard_at > second.sent_at;
+    if is_unanswered && world.probes.iter().any(is_probe) {
         return true;
     }
     let published_at = world.table.row(number).published_at;

@@ -307,7 +307,7 @@ impl Store for SimStore {
             return Ok(None);
         };
         batch.lanes = vec![event.lane];
-        self.sim.say(|| format!("p{} t{tx} probes hold {hold} with e{number}", self.process));
+        self.sim.probes(self.process, hold, number);
         Ok(Some(ProbeClaim { batch, event, hold, scope, probes, kind: row.kind, holds: holds.probing(hold) }))
     }
 

@@ -98,7 +98,7 @@ fn next_due(world: &World, chan: &Chan) -> Ms {
 fn arrive(sim: &Sim, chan: ChanId, sent: &Sent) -> bool {
     let now = sim.now();
     let mut world = sim.lock();
-    let World { dice, table, rabbit, incidents } = &mut *world;
+    let World { dice, table, rabbit, incidents, probes: _ } = &mut *world;
     let Some(state) = rabbit.chans.get(&chan) else { return true };
     let (process, conn) = (state.process, state.conn);
     if state.closed_by_broker {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::defects::Defect;
 use crate::rabbit::Rabbit;
-use crate::table::Table;
+use crate::table::{Number, Table};
 
 /// Milliseconds since the run began.
 pub type Ms = u64;
@@ -30,6 +30,8 @@ pub struct World {
     pub table: Table,
     pub rabbit: Rabbit,
     pub incidents: Vec<Incident>,
+    /// Which event each probe took, by which relay, and when.
+    pub probes: Vec<(Number, Process, Ms)>,
 }
 
 /// What becomes of the event log.
@@ -58,6 +60,7 @@ impl Sim {
             table: Table::default(),
             rabbit: Rabbit::default(),
             incidents: Vec::new(),
+            probes: Vec::new(),
         };
         let (aloud, log) = (log == Log::Aloud, (log != Log::None).then(Mutex::default));
         Arc::new(Self { start: Instant::now(), world: Mutex::new(world), log, aloud, defect })
@@ -105,6 +108,13 @@ impl Sim {
     pub fn incident_between(&self, from: Ms, to: Ms, process: Option<Process>, what: &'static str) {
         self.say(|| format!("   incident of {process:?} until {to}: {what}"));
         self.lock().incidents.push(Incident { from, to, process });
+    }
+
+    /// A probe took an event.
+    pub fn probes(&self, process: Process, hold: i64, number: Number) {
+        let now = self.now();
+        self.say(|| format!("p{process} probes hold {hold} with e{number}"));
+        self.lock().probes.push((number, process, now));
     }
 
     /// A pause of the simulated world.
