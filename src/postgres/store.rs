@@ -139,7 +139,7 @@ impl PgStore {
     }
 
     /// Opens a transaction that may read before it writes: with the table locks of both.
-    pub(super) async fn begin(&self) -> Result<PgBatch, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<PgBatch, StoreError> {
         self.begin_by(&self.begin_settle).await
     }
 

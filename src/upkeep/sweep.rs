@@ -18,7 +18,8 @@ const PAGE: i64 = 5_000;
 pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, StoreError> {
     let queries = upkeep.store.queries();
     let after = after.unwrap_or_default();
-    let mut batch = upkeep.store.begin_upkeep().await?;
+    // It reads waits before it writes them: without the locks of both, a REINDEX between the two is a deadlock (measured).
+    let mut batch = upkeep.store.begin().await?;
     let gone = call::rows(batch.client(), "looking for lifted holds", &queries.gone_holds, &[]).await?;
     if !gone.is_empty() {
         // First, in chunks: what is left to the look for orphans is all done in one statement.
@@ -26,7 +27,7 @@ pub(super) async fn run(upkeep: &Upkeep, after: Option<String>) -> Result<Ran, S
         for hold in gone.iter().map(|row| row.get(0)) {
             upkeep.store.lift_waits(hold).await?;
         }
-        batch = upkeep.store.begin_upkeep().await?;
+        batch = upkeep.store.begin().await?;
     }
     // What takes locks comes last.
     let (late, after) = tokio::try_join!(
