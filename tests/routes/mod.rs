@@ -9,6 +9,8 @@ mod documents;
 
 mod fan_out;
 
+mod held;
+
 mod lean;
 
 mod partitions;

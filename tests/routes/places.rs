@@ -1,9 +1,11 @@
 //! Where an event goes is found out per event, and may be impossible: such a row is a dead letter, and its neighbours leave.
 
 use lapin::types::AMQPValue;
+use testkit::command::run;
 use testkit::patience::SOON;
 use testkit::{Relay, Topology, World, eventually};
 
+use crate::routes::render::render;
 use crate::routes::stand::{Stand, queue, routes_file, stand};
 
 async fn error_of(world: &World, aggregate_id: &str) -> String {
@@ -57,4 +59,24 @@ async fn a_header_that_the_routing_key_needs_and_the_row_lacks_makes_a_dead_lett
     assert_eq!(header("x-tier"), Some(AMQPValue::LongLongInt(2)));
     assert_eq!(header("x-own"), Some(AMQPValue::Boolean(true)));
     assert_eq!(relay.get("/livez").await.status, 200, "the process is alive");
+}
+
+#[tokio::test]
+async fn an_exchange_that_returns_what_it_delays_is_refused_by_every_command_that_reads_the_routes() {
+    let world = stand("delayed", &Topology::order_events([queue("orders", &["#"])])).await;
+    world.row("order-1", "order.created", "{}").await;
+    let file = |on_unroutable: &str| {
+        routes_file(&format!(
+            "[[route]]\nname = \"later\"\nevent_type = \"order.created\"\nexchange = \"delayed\"\n{on_unroutable}\n\
+             [exchanges.\"delayed\"]\nkind = \"x-delayed-message\"\n"
+        ))
+    };
+    let charged = file("");
+    for command in [&["run"][..], &["check"], &["routes", "list"]] {
+        let ended = run(&world.bed, &[command, &["--routes", &charged]].concat()).await.with_code(64);
+        ended.saying("'later'").saying("x-delayed-message").saying("on_unroutable = \"ignore\"");
+    }
+    assert_eq!(world.bed.pending().await, 1, "nothing was sent");
+    let ignored = ["--routes", &file("on_unroutable = \"ignore\""), "--event-type", "order.created"];
+    render(&ignored, "{}").await.with_code(0);
 }
