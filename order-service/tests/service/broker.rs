@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,6 +50,20 @@ impl Broker {
         let url = format!("{scheme}://{authority}/{vhost}");
         let (connection, channel) = connected(&url).await;
         Self { url, connection, channel }
+    }
+
+    /// The same vhost, once the broker that was restarted lets somebody in again.
+    pub async fn again(&mut self) {
+        let end = Instant::now() + Duration::from_secs(60);
+        let connection = loop {
+            match Connection::connect(&self.url, ConnectionProperties::default()).await {
+                Ok(connection) => break connection,
+                Err(error) => assert!(Instant::now() < end, "the broker is not back: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await; // between two looks
+        };
+        self.channel = channel(&connection).await;
+        self.connection = connection;
     }
 
     pub fn url(&self) -> &str {

@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::PrivateServices;
 
+use crate::broker::Broker;
+use crate::database::Database;
 use crate::facts;
 use crate::gate::{Gate, Proxy};
 use crate::hearers::{Hearers, PAUSE, start};
@@ -62,8 +65,8 @@ async fn reborn<F: Future<Output = ()>>(hearers: Hearers, between: impl FnOnce()
 
 #[tokio::test]
 async fn a_message_whose_service_is_killed_between_its_retry_copy_and_its_acknowledgement_has_one_effect() {
-    let broker = crate::broker::Broker::new().await;
-    let database = crate::database::Database::new().await;
+    let broker = Broker::new().await;
+    let database = Database::new().await;
     let proxy = Proxy::before(broker.address()).await;
     let service = start(&database, &broker.url_by(proxy.address), &PATIENT).await;
     let hearers = Hearers { broker, stage: Stage { database, service }, others: Vec::new() };
@@ -131,7 +134,7 @@ async fn a_database_that_is_away_for_a_minute_costs_no_message_an_attempt() {
 }
 
 async fn away(duration: Duration) {
-    let (broker, database) = (crate::broker::Broker::new().await, crate::database::Database::new().await);
+    let (broker, database) = (Broker::new().await, Database::new().await);
     let proxy = Proxy::before(database.address()).await;
     let by_proxy = database.by(proxy.address);
     let service = start(&by_proxy, broker.url(), &PAUSE).await;
@@ -159,7 +162,7 @@ async fn away(duration: Duration) {
 
 #[tokio::test]
 async fn connections_to_the_broker_that_are_cut_again_and_again_lose_and_double_nothing() {
-    let (broker, database) = (crate::broker::Broker::new().await, crate::database::Database::new().await);
+    let (broker, database) = (Broker::new().await, Database::new().await);
     let proxy = Proxy::before(broker.address()).await;
     let service = start(&database, &broker.url_by(proxy.address), &PAUSE).await;
     let hearers = Hearers { broker, stage: Stage { database, service }, others: Vec::new() };
@@ -180,6 +183,36 @@ async fn connections_to_the_broker_that_are_cut_again_and_again_lose_and_double_
     assert_eq!((counts("retried"), counts("dead")), (0, 0));
     let handled = counts("applied") + counts("stale") + counts("known") + counts("duplicate");
     assert!(handled >= u64::try_from(told).expect("small"), "each was acknowledged at least once");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_restarted_in_order_and_by_force_loses_and_doubles_no_effect() {
+    let services = PrivateServices::start("order_restart", &["rabbitmq"], None).await;
+    let urls = services.urls();
+    let (broker, database) = (Broker::at(&urls.amqp, &urls.management).await, Database::new().await);
+    let service = start(&database, broker.url(), &PAUSE).await;
+    let mut hearers = Hearers { broker, stage: Stage { database, service }, others: Vec::new() };
+    hearers.until_consuming(1).await;
+    let (id, item) = hearers.placed().await;
+    let told = 90;
+    for number in 0..told {
+        let at = format!("2030-01-01T10:{:02}:{:02}Z", number / 60, number % 60);
+        hearers.tell_inventory("created", &facts::allocation("AllocationCreated", &id, &item, &at)).await;
+        match number {
+            29 => services.stop("rabbitmq").await,
+            59 => services.kill("rabbitmq").await,
+            _ => continue,
+        }
+        services.start_again("rabbitmq").await;
+        hearers.broker.again().await;
+    }
+    hearers.until_handled(told).await;
+    hearers.until_empty().await;
+    let counts = hearers.counts().await;
+    assert_eq!((counts("retried"), counts("dead"), counts("deadLettersStored")), (0, 0, 0), "nothing was charged");
+    let effects = counts("applied") + counts("stale") + counts("known");
+    assert_eq!(effects, u64::try_from(told).expect("small"), "each message has its effect once, however often it came");
+    assert_eq!(hearers.order(&id).await["items"][0]["allocation"]["status"], "PENDING");
 }
 
 #[tokio::test]

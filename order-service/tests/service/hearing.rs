@@ -9,6 +9,10 @@ use crate::facts;
 use crate::hearers::Hearers;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a body that is far over the limit of 1 MiB.
+const LARGE: usize = 10 * 1024 * 1024;
+/// What such a body may add to the peak of the service's memory: the frames, the body, and the copy that goes to the dead letters.
+const LARGE_KIB_MAX: u64 = 4 * 10 * 1024;
 
 #[tokio::test]
 async fn an_order_shows_what_inventory_and_notification_have_told() {
@@ -147,7 +151,10 @@ async fn messages_of_no_use_become_dead_letters_that_a_person_replays_or_resolve
     let major = facts::sent(order, "n-1", "CUSTOM", "EMAIL")
         .to_string()
         .replace(r#""dataVersion":"1.0""#, r#""dataVersion":"2.0""#);
-    let large = vec![b'x'; 1_100_000];
+    let (placed, _) = hearers.placed().await;
+    let peak_before = hearers.stage.service.peak_rss_kib();
+    let no_item = facts::allocation("AllocationCreated", &placed, "item-of-nobody", "2030-01-01T10:00:01Z").to_string();
+    let large = vec![b'x'; LARGE];
     let bodies: [(&str, &[u8], &str); 6] = [
         ("m-unknown", unknown.as_bytes(), "ORDER_UNKNOWN"),
         ("m-text", b"no JSON", "SCHEMA_INVALID"),
@@ -159,7 +166,28 @@ async fn messages_of_no_use_become_dead_letters_that_a_person_replays_or_resolve
     for (id, body, _) in &bodies {
         hearers.broker.publish("notification.events", key, Some(id), body).await;
     }
-    let letters = hearers.until_dead(bodies.len()).await;
+    let contrary = unknown.replace("notification.sent", "notification.failed");
+    let others: [(&str, &str, &[u8], &str); 3] = [
+        ("m-contrary", key, contrary.as_bytes(), "UNKNOWN_EVENT_TYPE"),
+        // No binding lets such a key through; somebody publishes to the queue itself.
+        ("m-key", "", unknown.as_bytes(), "UNKNOWN_EVENT_TYPE"),
+        ("m-item", "inventory.allocationcreated.allocation", no_item.as_bytes(), "ITEM_UNKNOWN"),
+    ];
+    for (id, key, body, _) in &others {
+        let (exchange, key) = match *key {
+            "" => ("", "OrderService_NotificationEvents"),
+            "notification.sent" => ("notification.events", *key),
+            inventory => ("inventory.events", inventory),
+        };
+        hearers.broker.publish(exchange, key, Some(id), body).await;
+    }
+    let letters = hearers.until_dead(bodies.len() + others.len()).await;
+    let grown = hearers.stage.service.peak_rss_kib() - peak_before;
+    assert!(grown < LARGE_KIB_MAX, "the peak grew by {grown} KiB");
+    for (id, _, _, reason) in &others {
+        let letter = letters.iter().find(|letter| letter["messageId"] == *id).expect("it is there");
+        assert_eq!(&letter["failureReason"], reason, "{letter}");
+    }
     for (id, _, reason) in &bodies {
         let letter =
             letters.iter().find(|letter| letter["messageId"] == *id).unwrap_or_else(|| panic!("{id}: {letters:?}"));
@@ -181,7 +209,7 @@ async fn messages_of_no_use_become_dead_letters_that_a_person_replays_or_resolve
         (&json!("base64"), &json!("//4="))
     );
     let cut = show("m-large").await;
-    assert_eq!((&cut["isWhole"], &cut["bodyBytes"]), (&json!(false), &json!(1_100_000)));
+    assert_eq!((&cut["isWhole"], &cut["bodyBytes"]), (&json!(false), &json!(LARGE)));
     assert_eq!(cut["originalEvent"].as_str().map(str::len), Some(4096));
 
     assert_eq!(act("m-unknown", "replay").await.problem(), "409 ORDER_UNKNOWN", "it is of no use still");
@@ -193,7 +221,7 @@ async fn messages_of_no_use_become_dead_letters_that_a_person_replays_or_resolve
     assert_eq!(hearers.order(order).await["notificationStatus"], json!({ "CUSTOM": "SENT" }));
     assert_eq!(act("m-text", "resolve").await.data(200)["resolution"], "RESOLVED");
     let open = hearers.stage.get("/admin/dead-letters").await.data(200);
-    assert_eq!(open["deadLetters"].as_array().map(Vec::len), Some(4), "{open}");
+    assert_eq!(open["deadLetters"].as_array().map(Vec::len), Some(7), "{open}");
 
     hearers.broker.publish("notification.events", key, Some("m-unknown"), unknown.as_bytes()).await;
     hearers.until_counted("the mark is there", |counts| counts("duplicate") == 1).await;

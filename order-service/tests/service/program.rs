@@ -53,6 +53,11 @@ impl Program {
         self.lines.lock().expect("no holder panics").clone()
     }
 
+    /// The largest resident size it ever had.
+    pub fn peak_rss_kib(&self) -> u64 {
+        testkit::process::peak_rss_kib(self.child.id().expect("it runs"))
+    }
+
     /// SIGKILL, and the end of it.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("killed");
