@@ -15,6 +15,7 @@ use order_domain::review::{Review, ReviewReason};
 use order_domain::value::id::{ProductId, UserId};
 use serde_json::json;
 
+use crate::metrics::Discrepancy;
 use crate::neighbours::Neighbours;
 use crate::problem::Problem;
 
@@ -82,7 +83,16 @@ pub async fn check(
     let (products, user) = tokio::join!(products, user);
     let mut reviews = user.map_or(Ok(None), |user| customer(user_id, user))?.into_iter().collect::<Vec<_>>();
     if let Some(fresh) = products {
-        reviews.extend(prices(items, &fresh)?);
+        let metrics = neighbours.tally.metrics();
+        let found = prices(items, &fresh).inspect_err(|objection| {
+            if let Objection::ProductUnavailable { .. } = objection {
+                metrics.discrepancy(Discrepancy::Availability);
+            }
+        })?;
+        if found.iter().any(|review| review.reason == ReviewReason::PriceDiscrepancy) {
+            metrics.discrepancy(Discrepancy::Price);
+        }
+        reviews.extend(found);
     }
     Ok(reviews)
 }

@@ -10,6 +10,7 @@ use order_domain::inbound::{Fact, Fault, Handler, Message, Observer, Outcome, Se
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::neighbours::Neighbours;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -33,23 +34,26 @@ pub struct Counts {
 }
 
 /// Counts of every source.
-#[derive(Default)]
-pub struct Tally(Mutex<BTreeMap<Source, Counts>>);
+pub struct Tally {
+    counts: Mutex<BTreeMap<Source, Counts>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Tally {
     /// Each source with what came of its messages.
     pub fn read(&self) -> Vec<(Source, Counts)> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         Source::ALL.into_iter().map(|source| (source, counts.get(&source).cloned().unwrap_or_default())).collect()
     }
 
     fn add(&self, source: Source, change: impl FnOnce(&mut Counts)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(source).or_default());
+        change(self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(source).or_default());
     }
 }
 
 impl Observer for Tally {
     fn seen(&self, seen: Seen<'_>) {
+        self.metrics.seen(seen);
         match seen {
             Seen::Handled { source, outcome, .. } => {
                 self.add(source, |counts| *counts.outcomes.entry(Outcome::as_str(outcome)).or_default() += 1);
@@ -57,7 +61,7 @@ impl Observer for Tally {
             Seen::Retried { source, .. } => self.add(source, |counts| counts.retried += 1),
             Seen::HandedBack { source } => self.add(source, |counts| counts.handed_back += 1),
             Seen::Stored { source } => self.add(source, |counts| counts.stored += 1),
-            // Each is told by another of these as well, logged by the consumer, or a state that the health page has.
+            // Each is told by another of these as well, counted by the metrics, or a state that the health page has.
             Seen::DeadLettered { .. } | Seen::NotificationFailure(_) | Seen::State { .. } => {}
         }
     }
@@ -80,12 +84,14 @@ impl Hearing {
 /// Handles messages in the database, and then keeps the copies of products up to date.
 struct Hearer {
     store: Arc<Store>,
+    metrics: Arc<Metrics>,
     neighbours: Arc<Neighbours>,
 }
 
 impl Handler for Hearer {
     async fn handle(&self, message: &Message) -> Result<Outcome, Fault> {
         let outcome = self.store.handle(message).await?;
+        self.metrics.heard(&message.fact, &outcome);
         if let (Fact::Product(fact), Some(products)) = (&message.fact, &self.neighbours.products) {
             // Also where the fact was known: the process may have died between COMMIT and here.
             products.cache().hear(fact.at, &fact.products).await;
@@ -99,10 +105,11 @@ pub fn start(
     settings: &Settings,
     url: &str,
     neighbours: &Arc<Neighbours>,
+    metrics: &Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<(Hearing, Consumers), String> {
-    let store = Arc::new(Store::new(settings, settings.consumer_pool_size)?);
-    let tally = Arc::new(Tally::default());
+    let store = Arc::new(Store::new(settings, settings.consumer_pool_size, Arc::clone(metrics))?);
+    let tally = Arc::new(Tally { counts: Mutex::default(), metrics: Arc::clone(metrics) });
     let consumer_settings = amqp::Settings {
         declare_topology: settings.declare_topology,
         prefetch: settings.prefetch,
@@ -113,7 +120,11 @@ pub fn start(
     };
     tokio::spawn(clean(Arc::clone(&store), settings.inbox_retention()?, stop.clone()));
     let name = format!("order-service/{}", std::process::id());
-    let hearer = Arc::new(Hearer { store: Arc::clone(&store), neighbours: Arc::clone(neighbours) });
+    let hearer = Arc::new(Hearer {
+        store: Arc::clone(&store),
+        metrics: Arc::clone(metrics),
+        neighbours: Arc::clone(neighbours),
+    });
     let consumers = amqp::start(consumer_settings, AmqpUrl::new(url), &name, hearer, store, Arc::clone(&tally), stop);
     Ok((Hearing { tally, health: consumers.watch() }, consumers))
 }

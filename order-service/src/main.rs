@@ -23,6 +23,8 @@ mod problem;
 
 mod store;
 mod neighbours;
+mod metrics;
+mod admin;
 mod tally;
 mod checkout;
 mod reserve;
@@ -40,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::metrics::Metrics;
 use crate::neighbours::Neighbours;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -69,8 +72,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<(), String> {
-    let store = Store::new(&settings, settings.pool_size)?;
-    let neighbours = Arc::new(Neighbours::new(&settings.neighbours)?);
+    let metrics = Arc::new(Metrics::new().map_err(|e| format!("making the metrics: {e}"))?);
+    let store = Store::new(&settings, settings.pool_size, Arc::clone(&metrics))?;
+    let neighbours = Arc::new(Neighbours::new(&settings.neighbours, Arc::clone(&metrics))?);
     let cause = |error: store::StoreError| error.cause();
     store.migrate().await.map_err(cause)?;
     if settings.migrate {
@@ -86,14 +90,15 @@ async fn run(settings: Settings) -> Result<(), String> {
     let failed = |what: &str, error: std::io::Error| format!("{what}: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed("listening for SIGTERM", e))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed("listening for SIGINT", e))?;
+    let stopping = CancellationToken::new();
+    let admin = admin::start(&settings, &metrics, &stopping).await?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.map_err(|e| failed(&format!("listening on {}", settings.listen), e))?;
     let address = listener.local_addr().map_err(|e| failed("asking for the address", e))?;
     tracing::info!(%address, "listening");
-    let stopping = CancellationToken::new();
     let (hearing, consumers) = match &settings.amqp_url {
         Some(url) => {
-            let (hearing, consumers) = consumers::start(&settings, url, &neighbours, stopping.clone())?;
+            let (hearing, consumers) = consumers::start(&settings, url, &neighbours, &metrics, stopping.clone())?;
             (Some(hearing), Some(consumers))
         }
         None => (None, None),
@@ -110,6 +115,9 @@ async fn run(settings: Settings) -> Result<(), String> {
     };
     serve::serve(listener, app::router(app, &settings), stop, settings.drain()).await;
     jobs.ended().await;
+    if let Some(admin) = admin {
+        admin.await.map_err(|e| format!("the admin port: {e}"))?;
+    }
     if let Some(consumers) = consumers {
         consumers.ended().await;
     }

@@ -11,6 +11,7 @@ use order_domain::client::product::ProductClient;
 use order_domain::client::user::UserClient;
 use order_domain::client::{BreakerState, Caller, Http, Identity, Neighbour, Tokens, client_config};
 
+use crate::metrics::Metrics;
 use crate::tally::CallTally;
 
 /// Files that hold a secret or a certificate are small.
@@ -67,8 +68,8 @@ pub struct Neighbours {
 
 impl Neighbours {
     /// Connects to nobody yet. To be called within a tokio runtime.
-    pub fn new(settings: &NeighbourSettings) -> Result<Self, String> {
-        let tally = Arc::new(CallTally::default());
+    pub fn new(settings: &NeighbourSettings, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let tally = Arc::new(CallTally::new(metrics));
         let caller = Caller { http: http(settings)?, tokens: tokens(settings)?, observer: Arc::clone(&tally) as _ };
         let products = match &settings.product_url {
             Some(url) => {

@@ -15,6 +15,9 @@ pub struct Settings {
     /// Where to listen; there is no authentication, so beyond loopback something else has to do that
     #[arg(long, env = "ORDER_SERVICE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Where Prometheus reads /metrics; absent means nowhere
+    #[arg(long, env = "ORDER_SERVICE_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
     /// The database, with the relay's tables in it; spoken to without TLS
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,

@@ -1,9 +1,11 @@
 //! What came of calls to other services and of the cache, since this process started. The health page reads it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use order_domain::client::{BreakerState, CallObserver, Neighbour};
+
+use crate::metrics::Metrics;
 
 /// What came of the calls to one service.
 #[derive(Debug, Clone, Default)]
@@ -34,27 +36,44 @@ struct Counts {
 }
 
 /// Counts of every service.
-#[derive(Default)]
-pub struct CallTally(Mutex<Counts>);
+pub struct CallTally {
+    counts: Mutex<Counts>,
+    metrics: Arc<Metrics>,
+}
 
 impl CallTally {
+    /// Nothing was called yet; what is counted here is counted in `metrics` too.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { counts: Mutex::default(), metrics }
+    }
+
+    /// What Prometheus reads.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// What came of the calls to a service.
     pub fn calls(&self, service: Neighbour) -> CallCounts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.get(&service).cloned().unwrap_or_default()
+        self.counts().calls.get(&service).cloned().unwrap_or_default()
     }
 
     /// What came of questions to the cache.
     pub fn cache(&self) -> CacheCounts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).cache
+        self.counts().cache
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, service: Neighbour, change: impl FnOnce(&mut CallCounts)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.entry(service).or_default());
+        change(self.counts().calls.entry(service).or_default());
     }
 }
 
 impl CallObserver for CallTally {
-    fn called(&self, service: Neighbour, _: &'static str, outcome: &'static str, seconds: f64) {
+    fn called(&self, service: Neighbour, operation: &'static str, outcome: &'static str, seconds: f64) {
+        self.metrics.called(service, operation, outcome, seconds);
         self.add(service, |counts| {
             *counts.outcomes.entry(outcome).or_default() += 1;
             counts.seconds += seconds;
@@ -62,10 +81,12 @@ impl CallObserver for CallTally {
     }
 
     fn retried(&self, service: Neighbour) {
+        self.metrics.retried(service);
         self.add(service, |counts| counts.retried += 1);
     }
 
     fn breaker(&self, service: Neighbour, state: BreakerState) {
+        self.metrics.breaker(service, state);
         match state {
             BreakerState::Open => self.add(service, |counts| counts.opened += 1),
             BreakerState::Closed | BreakerState::HalfOpen => {}
@@ -73,12 +94,14 @@ impl CallObserver for CallTally {
     }
 
     fn cached(&self, hits: usize, misses: usize) {
-        let cache = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).cache;
+        self.metrics.cached(hits, misses);
+        let cache = &mut self.counts().cache;
         cache.hits += hits as u64;
         cache.misses += misses as u64;
     }
 
     fn cache_failed(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).cache.failures += 1;
+        self.metrics.cache_failed();
+        self.counts().cache.failures += 1;
     }
 }

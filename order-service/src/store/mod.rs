@@ -20,6 +20,8 @@ mod beside;
 mod read;
 mod migrate;
 
+use std::sync::Arc;
+
 use deadpool_postgres::{Pool, Transaction};
 use order_domain::outbox::Outbox;
 use order_domain::value::id::{CorrelationId, OrderId};
@@ -38,6 +40,7 @@ pub use self::notify::{NotificationRequest, Requested};
 pub use self::place::{Beside, NewRequest};
 pub use self::read::{Page, Summary};
 pub use self::unverified::Unverified;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// A parameter and its type.
@@ -46,13 +49,14 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 pub struct Store {
     pool: Pool,
     outbox: Outbox,
+    metrics: Arc<Metrics>,
 }
 
 impl Store {
     /// Connects when something is asked for, with at most `connections`.
-    pub fn new(settings: &Settings, connections: u16) -> Result<Self, String> {
+    pub fn new(settings: &Settings, connections: u16, metrics: Arc<Metrics>) -> Result<Self, String> {
         let outbox = Outbox::in_schema(&settings.outbox_schema).map_err(|e| format!("--outbox-schema: {e}"))?;
-        Ok(Self { pool: pool::pool(settings, connections)?, outbox })
+        Ok(Self { pool: pool::pool(settings, connections)?, outbox, metrics })
     }
 
     /// A connection of the pool, for one transaction or one question.
@@ -71,6 +75,9 @@ impl Store {
         order_domain::postgres::append_to(&self.outbox, &transaction, events).await?;
         transaction.commit().await.map_err(StoreError::at_commit)?;
         decided(events);
+        for asked in events.iter().filter_map(notify::asked) {
+            self.metrics.requested(&asked.notification_type);
+        }
         Ok(())
     }
 }

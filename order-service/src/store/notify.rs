@@ -73,7 +73,7 @@ pub async fn record_fallback(transaction: &Transaction<'_>, event: &Event) -> Re
 }
 
 /// What an event asks the Notification Service for.
-fn asked(event: &Event) -> Option<&NotificationSendRequestedEvent> {
+pub fn asked(event: &Event) -> Option<&NotificationSendRequestedEvent> {
     if let Payload::NotificationSendRequested(asked) | Payload::OrderConfirmationNotificationRequested(asked) =
         event.payload()
     {

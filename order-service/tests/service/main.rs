@@ -19,6 +19,7 @@ mod server;
 mod redis;
 
 mod placing;
+mod metrics;
 mod moving;
 mod reading;
 mod refusing;

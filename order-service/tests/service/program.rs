@@ -33,7 +33,7 @@ impl Program {
         tokio::spawn(async move {
             let (mut tell, mut errors) = (Some(tell), errors.lines());
             while let Ok(Some(line)) = errors.next_line().await {
-                if let Some(address) = listening(&line)
+                if let Some(address) = address_of(&line, "listening")
                     && let Some(tell) = tell.take()
                 {
                     tell.send(address).expect("the test waits for it");
@@ -51,6 +51,13 @@ impl Program {
     /// Its log so far.
     pub fn log(&self) -> Vec<String> {
         self.lines.lock().expect("no holder panics").clone()
+    }
+
+    /// Where the admin port listens, of a service that was given `--admin-listen`.
+    pub fn admin(&self) -> SocketAddr {
+        let log = self.log();
+        let address = log.iter().find_map(|line| address_of(line, "the admin port listens"));
+        address.unwrap_or_else(|| panic!("no admin port: {log:?}"))
     }
 
     /// The largest resident size it ever had.
@@ -75,9 +82,9 @@ impl Program {
     }
 }
 
-fn listening(line: &str) -> Option<SocketAddr> {
+fn address_of(line: &str, message: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok())?
+    (line["message"] == message).then(|| line["address"].as_str()?.parse().ok())?
 }
 
 /// The program, which cargo builds beside its tests.
