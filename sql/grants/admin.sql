@@ -2,7 +2,7 @@
 GRANT USAGE ON SCHEMA outbox TO the_role;
 GRANT SELECT ON ALL TABLES IN SCHEMA outbox TO the_role;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA outbox TO the_role;
-GRANT INSERT, UPDATE (published_at, seq, replay_id, only_routes, first_published_at), DELETE ON outbox.events TO the_role;
+GRANT INSERT, UPDATE (published_at, seq, replay_id, only_routes, first_published_at, first_seq), DELETE ON outbox.events TO the_role;
 GRANT UPDATE (floor) ON outbox.lanes TO the_role;
 GRANT INSERT, UPDATE, DELETE ON outbox.holds, outbox.waits TO the_role;
 GRANT INSERT, UPDATE (processed_at, resolution, resolved_by, note), DELETE ON outbox.dead_letters TO the_role;

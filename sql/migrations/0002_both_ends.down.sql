@@ -2,7 +2,8 @@
 
 -- == Replays: what they take back ==
 ALTER TABLE outbox.replays DROP COLUMN cancelled;
-ALTER TABLE outbox.events DROP COLUMN first_published_at;
+ALTER TABLE outbox.events DROP COLUMN first_published_at, DROP COLUMN first_seq;
+ALTER TABLE outbox.dead_letters DROP COLUMN first_seq;
 
 -- == Rows: keys that are parked ==
 -- A relay of version 1 tries them again.

@@ -262,6 +262,9 @@ $readable$;
 -- == Replays: what they take back ==
 -- When an event was published before a replay sent it again, so that `trace` shows both and `replay cancel` can restore it.
 ALTER TABLE outbox.events ADD COLUMN first_published_at timestamptz;
+-- Its seq before a replay gave it a new one: a consumer that guards by the highest seq compares this one.
+ALTER TABLE outbox.events ADD COLUMN first_seq bigint;
+ALTER TABLE outbox.dead_letters ADD COLUMN first_seq bigint;
 -- Events that `replay cancel` took back.
 ALTER TABLE outbox.replays ADD COLUMN cancelled bigint NOT NULL DEFAULT 0;
 -- Who may replay may note it.
@@ -276,7 +279,7 @@ BEGIN
         JOIN pg_roles r ON r.oid = a.grantee
         WHERE c.attrelid = 'outbox.events'::regclass AND c.attname = 'replay_id' AND a.privilege_type = 'UPDATE'
     LOOP
-        EXECUTE 'GRANT UPDATE (first_published_at) ON outbox.events TO ' || grantee;
+        EXECUTE 'GRANT UPDATE (first_published_at, first_seq) ON outbox.events TO ' || grantee;
     END LOOP;
 END
 $grants$;

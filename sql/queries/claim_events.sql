@@ -13,7 +13,7 @@ SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.pa
        CASE WHEN e.payload_bytes + coalesce(e.headers_bytes, 0) <= $3 THEN e.payload::text END AS payload, e.payload_bytes,
        CASE WHEN e.payload_bytes + coalesce(e.headers_bytes, 0) <= $3 THEN e.headers::text END AS headers, e.headers_bytes,
        left(e.correlation_id, 256) AS correlation_id,
-       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.only_routes,
+       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.first_seq, e.only_routes,
        e.reason, e.attempts, e.hold_id, e.routes_confirmed
 FROM (
     SELECT l.lane, l.floor, EXISTS (SELECT FROM outbox.waits w WHERE w.lane = l.lane) AS has_waits
@@ -23,7 +23,7 @@ FROM (
 ) l
 CROSS JOIN LATERAL (
     (SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version, e.payload, e.headers,
-            e.correlation_id, e.created_at, e.replay_id, e.only_routes,
+            e.correlation_id, e.created_at, e.replay_id, e.first_seq, e.only_routes,
             pg_column_size(e.payload) AS payload_bytes, octet_length(e.headers::text) AS headers_bytes,
             w.reason, w.attempts, w.hold_id, w.routes_confirmed
      FROM (SELECT w.event_id, w.reason, w.attempts, w.hold_id, w.routes_confirmed
@@ -34,7 +34,7 @@ CROSS JOIN LATERAL (
      CROSS JOIN LATERAL (SELECT * FROM outbox.events e WHERE e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity' OFFSET 0) e)
     UNION ALL
     (SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.partition_key, e.event_version, e.payload, e.headers,
-            e.correlation_id, e.created_at, e.replay_id, e.only_routes,
+            e.correlation_id, e.created_at, e.replay_id, e.first_seq, e.only_routes,
             pg_column_size(e.payload), octet_length(e.headers::text), NULL, 0, NULL, '{}'
      FROM outbox.events e
      WHERE e.lane = l.lane AND e.published_at IS NULL AND e.seq >= l.floor

@@ -8,7 +8,7 @@ SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.pa
        CASE WHEN b.payload_bytes + coalesce(b.headers_bytes, 0) <= $5 THEN e.payload::text END AS payload, b.payload_bytes,
        CASE WHEN b.payload_bytes + coalesce(b.headers_bytes, 0) <= $5 THEN e.headers::text END AS headers, b.headers_bytes,
        left(e.correlation_id, 256) AS correlation_id,
-       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.only_routes,
+       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.first_seq, e.only_routes,
        NULL::text AS reason, 0 AS attempts, NULL::bigint AS hold_id, '{}'::text[] AS routes_confirmed, past.visited
 FROM unnest($1::smallint[], $2::bigint[]) AS locked (lane, depth)
 JOIN outbox.lanes l ON l.lane = locked.lane

@@ -5,7 +5,7 @@ SELECT e.id, e.seq, e.lane, e.aggregate_type, e.aggregate_id, e.event_type, e.pa
        pg_column_size(e.payload) AS payload_bytes,
        CASE WHEN octet_length(e.headers::text) <= 131072 THEN e.headers::text END AS headers, octet_length(e.headers::text) AS headers_bytes,
        left(e.correlation_id, 256) AS correlation_id,
-       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.only_routes,
+       CASE WHEN e.created_at >= '0001-01-01Z' AND e.created_at < '9999-12-31Z' THEN e.created_at END AS created_at, e.replay_id, e.first_seq, e.only_routes,
        w.reason, w.attempts, w.hold_id, w.routes_confirmed
 FROM outbox.waits w
 JOIN outbox.events e ON e.id = w.event_id AND coalesce(e.published_at, 'infinity') = 'infinity'

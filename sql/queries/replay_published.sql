@@ -13,7 +13,8 @@ WITH chosen AS MATERIALIZED (
     SELECT id, nextval('outbox.events_seq_seq') AS seq FROM chosen
 )
 UPDATE outbox.events e
-SET published_at = NULL, first_published_at = coalesce(e.first_published_at, e.published_at), seq = n.seq, replay_id = $2, only_routes = CASE WHEN $4::text IS NOT NULL THEN ARRAY[$4::text] END
+SET published_at = NULL, first_published_at = coalesce(e.first_published_at, e.published_at), first_seq = coalesce(e.first_seq, e.seq),
+    seq = n.seq, replay_id = $2, only_routes = CASE WHEN $4::text IS NOT NULL THEN ARRAY[$4::text] END
 FROM numbered n
 WHERE e.id = n.id
 RETURNING e.id

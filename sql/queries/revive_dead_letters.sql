@@ -28,9 +28,9 @@ WITH chosen AS MATERIALIZED (
                      AND coalesce(e.partition_key, e.aggregate_id) = l.key)))
 ), revived AS (
     INSERT INTO outbox.events (id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload, headers,
-                               correlation_id, created_at, replay_id, only_routes)
+                               correlation_id, created_at, replay_id, first_seq, only_routes)
     SELECT id, seq, aggregate_type, aggregate_id, event_type, partition_key, event_version, payload::text::json, headers::text::json,
-           correlation_id, created_at, $2,
+           correlation_id, created_at, $2, first_seq,
            CASE WHEN $3::boolean THEN NULL
                 WHEN routes_failed <> '{}' AND (routes_confirmed <> '{}' OR only_routes IS NOT NULL) THEN routes_failed
                 ELSE only_routes

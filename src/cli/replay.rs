@@ -85,7 +85,8 @@ Send published events again, for a new consumer or one that lost them.
 
 Each event becomes pending again and is sent as usual, with the same id and message_id, so \
 consumers that drop duplicates drop it. It gets the header x-outbox-replay with the run's id, and \
-a new seq: it goes behind everything that is pending in its key. Consumers therefore see old \
+a new seq: it goes behind everything that is pending in its key; x-outbox-first-seq has the one it \
+had. Consumers therefore see old \
 events after newer ones of the same key; the output counts those. Only events that are still in \
 the table can be sent, that is, younger than the relay's --retention. For dead letters, use 'dlq \
 replay'.

@@ -63,6 +63,7 @@ fn event(problems: &mut Problems, args: &EventArgs) -> Event {
         correlation_id: args.correlation_id.clone(),
         created_at: OffsetDateTime::now_utc(),
         replay_id: None,
+        first_seq: None,
         only_routes: None,
         defect: None,
         waited: None,

@@ -205,6 +205,7 @@ fn add_relay_headers(headers: &mut Map<String, Value>, carried: Parts<OwnHeader>
     // Always: without it a consumer takes a replayed event for a duplicate.
     if let Some(replay_id) = event.replay_id {
         headers.insert("x-outbox-replay".into(), replay_id.to_string().into());
+        headers.insert("x-outbox-first-seq".into(), event.first_seq.unwrap_or(event.seq).into());
     }
 }
 
@@ -257,6 +258,18 @@ mod tests {
         assert_eq!(message.properties.timestamp_seconds, Some(1_795_264_496));
         let early = build_from(|event| event.created_at = OffsetDateTime::UNIX_EPOCH - time::Duration::SECOND);
         assert_eq!(early.expect("valid").properties.timestamp_seconds, None, "1969 is not 1970");
+    }
+
+    #[test]
+    fn a_replayed_event_carries_the_seq_that_it_had_at_first() {
+        let first_seq = |replay_id, first_seq| {
+            let change = |event: &mut Event| (event.replay_id, event.first_seq) = (replay_id, first_seq);
+            build_from(change).expect("valid").properties.headers.get("x-outbox-first-seq").cloned()
+        };
+        let run = Some(uuid::Uuid::from_u128(1));
+        assert_eq!(first_seq(run, Some(3)), Some(3.into()), "a published event got a new one");
+        assert_eq!(first_seq(run, None), Some(7.into()), "a dead letter keeps its own");
+        assert_eq!(first_seq(None, Some(3)), None, "taken back before it left");
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Event {
     pub created_at: OffsetDateTime,
     /// Set when an operator sends a published event again.
     pub replay_id: Option<Uuid>,
+    /// Its `seq` before a replay gave it a new one; `None` where none did.
+    pub first_seq: Option<i64>,
     /// The only routes to send, set by a replay; `None` for all of them.
     pub only_routes: Option<Vec<String>>,
     /// Why it can never be sent, if the claim could not even read it.

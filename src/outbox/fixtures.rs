@@ -21,6 +21,7 @@ pub(crate) fn event(key: &str, seq: i64) -> Event {
         correlation_id: None,
         created_at: datetime!(2026-11-21 12:34:56.789 UTC),
         replay_id: None,
+        first_seq: None,
         only_routes: None,
         defect: None,
         waited: None,

@@ -72,6 +72,7 @@ fn read_claimed(row: &Row, payload_bytes_max: usize) -> Result<ClaimedRow, tokio
         correlation_id: None,
         created_at: OffsetDateTime::UNIX_EPOCH,
         replay_id: None,
+        first_seq: None,
         only_routes: None,
         defect: None,
         waited: None,
@@ -86,6 +87,7 @@ fn read_claimed(row: &Row, payload_bytes_max: usize) -> Result<ClaimedRow, tokio
     event.correlation_id = columns.next("correlation_id")?;
     let created_at: Option<OffsetDateTime> = columns.next("created_at")?;
     event.replay_id = columns.next("replay_id")?;
+    event.first_seq = columns.next("first_seq")?;
     event.only_routes = columns.next("only_routes")?;
     event.created_at = created_at.unwrap_or(event.created_at);
     event.waited = waited(&mut columns)?;

@@ -24,6 +24,7 @@ pub fn event(key: &str, seq: i64) -> Event {
         correlation_id: None,
         created_at: OffsetDateTime::UNIX_EPOCH,
         replay_id: None,
+        first_seq: None,
         only_routes: None,
         defect: None,
         waited: None,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use testkit::command::{Command, run};
 use testkit::patience::SOON;
+use testkit::queue::{Got, number};
 use testkit::world::KEPT;
 use testkit::{Relay, eventually};
 use uuid::Uuid;
@@ -41,6 +42,23 @@ async fn two_thousand_events_are_sent_again_under_load_and_live_order_stays_inta
     assert!(replayed.iter().all(|message| message.replay == run_id));
     let ids: HashSet<String> = replayed.iter().map(|message| message.id.clone()).collect();
     assert_eq!((replayed.len(), &ids), (2_000, &seeds.iter().map(Uuid::to_string).collect()));
+    let seqs = |message: &&Got| {
+        (number(&message.properties, "x-outbox-first-seq"), number(&message.properties, "x-outbox-seq"))
+    };
+    let at_first: HashMap<&str, Option<i64>> = kept
+        .iter()
+        .filter(|message| message.replay.is_none())
+        .map(|message| (message.id.as_str(), seqs(&message).1))
+        .collect();
+    for message in &replayed {
+        let (first, now) = seqs(message);
+        assert_eq!(first, at_first[message.id.as_str()], "a guard compares what it compared when the event was new");
+        assert!(first.is_some() && first < now, "{message:?}");
+    }
+    assert!(
+        kept.iter().all(|message| message.replay.is_some() == seqs(&message).0.is_some()),
+        "only where it is replayed"
+    );
     let place: HashMap<String, usize> = seeds.iter().enumerate().map(|(n, id)| (id.to_string(), n)).collect();
     let mut last: HashMap<Option<String>, usize> = HashMap::new();
     for message in replayed {

@@ -68,7 +68,14 @@ async fn the_example_loads_and_every_key_and_header_is_described() {
     for key in keys {
         assert!(DOCUMENT.contains(&format!("\n| `{key}` |")), "the key {key} is not described");
     }
-    for header in ["x-outbox-key", "x-outbox-seq", "x-outbox-route", "x-outbox-published-at", "x-outbox-replay"] {
+    for header in [
+        "x-outbox-key",
+        "x-outbox-seq",
+        "x-outbox-route",
+        "x-outbox-published-at",
+        "x-outbox-replay",
+        "x-outbox-first-seq",
+    ] {
         assert!(DOCUMENT.contains(&format!("\n| `{header}` |")), "the header {header} is not described");
     }
 }

@@ -78,13 +78,18 @@ async fn a_producer_inserts_and_emits_and_nothing_else() {
     )
     .await;
     let columns = "aggregate_type, aggregate_id, event_type, payload";
-    let inserts: Vec<String> =
-        [("published_at", "now()"), ("replay_id", "gen_random_uuid()"), ("only_routes", "'{a}'"), ("seq", "1")]
-            .iter()
-            .map(|(column, value)| {
-                format!("INSERT INTO outbox.events ({columns}, {column}) VALUES ('O', 'o', 't', '{{}}', {value})")
-            })
-            .collect();
+    let inserts: Vec<String> = [
+        ("published_at", "now()"),
+        ("replay_id", "gen_random_uuid()"),
+        ("only_routes", "'{a}'"),
+        ("seq", "1"),
+        ("first_seq", "1"),
+    ]
+    .iter()
+    .map(|(column, value)| {
+        format!("INSERT INTO outbox.events ({columns}, {column}) VALUES ('O', 'o', 't', '{{}}', {value})")
+    })
+    .collect();
     may_not(&writer, &inserts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     may_not(
         &writer,
