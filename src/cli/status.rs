@@ -60,7 +60,7 @@ condition, why, database, pending, oldest_pending_age_seconds, last_published_at
   held_by, note, waiting_keys}, dead_letters, dead_letter_reasons[]{reason, events, oldest_at},
   relays[]{host, pid, version, started_at, seen_at, is_silent, broker, broker_since, broker_error, confirmed_at, published, routes},
   sessions[]{name, version, host, connections, active, since, listens},
-  lock_strangers[]{pid, what, locks, role, application_name, since}, wake{trigger, listening},
+  lock_strangers[]{pid, what, locks, role, application_name, since}, prepared_transactions[]{gid, role, age_seconds}, wake{trigger, listening},
   upkeep[]{job, last_run_at, run_by, is_late}, floors{behind, oldest_transaction{pid, role, application_name, since}},
   vacuum{dead_rows, last_autovacuum}, sees_sessions, notes[], next[]{to, command}.
 

@@ -296,6 +296,9 @@ async fn it_says_whether_the_database_orders_writers_and_names_prepared_transact
     .await;
     let (_, findings) = check(&bed, &[]).await;
     assert_finding(&findings, "prepared transactions", "warn", gid, &format!("ROLLBACK PREPARED '{gid}'"));
+    let status = run(&bed, &["status", "--json"]).await.with_code(0).json();
+    assert_eq!(status["prepared_transactions"][0]["gid"], gid, "{status}");
+    run(&bed, &["status"]).await.with_code(0).saying(gid).saying(&format!("ROLLBACK PREPARED '{gid}'"));
     client.batch_execute(&format!("ROLLBACK PREPARED '{gid}'")).await.expect("its fix");
     let (_, findings) = check(&bed, &[]).await;
     assert!(!findings.iter().any(|finding| finding["check"] == "prepared transactions"));

@@ -6,8 +6,8 @@ use tokio_postgres::types::Type;
 
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::commands::print::next::Typist;
-use crate::commands::print::words::span;
 use crate::commands::session::read::Reader;
+use crate::commands::state::prepared::Prepared;
 use crate::config::run::RunConfig;
 use crate::error::AppError;
 use crate::postgres::call::Param;
@@ -61,7 +61,12 @@ pub(super) async fn findings(reader: &Reader, run: &RunConfig, findings: &mut Ve
     findings.extend(of_wake(run, shape.get("has_notify_trigger"), &migrate));
     findings.push(of_writers(shape.get("has_order_writers")));
     let prepared = reader.rows("looking at prepared transactions", &queries.prepared_writers, &[]).await?;
-    findings.extend(prepared.iter().map(of_prepared));
+    findings.extend(
+        prepared
+            .iter()
+            .map(Prepared::read)
+            .map(|prepared| found("prepared transactions", Verdict::Warn, prepared.words()).fix(prepared.fix())),
+    );
     let is_readable = !in_the_way.iter().any(|row| row.get::<_, &str>("kind") == "row_security");
     if is_readable {
         let sequence = reader.one("looking at the sequence", &queries.check_sequence, &[]).await?;
@@ -175,17 +180,6 @@ fn of_writers(has_trigger: bool) -> Finding {
         "no trigger orders writers: each must lock the aggregate before it adds the event (migrate --order-writers)"
     };
     found("writers", Verdict::Ok, text)
-}
-
-/// A transaction that is prepared for a commit in two phases, and that nobody ends.
-fn of_prepared(row: &Row) -> Finding {
-    let (gid, role): (&str, &str) = (row.get("gid"), row.get("role"));
-    let age = span(row.get("age_seconds"));
-    let literal = gid.replace('\'', "''");
-    let text = format!("the transaction '{gid}' of {role} wrote events and has been prepared for {age}");
-    found("prepared transactions", Verdict::Warn, text).fix(format!(
-        "let its coordinator end it, or do it yourself: COMMIT PREPARED '{literal}' or ROLLBACK PREPARED '{literal}'"
-    ))
 }
 
 fn of_wake(run: &RunConfig, has_trigger: bool, migrate: &str) -> Vec<Finding> {

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod facts;
 pub mod relays;
 pub mod rows;
+pub(super) mod prepared;
 pub(super) mod strangers;
 
 use time::OffsetDateTime;

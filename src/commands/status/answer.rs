@@ -12,6 +12,7 @@ use crate::commands::print::words::{age, count, distance, when};
 use crate::commands::print::{Column, clean, table};
 use crate::commands::state::condition::Condition;
 use crate::commands::state::facts::HoldFacts;
+use crate::commands::state::prepared::Prepared;
 use crate::commands::state::relays::{DatabaseMode, RelayRow};
 use crate::commands::state::rows::LiveRelay;
 use crate::commands::state::strangers::Stranger;
@@ -47,6 +48,7 @@ pub(super) struct Document<'a> {
     pub relays: Vec<RelayRow>,
     pub sessions: Vec<LiveRelay>,
     pub lock_strangers: Vec<Stranger>,
+    pub prepared_transactions: Vec<Prepared>,
     pub wake: Wake,
     pub upkeep: Vec<Job>,
     pub floors: Floors,

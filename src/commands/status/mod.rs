@@ -21,6 +21,7 @@ use crate::commands::print::{Output, clear, say};
 use crate::commands::session::read::{Part, Reader};
 use crate::commands::state::condition::{Condition, OutboxFacts, Outcome, Waiting, condition};
 use crate::commands::state::fix_of;
+use crate::commands::state::prepared::Prepared;
 use crate::commands::state::relays::{DatabaseMode, Obstacle};
 use crate::commands::state::rows;
 use crate::commands::state::strangers::Stranger;
@@ -40,7 +41,7 @@ use crate::postgres::call::Param;
 const LATE_SECONDS: i64 = 120;
 /// The limit for finding the last published event.
 const EXTRA_LIMIT: Duration = Duration::from_millis(250);
-/// The most silent relays that are named.
+/// The most silent relays, and the most prepared transactions, that are named.
 const NAMED_MAX: usize = 5;
 /// Floors that are this many events behind are worth a note.
 const FLOORS_BEHIND_MUCH: i64 = 100_000;
@@ -91,6 +92,7 @@ async fn look(config: &CommandConfig) -> Result<Condition, AppError> {
     let upkeep = reader.rows("reading the upkeep", &queries.status_upkeep, &[]).await?;
     let tables = reader.one("looking at the tables", &queries.status_tables, &[]).await?;
     let oldest = reader.rows("looking for the oldest transaction", &queries.oldest_transaction, &[]).await?;
+    let prepared = reader.rows("looking at prepared transactions", &queries.prepared_writers, &[]).await?;
     let last_published_at = last_published(&reader).await?;
     let listening = listening(&around.sessions);
     let mut document = Document {
@@ -113,6 +115,7 @@ async fn look(config: &CommandConfig) -> Result<Condition, AppError> {
         relays: around.relays,
         sessions: around.sessions,
         lock_strangers: around.strangers,
+        prepared_transactions: prepared.iter().map(Prepared::read).collect(),
         wake: Wake { trigger: tables.get("has_trigger"), listening },
         upkeep: upkeep.iter().map(|row| job(row, around.now)).collect(),
         floors: Floors { behind: tables.get("floors_behind"), oldest_transaction: oldest.first().map(transaction) },
@@ -243,6 +246,7 @@ fn outcome(document: &Document<'_>, obstacle: Option<&Obstacle>) -> Outcome {
 
 fn notes(document: &Document<'_>, replayed_at: Option<OffsetDateTime>) -> Vec<String> {
     let mut notes: Vec<String> = document.lock_strangers.iter().map(Stranger::words).collect();
+    notes.extend(document.prepared_transactions.iter().take(NAMED_MAX).map(Prepared::words));
     if document.database == DatabaseMode::Standby {
         let age = replayed_at.map_or_else(|| "not known".into(), |at| distance(at, document.at));
         notes.push(format!("this is a standby: its last change was {age}, and it does not see the relays' sessions"));
@@ -278,6 +282,7 @@ fn next(document: &Document<'_>, obstacle: Option<&Obstacle>, typist: &Typist<'_
         next.push(typist.command("check that it reaches both services, with its environment", &["check"], None));
     }
     next.extend(document.lock_strangers.iter().take(3).map(|stranger| Step::advice(stranger.fix())));
+    next.extend(document.prepared_transactions.iter().take(3).map(|prepared| Step::advice(prepared.fix())));
     let firsts = document
         .hold_groups
         .iter()
