@@ -11,7 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::deadline::deadline;
 use crate::net::cut;
-use crate::net::secret::Secret;
 use crate::outbox::broker::CloseReason;
 use crate::rabbitmq::connect::{BrokerAddress, Node};
 use crate::rabbitmq::wire;
@@ -68,16 +67,11 @@ impl Login {
         self.password = password.clone();
         Some(password)
     }
-
-    fn can_change(&self) -> bool {
-        let is_file = |secret: &Secret| matches!(secret, Secret::File(_));
-        self.address.urls.iter().chain(&self.address.password).any(is_file)
-    }
 }
 
 /// Gives the broker each new password of the files while the connection lasts. Ends only by being dropped, or where none can come.
 pub(super) async fn renew(mut login: Login, connection: Arc<Connection>, generation: u64) {
-    while login.can_change() {
+    while login.address.reads_files() {
         tokio::time::sleep(LOOK_EVERY).await;
         let Some(password) = login.next_password() else { continue };
         let Ok(reason) = wire::short("the password was rotated") else { return };

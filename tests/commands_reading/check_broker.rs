@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lapin::ExchangeKind;
 use serde_json::Value;
 use testkit::command::{Ended, run};
 use testkit::process::unique;
+use testkit::program::scratch_file;
 use testkit::urls::{addr_of, with_addr, with_path, with_user};
 use testkit::{Faults, PrivateServices, Proxy, Queue, QueueKind, Relay, Stall, TestBed, Topology, eventually};
 
@@ -98,6 +101,27 @@ async fn a_user_without_rights_is_found_before_the_relay_is() {
     assert_finding(&by_key, "exchange", "warn", "topic permissions", "list_topic_permissions");
     assert_eq!(topic.code, Some(0));
     assert!(!format!("{wrong:?}{no_vhost:?}").contains("hunter-4711"), "no password is shown");
+}
+
+#[tokio::test]
+async fn a_token_in_place_of_the_password_is_shown_with_its_end_and_never_itself() {
+    let world = stage("checked_token").await;
+    let (management, user) = (world.bed.management(), unique("token"));
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let end = time::OffsetDateTime::now_utc().unix_timestamp() + 3_500;
+    let claims = part(&format!(r#"{{"sub":"relay","exp":{end}}}"#));
+    let token = format!("{}.{claims}.{}", part(r#"{"alg":"RS256"}"#), part("signature"));
+    management.create_user(&user, &token).await;
+    management.set_permissions(world.bed.vhost(), &user, "^$", ".*", "^$").await;
+    let url = with_user(&world.bed.amqp_url(), &user);
+    let (given, by_flag) = check(&world.bed, &url, &["--amqp-password", &token]).await;
+    let file = scratch_file("token", &token);
+    let (read, by_file) = check(&world.bed, &url, &["--amqp-password-file", &file]).await;
+    management.delete_user(&user).await;
+    assert_eq!((given.code, read.code), (Some(0), Some(0)));
+    assert_finding(&by_flag, "password expiry", "warn", "the token ends in 58m", "--amqp-password-file");
+    assert_finding(&by_file, "password expiry", "ok", "takes the next one from its file", "");
+    assert!(!format!("{}{}", given.stdout, read.stdout).contains(&claims), "no token is shown");
 }
 
 #[tokio::test]

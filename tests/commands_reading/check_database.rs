@@ -275,6 +275,32 @@ async fn an_old_transaction_and_too_few_connections_are_worth_a_warning() {
 }
 
 #[tokio::test]
+async fn a_roles_password_that_ends_soon_is_worth_a_warning() {
+    let bed = TestBed::new("check_password").await;
+    bed.migrate().await;
+    let (role, client) = (unique("ends"), bed.client().await);
+    client.batch_execute(&format!("CREATE ROLE {role} LOGIN SUPERUSER")).await.expect("a role");
+    let mut seen = Vec::new();
+    for until in ["infinity", "now + 100 d", "now + 3 d"] {
+        let sql = match until.strip_prefix("now + ") {
+            None => format!("ALTER ROLE {role} VALID UNTIL '{until}'"),
+            Some(days) => {
+                let end = format!("SELECT (clock_timestamp() + interval '{days}')::text");
+                let end: String = client.query_one(&end, &[]).await.expect("a time").get(0);
+                format!("ALTER ROLE {role} VALID UNTIL '{end}'")
+            }
+        };
+        client.batch_execute(&sql).await.expect("altered");
+        let (_, findings) = check(&bed, &["--database-user", &role]).await;
+        seen.push(findings);
+    }
+    client.batch_execute(&format!("DROP ROLE {role}")).await.expect("dropped");
+    assert!(!seen[0].iter().any(|finding| finding["check"] == "password expiry"), "{:?}", seen[0]);
+    assert_finding(&seen[1], "password expiry", "ok", "ends in", "");
+    assert_finding(&seen[2], "password expiry", "warn", &format!("the password of {role} ends in"), "ALTER ROLE");
+}
+
+#[tokio::test]
 async fn it_says_whether_the_database_orders_writers_and_names_prepared_transactions_with_their_fix() {
     let bed = TestBed::new("check_writers").await;
     bed.migrate().await;

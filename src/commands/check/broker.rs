@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::commands::check::expiry;
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::commands::check::partitions;
 use crate::config::run::RunConfig;
@@ -31,6 +32,10 @@ pub(super) async fn findings(run: &RunConfig) -> Vec<Finding> {
             Ok(inspection) => {
                 let tls = if inspection.is_tls { "TLS" } else { "no TLS" };
                 findings.push(found("reachable", Verdict::Ok, format!("{name}: logged in, {tls}")));
+                let (_, password) = node.credentials();
+                let comes_anew = run.broker.address.reads_files();
+                let now = time::OffsetDateTime::now_utc().unix_timestamp();
+                findings.extend(expiry::of_token(password, comes_anew, now));
                 match open {
                     None => open = Some((inspection, node)),
                     Some(_) => inspection.close().await,

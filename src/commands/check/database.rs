@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
+use crate::commands::check::expiry;
 use crate::commands::check::finding::{Area, Finding, Verdict};
 use crate::commands::check::{routes, tables};
 use crate::commands::print::words::span;
@@ -132,6 +133,7 @@ fn of_server(row: &Row) -> Vec<Finding> {
                 .fix("create a role for the relay: outbox-relay migrate --grants --print shows what it needs"),
         );
     }
+    findings.extend(expiry::of_role(&role, row.get("password_seconds")));
     let idle: String = row.get("idle_session_timeout");
     if idle != "0" {
         findings.push(

@@ -7,6 +7,7 @@
 
 mod broker;
 pub(in crate::commands) mod database;
+mod expiry;
 pub mod finding;
 mod partitions;
 mod routes;

@@ -54,6 +54,14 @@ pub struct BrokerAddress {
     pub good: GoodAddresses,
 }
 
+impl BrokerAddress {
+    /// Whether a password can change while the relay runs: it is in a file, or in the file of a URL.
+    pub(crate) fn reads_files(&self) -> bool {
+        let is_file = |secret: &Secret| matches!(secret, Secret::File(_));
+        self.urls.iter().chain(&self.password).any(is_file)
+    }
+}
+
 /// A node, with the present contents of every file. Has no `Debug`, because it contains the
 /// password.
 #[derive(Clone)]
