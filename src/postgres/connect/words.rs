@@ -85,6 +85,10 @@ fn server_words(error: &DbError) -> String {
     text
 }
 
+/// What in PostgreSQL refuses a statement that a policy would change: the code is that of every missing privilege, and the message is in the
+/// server's language.
+const ROW_SECURITY: &str = "check_enable_rls";
+
 fn fix(error: &DbError) -> Option<&'static str> {
     let code = error.code();
     Some(if *code == SqlState::INVALID_PASSWORD {
@@ -96,6 +100,8 @@ fn fix(error: &DbError) -> Option<&'static str> {
         "; create the database, or name another one in the URL"
     } else if *code == SqlState::TOO_MANY_CONNECTIONS {
         "; raise the limit of the server, the role or the database, run fewer relays or --workers, or use a pooler"
+    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE && error.routine() == Some(ROW_SECURITY) {
+        "; a row-level security policy would hide events from this role: ALTER TABLE … DISABLE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS"
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         "; grants are missing: outbox-relay migrate --grants --relay-role ROLE, or --admin-role ROLE for operators' commands (--print shows them)"
     } else if *code == SqlState::UNDEFINED_TABLE {
